@@ -1,0 +1,20 @@
+using System.Collections.Immutable;
+
+namespace VarianceActors.Pipeline.People;
+
+/// <summary>What the rest of the pipeline may know of a person at one moment.</summary>
+/// <param name="PersonUuid">PostHog's person uuid (posthog.md A7).</param>
+/// <param name="DistinctIds">All ids of the person; at least one.</param>
+/// <param name="UserId">The id that <c>$identify</c> or <c>$create_alias</c> asserted; null while anonymous.</param>
+/// <param name="IsIdentified">True once a merge event asserted identity; never false again.</param>
+/// <param name="CreatedAt">The birth event's timestamp, or the older of two after a merge.</param>
+/// <param name="Properties">The merged person properties, by name.</param>
+/// <param name="Version">0 at birth, plus one for every change.</param>
+public sealed record PersonSnapshot(
+    Guid PersonUuid,
+    ImmutableArray<string> DistinctIds,
+    string? UserId,
+    bool IsIdentified,
+    DateTimeOffset CreatedAt,
+    ImmutableDictionary<string, JsonValue> Properties,
+    long Version);
