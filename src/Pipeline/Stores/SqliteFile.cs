@@ -1,0 +1,37 @@
+using Microsoft.Data.Sqlite;
+
+namespace VarianceActors.Pipeline.Stores;
+
+/// <summary>How this project opens a SQLite file: write-ahead log, an fsync for every commit, foreign keys on.</summary>
+public static class SqliteFile
+{
+    /// <summary>The connection string of a file.</summary>
+    /// <param name="path">The file; made when first opened.</param>
+    /// <param name="busyTimeout">How long a statement waits for another writer; whole seconds count.</param>
+    public static string ConnectionString(string path, TimeSpan busyTimeout) => new SqliteConnectionStringBuilder
+    {
+        DataSource = Path.GetFullPath(path),
+        ForeignKeys = true,
+        DefaultTimeout = (int)Math.Ceiling(busyTimeout.TotalSeconds),
+        Pooling = true,
+    }.ToString();
+
+    /// <summary>Makes the file if it is not there and puts it into write-ahead-log mode, which the file then keeps.</summary>
+    public static void Prepare(string connectionString)
+    {
+        using var connection = OpenConnection(connectionString);
+        using var command = connection.CreateCommand();
+        command.CommandText = "PRAGMA journal_mode = WAL;";
+        command.ExecuteNonQuery();
+    }
+
+    internal static SqliteConnection OpenConnection(string connectionString)
+    {
+        var connection = new SqliteConnection(connectionString);
+        connection.Open();
+        using var command = connection.CreateCommand();
+        command.CommandText = "PRAGMA synchronous = FULL;";
+        command.ExecuteNonQuery();
+        return connection;
+    }
+}
