@@ -1,3 +1,4 @@
+using System.Data.Common;
 using System.Threading.Channels;
 using Microsoft.Data.Sqlite;
 
@@ -12,6 +13,7 @@ public sealed class PipelineDatabase : IAsyncDisposable
 {
     private const int UnitsPerCommitMax = 256;
     private const int ReadersMax = 4;
+    private static readonly Statement Touch = new("UPDATE setting SET value = value WHERE name = 'partitions'");
     private readonly string _connectionString;
     private readonly Action<Exception> _broken;
     private readonly Channel<WriteUnit> _units = Channel.CreateBounded<WriteUnit>(
@@ -65,6 +67,20 @@ public sealed class PipelineDatabase : IAsyncDisposable
         finally
         {
             _readerSlots.Release();
+        }
+    }
+
+    /// <summary>Whether a write reaches the disk within <paramref name="patience"/>.</summary>
+    public async Task<bool> CanWriteAsync(TimeSpan patience)
+    {
+        try
+        {
+            await WriteAsync(session => session.Execute(Touch)).WaitAsync(patience).ConfigureAwait(false);
+            return true;
+        }
+        catch (Exception failure) when (failure is DbException or TimeoutException or ChannelClosedException)
+        {
+            return false;
         }
     }
 

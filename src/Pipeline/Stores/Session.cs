@@ -34,6 +34,15 @@ public sealed class Session : IDisposable
         return rows;
     }
 
+    /// <summary>Runs a query and hands over each row until <paramref name="each"/> has had enough and answers false.</summary>
+    public void Scan(Statement statement, Func<DbDataReader, bool> each, params ReadOnlySpan<object?> values)
+    {
+        using var reader = Bind(statement, values).ExecuteReader();
+        while (reader.Read() && each(reader))
+        {
+        }
+    }
+
     /// <inheritdoc />
     public void Dispose()
     {

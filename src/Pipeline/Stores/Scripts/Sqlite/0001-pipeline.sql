@@ -40,9 +40,11 @@ CREATE TABLE accepted_total
 ) WITHOUT ROWID;
 
 -- Which offsets of a partition are decided: a watermark and the decided offsets above it.
+-- The version fences a second live copy of the partition's actor.
 CREATE TABLE ingest_progress
 (
     partition INTEGER NOT NULL PRIMARY KEY,
+    version   INTEGER NOT NULL,
     progress  BLOB    NOT NULL
 );
 
@@ -98,10 +100,12 @@ CREATE TABLE outbox
 );
 
 -- Which positions have an outcome, and how many events ended in which way.
+-- The version fences a second live copy of the slice's actor.
 CREATE TABLE delivery
 (
     connection         INTEGER NOT NULL REFERENCES connection (number),
     delivery_partition INTEGER NOT NULL,
+    version            INTEGER NOT NULL,
     progress           BLOB    NOT NULL,
     delivered          INTEGER NOT NULL,
     dead               INTEGER NOT NULL,
