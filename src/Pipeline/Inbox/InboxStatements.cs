@@ -1,0 +1,75 @@
+using System.Collections.Immutable;
+using VarianceActors.Pipeline.Stores;
+
+namespace VarianceActors.Pipeline.Inbox;
+
+/// <summary>Everything that is said to the inbox tables.</summary>
+internal static class InboxStatements
+{
+    private static readonly Statement AddPartition = new(
+        "INSERT INTO inbox_partition (partition, next_offset) VALUES (@partition, 0) ON CONFLICT DO NOTHING");
+
+    private static readonly Statement AddTotal = new("""
+        INSERT INTO accepted_total (connection, partition, accepted) VALUES (@connection, @partition, @events)
+        ON CONFLICT (connection, partition) DO UPDATE SET accepted = accepted_total.accepted + excluded.accepted
+        """);
+
+    private static readonly Statement RaiseOffset = new(
+        "UPDATE inbox_partition SET next_offset = next_offset + @events WHERE partition = @partition RETURNING next_offset");
+
+    private static readonly Statement AddRow = new("""
+        INSERT INTO inbox (partition, first_offset, connection, event_count, payload)
+        VALUES (@partition, @first_offset, @connection, @events, @payload)
+        """);
+
+    private static readonly Statement SelectFrom = new("""
+        SELECT connection, first_offset, event_count, payload FROM inbox
+        WHERE partition = @partition AND first_offset >= @from_offset ORDER BY first_offset
+        """);
+
+    private static readonly Statement SelectRowStart = new("""
+        SELECT max(first_offset) FROM inbox WHERE partition = @partition AND first_offset <= @from_offset
+        """);
+
+    private static readonly Statement DeleteDone = new(
+        "DELETE FROM inbox WHERE partition = @partition AND first_offset + event_count <= @done_below");
+
+    public static void AddPartitions(Session session, int partitions)
+    {
+        for (var partition = 0; partition < partitions; partition++)
+        {
+            session.Execute(AddPartition, partition);
+        }
+    }
+
+    /// <summary>Puts a row of events into a partition and counts them as accepted.</summary>
+    public static void Append(Session session, int partition, int connection, int events, byte[] payload)
+    {
+        var firstOffset = (long)session.Scalar(RaiseOffset, events, partition)! - events;
+        session.Execute(AddRow, partition, firstOffset, connection, events, payload);
+        session.Execute(AddTotal, connection, partition, events);
+    }
+
+    /// <summary>The events from <paramref name="fromOffset"/> on, in order: whole rows, until <paramref name="bytesMax"/> are read.</summary>
+    public static ImmutableArray<InboxEvent> Read(Session session, int partition, long fromOffset, long bytesMax)
+    {
+        var start = (long?)session.Scalar(SelectRowStart, partition, fromOffset) ?? fromOffset;
+        var events = ImmutableArray.CreateBuilder<InboxEvent>();
+        var bytes = 0L;
+        session.Scan(
+            SelectFrom,
+            row =>
+            {
+                var payload = row.GetFieldValue<byte[]>(3);
+                events.AddRange(InboxRow.Read(row.GetInt32(0), row.GetInt64(1), row.GetInt32(2), payload)
+                    .SkipWhile(inboxEvent => inboxEvent.Offset < fromOffset));
+                bytes += payload.Length;
+                return bytes < bytesMax;
+            },
+            partition, start);
+        return events.ToImmutable();
+    }
+
+    public static void DeleteBelow(Session session, int partition, long doneBelow) =>
+        session.Execute(DeleteDone, partition, doneBelow);
+}
