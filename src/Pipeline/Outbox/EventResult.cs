@@ -20,6 +20,9 @@ public enum LedgerDecision : byte
 
     /// <summary>A newer snapshot of the same entity was sent instead.</summary>
     Coalesced = 5,
+
+    /// <summary>The same event was accepted before; a repeat has no ledger row of its own, only a count.</summary>
+    Duplicate = 6,
 }
 
 /// <summary>One of PostHog's ingestion warnings (posthog.md A11).</summary>

@@ -1,0 +1,43 @@
+namespace VarianceActors.Pipeline.Outbox;
+
+/// <summary>The books of a connection: every accepted event is in exactly one of the other columns.</summary>
+/// <param name="Accepted">Events answered with 200.</param>
+/// <param name="Delivered">Events whose last message Variance took.</param>
+/// <param name="Pending">Events that wait: in the inbox, at a person, or in the outbox.</param>
+/// <param name="Dead">Events with a dead letter.</param>
+/// <param name="Parked">Events that wait for an operator.</param>
+/// <param name="Filtered">Events that are not sent by rule.</param>
+/// <param name="Suppressed">Events of suppressed persons, and all events of a dry run.</param>
+/// <param name="Refused">Events that PostHog's rules drop.</param>
+/// <param name="Coalesced">Events whose snapshot was replaced by a newer one before it was sent.</param>
+/// <param name="Duplicates">Repeats of an event that was accepted before.</param>
+public sealed record LedgerBalance(
+    long Accepted,
+    long Delivered,
+    long Pending,
+    long Dead,
+    long Parked,
+    long Filtered,
+    long Suppressed,
+    long Refused,
+    long Coalesced,
+    long Duplicates)
+{
+    internal static LedgerBalance Of(
+        long accepted, Dictionary<LedgerDecision, long> decided, long delivered, long dead, long dryRun)
+    {
+        var undecided = accepted - decided.Values.Sum();
+        var waiting = decided.GetValueOrDefault(LedgerDecision.Queued) - delivered - dead - dryRun;
+        return new LedgerBalance(
+            accepted,
+            delivered,
+            undecided + waiting,
+            dead,
+            Parked: 0,
+            decided.GetValueOrDefault(LedgerDecision.Filtered),
+            decided.GetValueOrDefault(LedgerDecision.Suppressed) + dryRun,
+            decided.GetValueOrDefault(LedgerDecision.Refused),
+            decided.GetValueOrDefault(LedgerDecision.Coalesced),
+            decided.GetValueOrDefault(LedgerDecision.Duplicate));
+    }
+}

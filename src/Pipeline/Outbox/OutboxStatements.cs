@@ -1,0 +1,81 @@
+using System.Collections.Immutable;
+using VarianceActors.Pipeline.Stores;
+
+namespace VarianceActors.Pipeline.Outbox;
+
+/// <summary>Everything that is said to the outbox tables.</summary>
+internal static class OutboxStatements
+{
+    private static readonly Statement RaisePosition = new("""
+        INSERT INTO outbox_partition (connection, delivery_partition, next_position)
+        VALUES (@connection, @delivery_partition, @messages)
+        ON CONFLICT (connection, delivery_partition)
+        DO UPDATE SET next_position = outbox_partition.next_position + excluded.next_position
+        RETURNING next_position
+        """);
+
+    private static readonly Statement AddRow = new("""
+        INSERT INTO outbox (connection, delivery_partition, first_position, message_count, created_at, payload)
+        VALUES (@connection, @delivery_partition, @first_position, @messages, @created_at, @payload)
+        """);
+
+    private static readonly Statement SelectRowStart = new("""
+        SELECT max(first_position) FROM outbox
+        WHERE connection = @connection AND delivery_partition = @delivery_partition AND first_position <= @from_position
+        """);
+
+    private static readonly Statement SelectFrom = new("""
+        SELECT first_position, message_count, payload FROM outbox
+        WHERE connection = @connection AND delivery_partition = @delivery_partition AND first_position >= @from_position
+        ORDER BY first_position
+        """);
+
+    private static readonly Statement DeleteOld = new("""
+        DELETE FROM outbox WHERE connection = @connection AND delivery_partition = @delivery_partition
+        AND first_position IN (
+            SELECT first_position FROM outbox
+            WHERE connection = @connection AND delivery_partition = @delivery_partition
+            ORDER BY first_position LIMIT @rows)
+        AND first_position + message_count <= @done_below AND created_at < @created_before
+        """);
+
+    /// <summary>Appends a row of messages.</summary>
+    /// <returns>The position of its first message.</returns>
+    public static long Append(
+        Session session, int connection, int deliveryPartition, int messages, DateTimeOffset now, byte[] payload)
+    {
+        var next = (long)session.Scalar(RaisePosition, connection, deliveryPartition, messages)!;
+        var firstPosition = next - messages;
+        session.Execute(
+            AddRow, connection, deliveryPartition, firstPosition, messages, now.ToUnixTimeMilliseconds(), payload);
+        return firstPosition;
+    }
+
+    /// <summary>The messages from <paramref name="fromPosition"/> on, in order: whole rows, until <paramref name="bytesMax"/> are read.</summary>
+    public static ImmutableArray<OutboxEntry> Read(
+        Session session, int connection, int deliveryPartition, long fromPosition, long bytesMax)
+    {
+        var start = (long?)session.Scalar(SelectRowStart, connection, deliveryPartition, fromPosition) ?? fromPosition;
+        var entries = ImmutableArray.CreateBuilder<OutboxEntry>();
+        var bytes = 0L;
+        session.Scan(
+            SelectFrom,
+            row =>
+            {
+                var payload = row.GetFieldValue<byte[]>(2);
+                entries.AddRange(OutboxRow.Read(row.GetInt64(0), row.GetInt32(1), payload)
+                    .SkipWhile(entry => entry.Position < fromPosition));
+                bytes += payload.Length;
+                return bytes < bytesMax;
+            },
+            connection, deliveryPartition, start);
+        return entries.ToImmutable();
+    }
+
+    /// <summary>Deletes the oldest rows whose messages all have an outcome and that are older than <paramref name="createdBefore"/>.</summary>
+    /// <returns>How many rows went.</returns>
+    public static int DeleteOldest(
+        Session session, int connection, int deliveryPartition, int rows, long doneBelow, DateTimeOffset createdBefore) =>
+        session.Execute(
+            DeleteOld, connection, deliveryPartition, rows, doneBelow, createdBefore.ToUnixTimeMilliseconds());
+}

@@ -1,0 +1,81 @@
+using Akka.Actor;
+using Akka.Event;
+using VarianceActors.Pipeline.Delivery;
+using VarianceActors.Pipeline.Stores;
+
+namespace VarianceActors.Pipeline.Outbox;
+
+/// <summary>
+/// Deletes what is older than its retention, in small steps, so that no step holds up the pipeline: ledger rows, and outbox
+/// rows whose messages all have an outcome. Dead letters stay until an operator decides. Runs on every node; a step done twice
+/// deletes nothing more.
+/// </summary>
+public sealed class Retention : ReceiveActor, IWithTimers
+{
+    private const int RowsPerStep = 500;
+    private readonly ILoggingAdapter _log = Context.GetLogger();
+    private readonly PipelineParts _parts;
+
+    /// <summary>Works on the stores of <paramref name="parts"/>.</summary>
+    public Retention(PipelineParts parts)
+    {
+        _parts = parts;
+        Receive<Step>(_ => DeleteStep());
+        Receive<Deleted>(deleted => Next(deleted));
+        Receive<Status.Failure>(Fail);
+    }
+
+    /// <inheritdoc />
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    /// <inheritdoc />
+    protected override void PreStart() => Wait();
+
+    private void Wait() => Timers.StartSingleTimer(nameof(Step), Step.Instance, _parts.Options.Retention.Interval);
+
+    private void DeleteStep()
+    {
+        var now = _parts.Time.GetUtcNow();
+        var (ledgerBefore, outboxBefore) = (now - _parts.Options.Retention.Ledger, now - _parts.Options.Retention.Outbox);
+        _parts.Database
+            .WriteAsync(session => new Deleted(
+                LedgerStatements.DeleteOldest(session, RowsPerStep, ledgerBefore)
+                + _parts.Layout.NumberByConnection.Values.Sum(connection => DeleteOutbox(session, connection, outboxBefore))))
+            .PipeTo(Self);
+    }
+
+    private int DeleteOutbox(Session session, int connection, DateTimeOffset before) =>
+        Enumerable.Range(0, _parts.Layout.DeliveryPartitions).Sum(partition => OutboxStatements.DeleteOldest(
+            session,
+            connection,
+            partition,
+            RowsPerStep,
+            DeliveryStatements.ReadState(session, connection, partition).Progress.Next,
+            before));
+
+    /// <summary>While a step finds much, the next one follows at once.</summary>
+    private void Next(Deleted deleted)
+    {
+        if (deleted.Rows >= RowsPerStep)
+        {
+            Self.Tell(Step.Instance);
+        }
+        else
+        {
+            Wait();
+        }
+    }
+
+    private void Fail(Status.Failure failure)
+    {
+        _log.Warning(failure.Cause, "A step of the retention did not happen; it is tried again at the next interval.");
+        Wait();
+    }
+
+    private sealed record Step
+    {
+        public static Step Instance { get; } = new();
+    }
+
+    private sealed record Deleted(int Rows);
+}
