@@ -1,0 +1,310 @@
+using System.Collections.Immutable;
+using Akka.Actor;
+using Akka.Event;
+using VarianceActors.Pipeline.Inbox;
+using VarianceActors.Pipeline.Mapping;
+using VarianceActors.Pipeline.Outbox;
+using VarianceActors.Pipeline.People;
+using VarianceActors.Pipeline.Sources;
+using VarianceActors.Pipeline.Stores;
+
+namespace VarianceActors.Pipeline.Ingest;
+
+/// <summary>What an ingest actor works with.</summary>
+/// <param name="Database">Where inbox, outbox and ledger are.</param>
+/// <param name="Layout">How the work is cut.</param>
+/// <param name="Options">Sizes and times.</param>
+/// <param name="Map">The mapping of each connection, by its id.</param>
+/// <param name="People">The shard region of persons.</param>
+/// <param name="WakeDelivery">Told each connection number and delivery partition that got messages; must return at once.</param>
+/// <param name="Time">The clock.</param>
+public sealed record IngestContext(
+    PipelineDatabase Database,
+    PipelineLayout Layout,
+    IngestOptions Options,
+    Func<string, MapEvent> Map,
+    IActorRef People,
+    Action<int, int> WakeDelivery,
+    TimeProvider Time);
+
+/// <summary>
+/// Fans the events of one partition out to persons, in offset order for each distinct id, and commits what they became:
+/// outbox, ledger and progress in one transaction. Everything it knows can be read again, so on any failure it stops, and
+/// the next poke starts it anew.
+/// </summary>
+/// <remarks>Loading: reads the progress → Running: reads, fans out, commits.</remarks>
+public sealed class IngestActor : ReceiveActor, IWithTimers
+{
+    private readonly ILoggingAdapter _log = Context.GetLogger();
+    private readonly int _partition;
+    private readonly IngestContext _context;
+    private readonly Dictionary<(int Connection, string DistinctId), IngestLane> _lanes = [];
+    private readonly Dictionary<long, IngestLane> _lanesInFlight = [];
+    private readonly HashSet<EventKey> _windowKeys = [];
+    private readonly HashSet<EventKey> _committedWhileReading = [];
+    private readonly List<DecidedEvent> _decided = [];
+    private Progress _progress = Progress.Start();
+    private long _version;
+    private long _nextRead;
+    private long _round;
+    private int _windowEvents;
+    private long _windowBytes;
+    private bool _mayHaveMore = true;
+    private bool _reading;
+    private bool _committing;
+
+    /// <summary>The actor of <paramref name="partition"/>.</summary>
+    public IngestActor(int partition, IngestContext context)
+    {
+        _partition = partition;
+        _context = context;
+        Loading();
+    }
+
+    /// <inheritdoc />
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    /// <inheritdoc />
+    protected override void PreStart()
+    {
+        Timers.StartPeriodicTimer(nameof(AskAgain), AskAgain.Instance, _context.Options.AskAgainAfter);
+        _context.Database
+            .ReadAsync(session => IngestStatements.ReadProgress(session, _partition))
+            .PipeTo(Self, success: read => new ProgressRead(read.Version, read.Progress));
+    }
+
+    internal static EventKey KeyOf(InboxEvent inboxEvent) =>
+        new(inboxEvent.ConnectionNumber, inboxEvent.Event.Uuid, inboxEvent.Event.Fingerprint);
+
+    private void Loading()
+    {
+        Receive<ProgressRead>(Start);
+        Receive<IngestMessage.Poke>(_ => { });
+        Receive<IngestMessage.GetRunning>(_ => { });
+        Receive<AskAgain>(_ => { });
+        Receive<Status.Failure>(Fail);
+    }
+
+    private void Running()
+    {
+        Receive<EventsApplied>(Collect);
+        Receive<IngestCommitted>(GoOn);
+        Receive<EventsRead>(FanOut);
+        Receive<IngestMessage.Poke>(_ => Poked());
+        Receive<IngestMessage.GetRunning>(_ => Sender.Tell(new IngestRunning(_partition, _progress.Next)));
+        Receive<AskAgain>(_ => Repeat());
+        Receive<Status.Failure>(Fail);
+    }
+
+    private void Start(ProgressRead read)
+    {
+        _version = read.Version;
+        _progress = read.Progress;
+        _nextRead = _progress.Next;
+        Become(Running);
+        TryRead();
+    }
+
+    private void Poked()
+    {
+        _mayHaveMore = true;
+        TryRead();
+    }
+
+    private void TryRead()
+    {
+        var full = _windowEvents >= _context.Options.WindowEvents || _windowBytes >= _context.Options.WindowBytesMax;
+        if (_reading || full || !_mayHaveMore)
+        {
+            return;
+        }
+
+        _reading = true;
+        _mayHaveMore = false;
+        _committedWhileReading.Clear();
+        var (from, bytes) = (_nextRead, _context.Options.WindowBytesMax - _windowBytes);
+        _context.Database
+            .ReadAsync(session => IngestStatements.ReadEvents(session, _partition, from, bytes))
+            .PipeTo(Self);
+    }
+
+    private void FanOut(EventsRead read)
+    {
+        _reading = false;
+        foreach (var inboxEvent in read.Events)
+        {
+            _nextRead = inboxEvent.Offset + 1;
+            if (!_progress.IsDone(inboxEvent.Offset))
+            {
+                Admit(inboxEvent, read.Known);
+            }
+        }
+
+        _mayHaveMore |= read.Events.Length > 0;
+        TryCommit();
+        TryRead();
+    }
+
+    private void Admit(InboxEvent inboxEvent, ImmutableHashSet<EventKey> known)
+    {
+        _windowEvents++;
+        _windowBytes += inboxEvent.Event.Json.Length;
+        var key = KeyOf(inboxEvent);
+        if (known.Contains(key) || _committedWhileReading.Contains(key) || !_windowKeys.Add(key))
+        {
+            _decided.Add(new DecidedEvent(inboxEvent, Decide(inboxEvent, LedgerDecision.Duplicate, "", [])));
+        }
+        else if (!_context.Layout.ConnectionByNumber.TryGetValue(inboxEvent.ConnectionNumber, out var connectionId))
+        {
+            var result = Decide(inboxEvent, LedgerDecision.Filtered, "connection-removed", []);
+            _decided.Add(new DecidedEvent(inboxEvent, result));
+        }
+        else if (inboxEvent.Event.Notes.HasFlag(CaptureNotes.NoDistinctId))
+        {
+            var mapped = _context.Map(connectionId)(inboxEvent.Event, null, EventChange.None);
+            var result = Decide(inboxEvent, mapped.Decision, mapped.Reason, mapped.Messages);
+            _decided.Add(new DecidedEvent(inboxEvent, result));
+        }
+        else
+        {
+            var lane = LaneOf(inboxEvent, connectionId);
+            lane.Add(inboxEvent);
+            SendNext(lane);
+        }
+    }
+
+    /// <summary>The result of an event that no person is asked about; its lane is its own.</summary>
+    private static EventResult Decide(
+        InboxEvent inboxEvent, LedgerDecision decision, string reason, ImmutableArray<OutboundMessage> messages) =>
+        new(inboxEvent.Offset, decision, reason, inboxEvent.Event.Fingerprint, messages, []);
+
+    private IngestLane LaneOf(InboxEvent inboxEvent, string connectionId)
+    {
+        var key = (inboxEvent.ConnectionNumber, inboxEvent.Event.DistinctId);
+        if (!_lanes.TryGetValue(key, out var lane))
+        {
+            _lanes[key] = lane = new IngestLane(new PersonId(connectionId, inboxEvent.Event.DistinctId));
+        }
+
+        return lane;
+    }
+
+    private void SendNext(IngestLane lane)
+    {
+        if (lane.TryTakeBatch())
+        {
+            _lanesInFlight[lane.InFlight[0].Offset] = lane;
+            _context.People.Tell(lane.Send(_round));
+        }
+    }
+
+    /// <summary>Sharding may lose a message at any hand-over: what was not answered in time is sent again.</summary>
+    private void Repeat()
+    {
+        foreach (var lane in _lanesInFlight.Values)
+        {
+            if (!lane.Answered && lane.SentInRound < _round)
+            {
+                _context.People.Tell(lane.Send(_round + 1));
+            }
+        }
+
+        _round++;
+    }
+
+    private void Collect(EventsApplied applied)
+    {
+        if (applied.Results.IsEmpty
+            || !_lanesInFlight.TryGetValue(applied.Results[0].Offset, out var lane)
+            || lane.Answered
+            || lane.InFlight.Length != applied.Results.Length)
+        {
+            return; // the answer to a question that was asked twice
+        }
+
+        lane.MarkAnswered();
+        for (var index = 0; index < applied.Results.Length; index++)
+        {
+            _decided.Add(new DecidedEvent(lane.InFlight[index], applied.Results[index]));
+        }
+
+        TryCommit();
+    }
+
+    /// <summary>Commits everything that is decided; what is decided meanwhile gathers for the next commit.</summary>
+    private void TryCommit()
+    {
+        if (_committing || _decided.Count == 0)
+        {
+            return;
+        }
+
+        _committing = true;
+        var decided = _decided.ToImmutableArray();
+        _decided.Clear();
+        foreach (var one in decided)
+        {
+            _progress.Add(one.Event.Offset);
+        }
+
+        var now = _context.Time.GetUtcNow();
+        var commit = new IngestCommit(_partition, _context.Layout.DeliveryPartitions, decided, now);
+        var (progress, doneBelow, version) = (_progress.Encode(), _progress.Next, _version);
+        _context.Database
+            .WriteAsync(session =>
+            {
+                commit.Run(session, progress, doneBelow, version);
+                return new IngestCommitted(decided, commit);
+            })
+            .PipeTo(Self);
+    }
+
+    private void GoOn(IngestCommitted committed)
+    {
+        _committing = false;
+        _version++;
+        foreach (var (inboxEvent, result) in committed.Decided)
+        {
+            Forget(inboxEvent, result);
+        }
+
+        foreach (var (connection, deliveryPartition) in committed.Commit.Touched)
+        {
+            _context.WakeDelivery(connection, deliveryPartition);
+        }
+
+        TryCommit();
+        TryRead();
+    }
+
+    private void Forget(InboxEvent inboxEvent, EventResult result)
+    {
+        _windowEvents--;
+        _windowBytes -= inboxEvent.Event.Json.Length;
+        if (result.Decision != LedgerDecision.Duplicate)
+        {
+            var key = KeyOf(inboxEvent);
+            _windowKeys.Remove(key);
+            _committedWhileReading.Add(key);
+        }
+
+        if (!_lanesInFlight.Remove(inboxEvent.Offset, out var lane))
+        {
+            return;
+        }
+
+        lane.MarkCommitted();
+        SendNext(lane);
+        if (lane.IsEmpty)
+        {
+            _lanes.Remove((inboxEvent.ConnectionNumber, inboxEvent.Event.DistinctId));
+        }
+    }
+
+    private void Fail(Status.Failure failure)
+    {
+        _log.Warning(
+            failure.Cause, "Ingest of partition {Partition} stops and will read again: its last step did not happen.", _partition);
+        Context.Stop(Self);
+    }
+}

@@ -1,0 +1,57 @@
+using System.Collections.Immutable;
+using VarianceActors.Pipeline.Inbox;
+using VarianceActors.Pipeline.Outbox;
+using VarianceActors.Pipeline.Stores;
+
+namespace VarianceActors.Pipeline.Ingest;
+
+/// <summary>What may be said to the ingest actor of a partition, from anywhere in the cluster.</summary>
+public abstract record IngestMessage
+{
+    private IngestMessage(int partition) => Partition = partition;
+
+    /// <summary>The partition, from 0.</summary>
+    public int Partition { get; }
+
+    /// <summary>There may be new events: look. Also starts the actor if it is not running. May be lost or repeated.</summary>
+    public sealed record Poke : IngestMessage
+    {
+        /// <summary>To the actor of a partition.</summary>
+        public Poke(int partition)
+            : base(partition)
+        {
+        }
+    }
+
+    /// <summary>Are you running? Answered with <see cref="IngestRunning"/> once the partition's progress is read.</summary>
+    public sealed record GetRunning : IngestMessage
+    {
+        /// <summary>To the actor of a partition.</summary>
+        public GetRunning(int partition)
+            : base(partition)
+        {
+        }
+    }
+}
+
+/// <summary>The answer to <see cref="IngestMessage.GetRunning"/>.</summary>
+/// <param name="Partition">The partition.</param>
+/// <param name="NextOffset">Every offset below this is decided.</param>
+public sealed record IngestRunning(int Partition, long NextOffset);
+
+/// <summary>What a read of the inbox brought.</summary>
+/// <param name="Events">Events in offset order.</param>
+/// <param name="Known">Those of their keys that the ledger already holds.</param>
+internal sealed record EventsRead(ImmutableArray<InboxEvent> Events, ImmutableHashSet<EventKey> Known);
+
+/// <summary>The progress of the partition, when the actor starts.</summary>
+internal sealed record ProgressRead(long Version, Progress Progress);
+
+/// <summary>A commit is on disk.</summary>
+internal sealed record IngestCommitted(ImmutableArray<DecidedEvent> Decided, IngestCommit Commit);
+
+/// <summary>Time to ask again for answers that did not come.</summary>
+internal sealed record AskAgain
+{
+    public static AskAgain Instance { get; } = new();
+}
