@@ -1,0 +1,231 @@
+using System.Collections.Immutable;
+using System.Threading.Channels;
+using Akka.Actor;
+using Akka.Event;
+using Akka.Streams;
+using Akka.Streams.Dsl;
+using VarianceActors.Pipeline.Outbox;
+using VarianceActors.Pipeline.Stores;
+
+namespace VarianceActors.Pipeline.Delivery;
+
+/// <summary>What a delivery actor works with.</summary>
+/// <param name="Database">Where the outbox is.</param>
+/// <param name="Layout">The numbers of the connections.</param>
+/// <param name="Options">Sizes and times.</param>
+/// <param name="SendFor">How to deliver a message of a connection.</param>
+public sealed record DeliveryContext(
+    PipelineDatabase Database, PipelineLayout Layout, DeliveryOptions Options, Func<string, Send> SendFor);
+
+/// <summary>
+/// Delivers one slice of a connection's messages: reads the outbox, keeps the order of each person (lane), runs lanes side by
+/// side through the stream, and commits outcomes. Everything it knows can be read again, so on any failure it stops, and the
+/// next poke starts it anew; what was sent and not committed is then sent once more.
+/// </summary>
+/// <remarks>Loading: reads the position → Running: reads, sends, commits.</remarks>
+public sealed class DeliveryActor : ReceiveActor
+{
+    private readonly ILoggingAdapter _log = Context.GetLogger();
+    private readonly DeliveryId _id;
+    private readonly DeliveryContext _context;
+    private readonly int _connection;
+    private readonly Channel<OutboxEntry> _heads;
+    private readonly Cancelable _stopping = new Cancelable(Context.System.Scheduler);
+    private readonly Dictionary<ulong, Queue<OutboxEntry>> _lanes = [];
+    private readonly Queue<ulong> _lanesReady = [];
+    private readonly List<FinishedMessage> _finished = [];
+    private DeliveryState _state = new(0, Progress.Start(), []);
+    private long _version;
+    private long _nextRead;
+    private int _windowMessages;
+    private long _windowBytes;
+    private int _sending;
+    private bool _mayHaveMore = true;
+    private bool _reading;
+    private bool _committing;
+
+    /// <summary>The actor of a slice.</summary>
+    public DeliveryActor(DeliveryId id, DeliveryContext context)
+    {
+        _id = id;
+        _context = context;
+        _heads = Channel.CreateBounded<OutboxEntry>(context.Options.LanesMax);
+        _connection = context.Layout.NumberByConnection[id.ConnectionId];
+        Loading();
+    }
+
+    /// <inheritdoc />
+    protected override void PreStart()
+    {
+        ChannelSource.FromReader(_heads.Reader)
+            .Via(DeliveryGraph.Deliver(_context.Options.LanesMax, _context.SendFor(_id.ConnectionId), _stopping.Token))
+            .To(Sink.ActorRef<FinishedMessage>(
+                Self,
+                onCompleteMessage: new Status.Failure(new InvalidOperationException("The delivery stream ended.")),
+                onFailureMessage: failure => new Status.Failure(failure)))
+            .Run(Context.Materializer());
+        _context.Database
+            .ReadAsync(session => DeliveryStatements.ReadState(session, _connection, _id.Partition))
+            .PipeTo(Self);
+    }
+
+    /// <inheritdoc />
+    protected override void PostStop()
+    {
+        _stopping.Cancel();
+    }
+
+    private void Loading()
+    {
+        Receive<DeliveryState>(Start);
+        Receive<DeliveryMessage.Poke>(_ => { });
+        Receive<Status.Failure>(Fail);
+    }
+
+    private void Running()
+    {
+        Receive<FinishedMessage>(Finish);
+        Receive<DeliveryCommitted>(GoOn);
+        Receive<EntriesRead>(FanOut);
+        Receive<DeliveryMessage.Poke>(_ => Poked());
+        Receive<Status.Failure>(Fail);
+    }
+
+    private void Start(DeliveryState state)
+    {
+        _state = state;
+        _version = state.Version;
+        _nextRead = state.Progress.Next;
+        Become(Running);
+        TryRead();
+    }
+
+    private void Poked()
+    {
+        _mayHaveMore = true;
+        TryRead();
+    }
+
+    private void TryRead()
+    {
+        var full = _windowMessages >= _context.Options.WindowMessages || _windowBytes >= _context.Options.WindowBytesMax;
+        if (_reading || full || !_mayHaveMore)
+        {
+            return;
+        }
+
+        _reading = true;
+        _mayHaveMore = false;
+        var (from, bytes) = (_nextRead, _context.Options.WindowBytesMax - _windowBytes);
+        _context.Database
+            .ReadAsync(session => new EntriesRead(
+                OutboxStatements.Read(session, _connection, _id.Partition, from, bytes)))
+            .PipeTo(Self);
+    }
+
+    private void FanOut(EntriesRead read)
+    {
+        _reading = false;
+        foreach (var entry in read.Entries)
+        {
+            _nextRead = entry.Position + 1;
+            if (!_state.Progress.IsDone(entry.Position))
+            {
+                Enqueue(entry);
+            }
+        }
+
+        _mayHaveMore |= read.Entries.Length > 0;
+        SendReady();
+        TryRead();
+    }
+
+    private void Enqueue(OutboxEntry entry)
+    {
+        _windowMessages++;
+        _windowBytes += entry.Message.Body.Length;
+        if (!_lanes.TryGetValue(entry.Lane, out var lane))
+        {
+            _lanes[entry.Lane] = lane = [];
+            _lanesReady.Enqueue(entry.Lane);
+        }
+
+        lane.Enqueue(entry);
+    }
+
+    /// <summary>Never more than the channel holds, so a write always succeeds.</summary>
+    private void SendReady()
+    {
+        while (_sending < _context.Options.LanesMax && _lanesReady.TryDequeue(out var lane))
+        {
+            _sending++;
+            _heads.Writer.TryWrite(_lanes[lane].Peek());
+        }
+    }
+
+    private void Finish(FinishedMessage finished)
+    {
+        _sending--;
+        _finished.Add(finished);
+        var lane = _lanes[finished.Entry.Lane];
+        lane.Dequeue();
+        if (lane.Count > 0)
+        {
+            _lanesReady.Enqueue(finished.Entry.Lane);
+        }
+        else
+        {
+            _lanes.Remove(finished.Entry.Lane);
+        }
+
+        SendReady();
+        TryCommit();
+    }
+
+    /// <summary>Commits every outcome there is; what finishes meanwhile gathers for the next commit.</summary>
+    private void TryCommit()
+    {
+        if (_committing || _finished.Count == 0)
+        {
+            return;
+        }
+
+        _committing = true;
+        var finished = _finished.ToImmutableArray();
+        _finished.Clear();
+        foreach (var one in finished)
+        {
+            _state.Progress.Add(one.Entry.Position);
+        }
+
+        var commit = new DeliveryCommit(_connection, finished, _state.DeadEvents);
+        var (progress, version) = (_state.Progress.Encode(), _version);
+        _context.Database
+            .WriteAsync(session =>
+            {
+                commit.Run(session, _id.Partition, progress, version);
+                return new DeliveryCommitted(finished.Length, finished.Sum(one => (long)one.Entry.Message.Body.Length));
+            })
+            .PipeTo(Self);
+    }
+
+    private void GoOn(DeliveryCommitted committed)
+    {
+        _committing = false;
+        _version++;
+        _windowMessages -= committed.Messages;
+        _windowBytes -= committed.Bytes;
+        TryCommit();
+        TryRead();
+    }
+
+    private void Fail(Status.Failure failure)
+    {
+        _log.Warning(
+            failure.Cause,
+            "Delivery {Partition} of connection {Connection} stops and will read again: its last step did not happen.",
+            _id.Partition,
+            _id.ConnectionId);
+        Context.Stop(Self);
+    }
+}

@@ -1,0 +1,253 @@
+using System.Net;
+using System.Net.Http.Headers;
+using Polly;
+using Polly.Retry;
+using Polly.Timeout;
+using VarianceActors.Pipeline.Outbox;
+
+namespace VarianceActors.Pipeline.Delivery;
+
+/// <summary>
+/// Delivers the messages of one connection over HTTP: one POST a message, the same bytes on every attempt, tried until it has
+/// an outcome. Success is a 2xx that was seen, and nothing else.
+/// </summary>
+public sealed class WebhookSender : IDisposable
+{
+    /// <summary>How much of an answer's body is kept for the operator, in bytes.</summary>
+    public const int ResponseKeptBytes = 4096;
+
+    private static readonly TimeSpan BodyPatience = TimeSpan.FromSeconds(1);
+    private static readonly ResiliencePropertyKey<Delivery> DeliveryKey = new("delivery");
+    private static readonly MediaTypeHeaderValue Json = new("application/json");
+
+    private readonly HttpClient _http;
+    private readonly Uri _url;
+    private readonly string? _authorization;
+    private readonly DeliveryOptions _options;
+    private readonly RateGate _gate;
+    private readonly TimeProvider _time;
+    private readonly SemaphoreSlim _inFlight;
+    private readonly ResiliencePipeline _attempt;
+    private readonly ResiliencePipeline<DeliveryAttempt> _untilDone;
+    private long _lastSuccessTicks;
+
+    /// <summary>The sender of a connection.</summary>
+    /// <param name="url">Where to POST.</param>
+    /// <param name="authorization">The value of the Authorization header; null or empty for none.</param>
+    /// <param name="allowPrivateNetwork">Whether addresses outside the public internet may be dialled.</param>
+    /// <param name="options">Times and sizes.</param>
+    /// <param name="gate">The connection's rate.</param>
+    /// <param name="time">The clock that waits and timeouts run on.</param>
+    public WebhookSender(
+        Uri url,
+        string? authorization,
+        bool allowPrivateNetwork,
+        DeliveryOptions options,
+        RateGate gate,
+        TimeProvider time)
+    {
+        _url = url;
+        _authorization = string.IsNullOrEmpty(authorization) ? null : authorization;
+        _options = options;
+        _gate = gate;
+        _time = time;
+        _http = new HttpClient(Handler(allowPrivateNetwork)) { Timeout = Timeout.InfiniteTimeSpan };
+        _inFlight = new SemaphoreSlim(options.InFlightMax);
+        _attempt = new ResiliencePipelineBuilder { TimeProvider = time }.AddTimeout(options.AttemptTimeout).Build();
+        _untilDone = new ResiliencePipelineBuilder<DeliveryAttempt> { TimeProvider = time }.AddRetry(Retry()).Build();
+    }
+
+    /// <inheritdoc cref="Send" />
+    public async Task<DeliveryOutcome> SendAsync(OutboxEntry entry, CancellationToken cancellationToken)
+    {
+        var delivery = new Delivery(entry, _time.GetUtcNow());
+        var context = ResilienceContextPool.Shared.Get(cancellationToken);
+        context.Properties.Set(DeliveryKey, delivery);
+        try
+        {
+            var last = await _untilDone
+                .ExecuteAsync(
+                    static async (resilience, sender) => await sender
+                        .AttemptAsync(resilience.Properties.GetValue(DeliveryKey, null!), resilience.CancellationToken)
+                        .ConfigureAwait(false),
+                    context,
+                    this)
+                .ConfigureAwait(false);
+            return Conclude(delivery, last);
+        }
+        finally
+        {
+            ResilienceContextPool.Shared.Return(context);
+        }
+    }
+
+    /// <inheritdoc />
+    public void Dispose()
+    {
+        _http.Dispose();
+        _inFlight.Dispose();
+    }
+
+    private static SocketsHttpHandler Handler(bool allowPrivateNetwork) => new()
+    {
+        AllowAutoRedirect = false,
+        UseProxy = false,
+        UseCookies = false,
+        AutomaticDecompression = DecompressionMethods.None,
+        PooledConnectionLifetime = TimeSpan.FromMinutes(5),
+        PooledConnectionIdleTimeout = TimeSpan.FromSeconds(30),
+        MaxResponseHeadersLength = 32,
+        MaxResponseDrainSize = 64 * 1024,
+        ConnectCallback = (connect, cancellationToken) =>
+            ReceiverAddresses.ConnectAsync(connect.DnsEndPoint, allowPrivateNetwork, cancellationToken),
+    };
+
+    /// <summary>Decorrelated jitter between the first and the longest delay; a receiver's own Retry-After goes before it.</summary>
+    private RetryStrategyOptions<DeliveryAttempt> Retry() => new()
+    {
+        MaxRetryAttempts = int.MaxValue,
+        BackoffType = DelayBackoffType.Exponential,
+        UseJitter = true,
+        Delay = _options.Retry.DelayFirst,
+        MaxDelay = _options.Retry.DelayMax,
+        ShouldHandle = args => ValueTask.FromResult(
+            args.Outcome.Result is { } attempt && IsTriedAgain(args.Context.Properties.GetValue(DeliveryKey, null!), attempt)),
+        DelayGenerator = args => ValueTask.FromResult(
+            args.Outcome.Result?.RetryAfter is { } asked && asked > TimeSpan.Zero
+                ? TimeSpan.FromTicks(Math.Min(asked.Ticks, _options.Retry.RetryAfterMax.Ticks))
+                : (TimeSpan?)null),
+    };
+
+    /// <summary>
+    /// A message may not block its lane for ever while others of its connection get through; but as long as none gets
+    /// through the receiver is away, and nothing is given up.
+    /// </summary>
+    private bool IsTriedAgain(Delivery delivery, DeliveryAttempt attempt) => attempt.Verdict switch
+    {
+        DeliveryVerdict.Hold => true,
+        DeliveryVerdict.Retry => !IsBudgetSpent(delivery),
+        _ => false,
+    };
+
+    private bool IsBudgetSpent(Delivery delivery) =>
+        _time.GetUtcNow() - delivery.FirstAttemptAt >= _options.Retry.Budget
+        && Volatile.Read(ref _lastSuccessTicks) > delivery.FirstAttemptAt.UtcTicks;
+
+    private static DeliveryOutcome Conclude(Delivery delivery, DeliveryAttempt last)
+    {
+        if (last.Verdict == DeliveryVerdict.Delivered)
+        {
+            return new DeliveryOutcome.Delivered();
+        }
+
+        var reason = last.Verdict == DeliveryVerdict.Retry ? "retry-budget-exhausted" : last.Reason;
+        return new DeliveryOutcome.DeadLettered(
+            reason, last.Status, last.Response, delivery.Attempts, delivery.FirstAttemptAt, delivery.LastAttemptAt);
+    }
+
+    private async Task<DeliveryAttempt> AttemptAsync(Delivery delivery, CancellationToken cancellationToken)
+    {
+        await _inFlight.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+            delivery.Attempts++;
+            delivery.LastAttemptAt = _time.GetUtcNow();
+            var attempt = await _attempt
+                .ExecuteAsync(
+                    static async (state, token) => await state.Sender.PostAsync(state.Body, token).ConfigureAwait(false),
+                    (Sender: this, delivery.Entry.Message.Body),
+                    cancellationToken)
+                .ConfigureAwait(false);
+            if (attempt.Verdict == DeliveryVerdict.Delivered)
+            {
+                Volatile.Write(ref _lastSuccessTicks, _time.GetUtcNow().UtcTicks);
+            }
+
+            return attempt;
+        }
+        catch (TimeoutRejectedException)
+        {
+            return DeliveryAttempt.Unanswered("timeout");
+        }
+        catch (HttpRequestException failure)
+        {
+            return DeliveryAttempt.Unanswered($"network-{failure.HttpRequestError}");
+        }
+        catch (IOException)
+        {
+            return DeliveryAttempt.Unanswered("network-reset");
+        }
+        finally
+        {
+            _inFlight.Release();
+        }
+    }
+
+    private async Task<DeliveryAttempt> PostAsync(ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
+    {
+        using var content = new ReadOnlyMemoryContent(body);
+        content.Headers.ContentType = Json;
+        using var request = new HttpRequestMessage(HttpMethod.Post, _url) { Content = content };
+        if (_authorization is not null)
+        {
+            request.Headers.TryAddWithoutValidation("Authorization", _authorization);
+        }
+
+        using var response = await _http
+            .SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken)
+            .ConfigureAwait(false);
+        var status = (int)response.StatusCode;
+        var head = await ReadHeadAsync(response, cancellationToken).ConfigureAwait(false);
+        return DeliveryAttempt.Answered(status, RetryAfter(response), head);
+    }
+
+    private TimeSpan? RetryAfter(HttpResponseMessage response) =>
+        response.Headers.RetryAfter?.Delta ?? (response.Headers.RetryAfter?.Date - _time.GetUtcNow());
+
+    /// <summary>
+    /// The first part of a refusal's body, as far as it comes in time: the status has been seen and stands, whatever the body
+    /// does. The handler drains or drops the rest.
+    /// </summary>
+    private async Task<ReadOnlyMemory<byte>> ReadHeadAsync(HttpResponseMessage response, CancellationToken cancellationToken)
+    {
+        if (response.IsSuccessStatusCode)
+        {
+            return default;
+        }
+
+        using var patience = new CancellationTokenSource(BodyPatience, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
+        var head = new byte[ResponseKeptBytes];
+        var kept = 0;
+        try
+        {
+            using var stream = await response.Content.ReadAsStreamAsync(either.Token).ConfigureAwait(false);
+            for (var read = 1; read > 0 && kept < head.Length; kept += read)
+            {
+                read = await stream.ReadAsync(head.AsMemory(kept), either.Token).ConfigureAwait(false);
+            }
+        }
+        catch (IOException)
+        {
+            return head.AsMemory(0, kept);
+        }
+        catch (OperationCanceledException) when (patience.IsCancellationRequested)
+        {
+            return head.AsMemory(0, kept);
+        }
+
+        return head.AsMemory(0, kept);
+    }
+
+    private sealed class Delivery(OutboxEntry entry, DateTimeOffset startedAt)
+    {
+        public OutboxEntry Entry { get; } = entry;
+
+        public DateTimeOffset FirstAttemptAt { get; } = startedAt;
+
+        public DateTimeOffset LastAttemptAt { get; set; } = startedAt;
+
+        public int Attempts { get; set; }
+    }
+}
