@@ -1,0 +1,66 @@
+using System.Reflection;
+using Akka.Actor;
+using Akka.Configuration;
+using Akka.Hosting;
+using VarianceActors.Pipeline.Delivery;
+using VarianceActors.Pipeline.Ingest;
+using VarianceActors.Pipeline.Outbox;
+using VarianceActors.Pipeline.People;
+using VarianceActors.Pipeline.Stores;
+
+namespace VarianceActors.Pipeline;
+
+/// <summary>What the pipeline of a node is made of.</summary>
+/// <param name="Options">The configuration.</param>
+/// <param name="Database">Inbox, outbox, ledger, dead letters.</param>
+/// <param name="Layout">How the work is cut.</param>
+/// <param name="Time">The clock.</param>
+public sealed record PipelineParts(
+    PipelineOptions Options, PipelineDatabase Database, PipelineLayout Layout, TimeProvider Time);
+
+/// <summary>Wires the whole pipeline of a node, for the host and for the tests alike.</summary>
+public static class PipelineHosting
+{
+    /// <summary>The default configuration in <c>hocon/</c> under <paramref name="name"/>, such as <c>akka.conf</c>.</summary>
+    public static string ReadHocon(string name)
+    {
+        using var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream($"hocon/{name}")
+            ?? throw new ArgumentException($"There is no hocon/{name}.", nameof(name));
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
+    }
+
+    /// <summary>Adds persons, ingest, delivery and the pulse on SQLite, on a node that is a cluster of one.</summary>
+    public static AkkaConfigurationBuilder WithPipeline(this AkkaConfigurationBuilder builder, PipelineParts parts)
+    {
+        var map = EventMapping.For(parts.Options);
+        return builder
+            .AddHocon(ConfigurationFactory.ParseString(ReadHocon("akka.conf")), HoconAddMode.Append)
+            .AddHocon(ConfigurationFactory.ParseString(ReadHocon("cluster.conf")), HoconAddMode.Append)
+            .WithSqliteJournal(parts.Options.DataDir)
+            .WithPeople(parts.Options.People, map)
+            .WithIngest(registry => new IngestContext(
+                parts.Database,
+                parts.Layout,
+                parts.Options.Ingest,
+                map,
+                registry.Get<PeopleRegion>(),
+                WakeDelivery(registry.Get<DeliveryRegion>(), parts.Layout),
+                parts.Time))
+            .WithDelivery(parts)
+            .WithActors((system, registry) => system.ActorOf(Props.Create(() => new Pulse(registry, parts)), "pulse"))
+            .WithActors((system, _) => system.ActorOf(Props.Create(() => new Retention(parts)), "retention"))
+            .AddStartup((system, _) => JoinSelf(Akka.Cluster.Cluster.Get(system)));
+    }
+
+    private static Action<int, int> WakeDelivery(IActorRef delivery, PipelineLayout layout) => (connection, partition) =>
+        delivery.Tell(new DeliveryMessage.Poke(new DeliveryId(layout.ConnectionByNumber[connection], partition)));
+
+    private static void JoinSelf(Akka.Cluster.Cluster cluster)
+    {
+        if (cluster.Settings.SeedNodes.IsEmpty)
+        {
+            cluster.Join(cluster.SelfAddress);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+using Akka.Actor;
+using Akka.Hosting;
+using VarianceActors.Pipeline.Delivery;
+using VarianceActors.Pipeline.Ingest;
+
+namespace VarianceActors.Pipeline;
+
+/// <summary>
+/// Pokes every ingest and delivery actor of the cluster now and then, from every node. A poke starts an actor that does not
+/// run and makes a running one look, so this is what starts the pipeline, what revives an actor that stopped on a failure,
+/// and what a lost wake-up falls back to.
+/// </summary>
+public sealed class Pulse : ReceiveActor, IWithTimers
+{
+    private readonly IActorRef _ingest;
+    private readonly IActorRef _delivery;
+    private readonly PipelineParts _parts;
+
+    /// <summary>Pulses through the regions in <paramref name="registry"/>.</summary>
+    public Pulse(IReadOnlyActorRegistry registry, PipelineParts parts)
+    {
+        _ingest = registry.Get<IngestRegion>();
+        _delivery = registry.Get<DeliveryRegion>();
+        _parts = parts;
+        Receive<Beat>(_ => PokeAll());
+    }
+
+    /// <inheritdoc />
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    /// <inheritdoc />
+    protected override void PreStart() =>
+        Timers.StartPeriodicTimer(nameof(Beat), Beat.Instance, TimeSpan.Zero, _parts.Options.Ingest.PollInterval);
+
+    private void PokeAll()
+    {
+        for (var partition = 0; partition < _parts.Layout.Partitioning.Partitions; partition++)
+        {
+            _ingest.Tell(new IngestMessage.Poke(partition));
+        }
+
+        foreach (var connectionId in _parts.Layout.NumberByConnection.Keys)
+        {
+            for (var partition = 0; partition < _parts.Layout.DeliveryPartitions; partition++)
+            {
+                _delivery.Tell(new DeliveryMessage.Poke(new DeliveryId(connectionId, partition)));
+            }
+        }
+    }
+
+    private sealed record Beat
+    {
+        public static Beat Instance { get; } = new();
+    }
+}
