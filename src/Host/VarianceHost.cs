@@ -1,0 +1,57 @@
+using Akka.Actor;
+using Akka.Hosting;
+using VarianceActors.Host.Http;
+using VarianceActors.Pipeline;
+using VarianceActors.Pipeline.Inbox;
+using VarianceActors.Pipeline.Ingest;
+using VarianceActors.Pipeline.Stores;
+
+namespace VarianceActors.Host;
+
+/// <summary>Puts a node together: stores, actors, doors and API.</summary>
+public static class VarianceHost
+{
+    /// <summary>Opens the stores and builds the node; it runs when the application is started.</summary>
+    /// <param name="options">The configuration, already validated.</param>
+    /// <param name="urls">Where to listen.</param>
+    /// <param name="time">The clock.</param>
+    /// <exception cref="IOException">The data directory cannot be made or written.</exception>
+    public static async Task<WebApplication> BuildAsync(PipelineOptions options, string[] urls, TimeProvider time)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.WebHost.UseUrls(urls);
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(30));
+
+        var breakage = new Breakage();
+        var database = PipelineDatabase.Open(options.DataDir, options.Inbox.CommitTimeout, breakage.Report);
+        var layout = await PipelineLayout.ReadAsync(
+            database, options.Inbox.Partitions, options.Outbox.DeliveryPartitions, options.Connections.Keys);
+        var parts = new PipelineParts(options, database, layout, time);
+
+        builder.Services.AddSingleton(options);
+        builder.Services.AddSingleton(_ => database); // by a factory, so that it is closed at the end
+        builder.Services.AddSingleton(services =>
+            parts with { Database = services.GetRequiredService<PipelineDatabase>() });
+        builder.Services.AddSingleton(time);
+        builder.Services.AddSingleton<PipelineQueries>();
+        builder.Services.AddSingleton(services => new InboxWriter(
+            database, layout, options.Inbox, WakeIngest(services.GetRequiredService<IRequiredActor<IngestRegion>>())));
+        builder.Services.AddSingleton<AppendEvents>(
+            services => services.GetRequiredService<InboxWriter>().AppendAsync);
+        builder.Services.AddOpenApi("v1");
+        builder.Services.ConfigureHttpJsonOptions(json =>
+            json.SerializerOptions.PropertyNamingPolicy = System.Text.Json.JsonNamingPolicy.SnakeCaseLower);
+        builder.Services.AddAkka("variance", akka => akka.WithPipeline(parts));
+
+        var app = builder.Build();
+        breakage.StopOnReport(app);
+        app.MapOpenApi("/openapi/{documentName}.json");
+        app.MapHealth();
+        app.MapApi();
+        return app;
+    }
+
+    private static Action<int> WakeIngest(IRequiredActor<IngestRegion> region) =>
+        partition => region.ActorRef.Tell(new IngestMessage.Poke(partition));
+}
