@@ -1,0 +1,61 @@
+using System.ComponentModel.DataAnnotations;
+using VarianceActors.Pipeline.Mapping;
+
+namespace VarianceActors.Pipeline;
+
+/// <summary>One PostHog project feeding one Variance connection: <c>variance.connections.ID</c>, laid over
+/// <c>variance.connection-defaults</c>.</summary>
+public sealed class ConnectionOptions
+{
+    /// <summary>PostHog project tokens: trimmed, 1 to 64 ASCII characters, no personal keys (posthog.md C3).</summary>
+    public required IReadOnlyList<string> Tokens { get; set; }
+
+    /// <summary>Secret of the webhook door; empty: no webhook.</summary>
+    public required string WebhookSecret { get; set; }
+
+    /// <summary>Absolute address of the receiver; empty: a dry run.</summary>
+    public required string Url { get; set; }
+
+    /// <summary>Value of the <c>Authorization</c> header; secret; empty: none.</summary>
+    public required string Authorization { get; set; }
+
+    /// <summary>How events become messages.</summary>
+    public MappingKind Mapping { get; set; }
+
+    /// <summary>Whether the receiver may be at a loopback, private or link-local address.</summary>
+    public bool AllowPrivateNetwork { get; set; }
+
+    /// <summary>PostHog group type that is an account; empty: none.</summary>
+    public required string GroupType { get; set; }
+
+    /// <summary>Speed limit for the whole cluster.</summary>
+    public required RateOptions Rate { get; set; }
+
+    /// <summary>What is not sent.</summary>
+    public required FilterOptions Filters { get; set; }
+}
+
+/// <summary>A connection's speed limit.</summary>
+public sealed class RateOptions
+{
+    /// <summary>Messages a second, in the long run.</summary>
+    [Range(1, 1_000_000)]
+    public int PerSecond { get; set; }
+
+    /// <summary>Messages that may leave at once after a quiet time.</summary>
+    [Range(1, 1_000_000)]
+    public int Burst { get; set; }
+}
+
+/// <summary>What a connection does not send.</summary>
+public sealed class FilterOptions
+{
+    /// <summary>Names of events that are sent; empty: all.</summary>
+    public required IReadOnlyList<string> EventsAllowed { get; set; }
+
+    /// <summary>Names of events that are not sent, even if allowed.</summary>
+    public required IReadOnlyList<string> EventsDenied { get; set; }
+
+    /// <summary>Names of properties that are cut out of every message.</summary>
+    public required IReadOnlyList<string> PropertiesNeverSent { get; set; }
+}
