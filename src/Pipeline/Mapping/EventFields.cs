@@ -1,0 +1,54 @@
+using System.Globalization;
+using System.Text.Json;
+using VarianceActors.Pipeline.Sources;
+
+namespace VarianceActors.Pipeline.Mapping;
+
+/// <summary>A capture event as its fields: the header where the door says that it is authoritative, the JSON for the rest.</summary>
+internal sealed class EventFields
+{
+    private const string PropertiesPrefix = "properties.";
+
+    private readonly JsonFields _top;
+    private readonly bool _isObject;
+
+    public EventFields(CaptureEvent captured)
+    {
+        _top = JsonFields.OfEvent(captured.Json, out var properties);
+        var value = _top.Find("properties"u8);
+        _isObject = value.Kind == JsonTokenType.StartObject;
+        Properties = _isObject ? properties : JsonFields.OfAny(value);
+        bool isWebhook = captured.Door == Door.Webhook;
+        Uuid = isWebhook ? _top.Find("uuid"u8) : JsonSlice.OfString(captured.Uuid.ToString());
+        Event = isWebhook ? _top.Find("event"u8) : JsonSlice.OfString(captured.Event);
+        DistinctId = isWebhook ? _top.Find("distinct_id"u8) : JsonSlice.OfString(captured.DistinctId);
+        Timestamp = isWebhook ? _top.Find("timestamp"u8) : JsonSlice.OfString(Iso(captured.Timestamp));
+    }
+
+    public JsonSlice Uuid { get; }
+
+    public JsonSlice Event { get; }
+
+    public JsonSlice DistinctId { get; }
+
+    public JsonSlice Timestamp { get; }
+
+    /// <summary>What <c>properties</c> holds: fields of an object, elements of an array, or nothing.</summary>
+    public JsonFields Properties { get; }
+
+    public JsonSlice Top(ReadOnlySpan<byte> name) => _top.Find(name);
+
+    public JsonSlice Property(ReadOnlySpan<byte> name) => _isObject ? Properties.Find(name) : default;
+
+    /// <summary>Reads a path that begins with <c>properties.</c> as lodash does: a field of the event with the whole path as its
+    /// name comes first.</summary>
+    public JsonSlice Path(ReadOnlySpan<byte> path)
+    {
+        var literal = _top.Find(path);
+        return literal.Kind != JsonTokenType.None ? literal : Property(path[PropertiesPrefix.Length..]);
+    }
+
+    /// <summary>UTC with milliseconds, as PostHog writes times.</summary>
+    public static string Iso(DateTimeOffset time) =>
+        time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,135 @@
+using System.Text.Json;
+
+namespace VarianceActors.Pipeline.Mapping;
+
+/// <summary>What an object or array of a JavaScript program holds at one place: a value of the event, a container that paths have
+/// written to, or a function that every object has. The default is a hole.</summary>
+internal readonly record struct JsItem(JsonSlice Slice, JsContainer? Container = null, bool IsFunction = false)
+{
+    public bool IsPrinted => Container is not null || Slice.Kind != JsonTokenType.None;
+}
+
+/// <summary>A JavaScript object or array that paths can write into.</summary>
+internal sealed class JsContainer(bool isArray)
+{
+    public const string PrototypeName = "__proto__";
+
+    private static readonly HashSet<string> InheritedFunctions =
+    [
+        "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString", "valueOf",
+        "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__",
+    ];
+
+    private JsContainer? _prototype;
+
+    public bool IsArray => isArray;
+
+    public Dictionary<string, JsItem> Properties { get; } = [];
+
+    public List<JsItem> Elements { get; } = [];
+
+    /// <summary>Reads an object or array of the event, one level deep.</summary>
+    public static JsContainer Of(JsonSlice value)
+    {
+        if (value.Kind == JsonTokenType.StartArray)
+            return OfArray(value);
+        var container = new JsContainer(false);
+        foreach (var field in JsonFields.Of(value).All)
+            container.Properties[Name(field)] = new JsItem(field.Value);
+        return container;
+    }
+
+    public static string Name(JsonField field) => System.Text.Encoding.UTF8.GetString(field.Name.Span);
+
+    /// <summary>The elements of an array of the event.</summary>
+    public static JsContainer OfArray(JsonSlice value)
+    {
+        var container = new JsContainer(true);
+        var reader = new Utf8JsonReader(value.Text.Span, MappingLimits.Reader);
+        reader.Read();
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        {
+            int at = (int)reader.TokenStartIndex;
+            var kind = reader.TokenType;
+            reader.Skip();
+            var text = value.Text[at..(int)reader.BytesConsumed];
+            container.Elements.Add(new JsItem(new JsonSlice(text, value.Start < 0 ? -1 : value.Start + at, kind)));
+        }
+
+        return container;
+    }
+
+    /// <summary>Reads a property, inherited ones included; default if there is none.</summary>
+    public JsItem Get(string name)
+    {
+        if (IsArray && LodashPath.IsArrayIndex(name, out uint index) && index < Elements.Count)
+            return Elements[(int)index];
+        if (Properties.TryGetValue(name, out var own))
+            return own;
+        if (name == PrototypeName)
+            return new JsItem(default, _prototype, IsFunction: _prototype is null);
+        return _prototype?.Get(name) ?? new JsItem(default, IsFunction: InheritedFunctions.Contains(name));
+    }
+
+    /// <summary>Assigns a property; an array keeps names that are no index, but does not show them. False if nothing was
+    /// assigned: a body would become too large, or a program would have failed.</summary>
+    public bool Assign(string name, JsItem value, ref int paddingLeft)
+    {
+        if (name == PrototypeName && !Properties.ContainsKey(name))
+        {
+            _prototype = value.Container ?? _prototype;
+            return _prototype is not null;
+        }
+
+        if (IsArray && name == "length")
+            return Resize(value.Slice, ref paddingLeft);
+        if (IsArray && LodashPath.IsArrayIndex(name, out uint index))
+            return AssignElement(index, value, ref paddingLeft);
+        Properties[name] = value;
+        return true;
+    }
+
+    private bool AssignElement(uint index, JsItem value, ref int paddingLeft)
+    {
+        if (index >= Elements.Count && !Pad(index + 1L, ref paddingLeft))
+            return false;
+        Elements[(int)index] = value;
+        return true;
+    }
+
+    private bool Resize(JsonSlice value, ref int paddingLeft)
+    {
+        long length = Length(value);
+        if (length < 0 || !Pad(length, ref paddingLeft))
+            return false;
+        if (length < Elements.Count)
+            Elements.RemoveRange((int)length, Elements.Count - (int)length);
+        return true;
+    }
+
+    private bool Pad(long length, ref int paddingLeft)
+    {
+        long missing = length - Elements.Count;
+        if (missing <= 0)
+            return true;
+        if (missing > paddingLeft + 1)
+            return false;
+        paddingLeft -= (int)missing - 1;
+        Elements.AddRange(Enumerable.Repeat(default(JsItem), (int)missing));
+        return true;
+    }
+
+    private static long Length(JsonSlice value)
+    {
+        double length = value.Kind switch
+        {
+            JsonTokenType.Number => JavaScriptNumber.Parse(value.Text.Span),
+            JsonTokenType.True => 1,
+            JsonTokenType.False => 0,
+            JsonTokenType.String when value.Text.Length == 2 => 0,
+            JsonTokenType.String => JavaScriptNumber.Parse(value.Text.Span[1..^1]),
+            _ => -1,
+        };
+        return length is >= 0 and <= uint.MaxValue && double.IsInteger(length) ? (long)length : -1;
+    }
+}
