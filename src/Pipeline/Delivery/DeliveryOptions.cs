@@ -13,13 +13,13 @@ public sealed class DeliveryOptions
     [Range(1, 4_096)]
     public int LanesMax { get; set; }
 
-    /// <summary>Bytes of messages read from the outbox at a time, per delivery partition.</summary>
-    [Range(1_024, 268_435_456)]
-    public int ReadBytesMax { get; set; }
+    /// <summary>Messages in memory per delivery partition.</summary>
+    [Range(1, 1_000_000)]
+    public int WindowMessages { get; set; }
 
-    /// <summary>Bytes of an answer that are read; the rest is cut off.</summary>
-    [Range(1_024, 16_777_216)]
-    public int ResponseBytesMax { get; set; }
+    /// <summary>Bytes of messages in memory per delivery partition.</summary>
+    [Range(1_024, 268_435_456)]
+    public int WindowBytesMax { get; set; }
 
     /// <summary>Requests in flight per connection on one node.</summary>
     [Range(1, 4_096)]

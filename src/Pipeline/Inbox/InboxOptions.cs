@@ -17,10 +17,6 @@ public sealed class InboxOptions
     [Range(1_024, 1_073_741_824)]
     public int QueueBytesMax { get; set; }
 
-    /// <summary>How long a commit waits for more events.</summary>
-    [Range(typeof(TimeSpan), "00:00:00", "00:00:01")]
-    public TimeSpan Linger { get; set; }
-
     /// <summary>Events of one commit.</summary>
     [Range(1, 1_000_000)]
     public int CommitEventsMax { get; set; }

@@ -9,13 +9,9 @@ public sealed class IngestOptions
     [Range(1, 1_000_000)]
     public int WindowEvents { get; set; }
 
-    /// <summary>Bytes read from the inbox at a time, per partition.</summary>
+    /// <summary>Bytes of events in flight per partition.</summary>
     [Range(1_024, 1_073_741_824)]
-    public int ReadBytesMax { get; set; }
-
-    /// <summary>Events whose results are committed together.</summary>
-    [Range(1, 1_000_000)]
-    public int CommitEventsMax { get; set; }
+    public int WindowBytesMax { get; set; }
 
     /// <summary>After this long without an answer a person is asked again.</summary>
     [Range(typeof(TimeSpan), "00:00:00.100", "00:10:00")]

@@ -9,7 +9,7 @@ public enum UnseenId
     Posthog,
 
     /// <summary>The merge is refused and the id becomes a person of its own.</summary>
-    Refuse,
+    Guarded,
 }
 
 /// <summary>How persons live: the block <c>variance.people</c>.</summary>
