@@ -1,0 +1,80 @@
+using System.Net.Http.Json;
+using VarianceActors.Harness;
+using VarianceActors.Host.Demo;
+using Xunit;
+using Xunit.Abstractions;
+
+namespace VarianceActors.Host.Tests.Durability;
+
+/// <summary>The receiver is away and messages wait: they wait on disk, not in memory.</summary>
+public sealed class BacklogTests(ITestOutputHelper output)
+{
+    private const int Waiting = 100_000;
+    private const int EventsPerRequest = 500;
+    private const long GrowthMax = 64L << 20;
+    private const string Authorization = "Basic dGVzdDp0ZXN0";
+
+    [Fact]
+    public async Task A_hundred_thousand_waiting_messages_cost_no_memory_and_drain_when_the_receiver_is_back()
+    {
+        var port = HostProcess.FreePort();
+        await using var host = new HostProcess($$"""
+            acme {
+              tokens = ["{{PipelineHarness.Token}}"]
+              url = "http://127.0.0.1:{{port}}/hook"
+              authorization = "{{Authorization}}"
+              mapping = plugin
+              allow-private-network = on
+              rate { per-second = 100000, burst = 1000 }
+            }
+            """);
+        await host.StartAsync();
+        await SendAsync(host, Waiting / 10); // the same work with a tenth of the backlog, to compare with
+        await PipelineHarness.UntilAsync(async () => (await host.LedgerAsync())["accepted"] == Waiting / 10, "a tenth waits");
+        var few = await SettledMemoryAsync(host);
+        await SendAsync(host, Waiting * 9 / 10);
+        var many = await SettledMemoryAsync(host);
+        output.WriteLine($"resident with {Waiting / 10} waiting {few >> 20} MB, with {Waiting} waiting {many >> 20} MB");
+        Assert.Equal(Waiting, (await host.LedgerAsync())["pending"]);
+        Assert.True(many - few < GrowthMax, $"{Waiting} waiting messages cost {(many - few) >> 20} MB");
+
+        await using var variance = await VarianceStandIn.StartAsync(Authorization, port);
+        await PipelineHarness.UntilAsync(async () => (await host.LedgerAsync())["pending"] == 0, "the backlog is drained");
+        Assert.Equal(Waiting, (await host.LedgerAsync())["delivered"]);
+        Assert.Equal(Waiting, variance.Received.DistinctBy(message => message.MessageId).Count());
+    }
+
+    /// <summary>The memory once everything that can be processed is in the outbox.</summary>
+    private static async Task<long> SettledMemoryAsync(HostProcess host)
+    {
+        var last = long.MaxValue;
+        await PipelineHarness.UntilAsync(
+            async () =>
+            {
+                await Task.Yield();
+                var now = host.ResidentBytes();
+                var calm = Math.Abs(now - last) < 1 << 20;
+                last = now;
+                return calm;
+            },
+            "the memory is calm");
+        return last;
+    }
+
+    private static async Task SendAsync(HostProcess host, int count)
+    {
+        for (var sent = 0; sent < count; sent += EventsPerRequest)
+        {
+            var batch = Enumerable.Range(sent, EventsPerRequest).Select(number => new
+            {
+                uuid = Guid.NewGuid().ToString(),
+                @event = "order placed",
+                distinct_id = $"person-{number % 500}",
+                properties = new { n = number, filler = new string('x', 500) },
+                timestamp = "2026-03-01T09:00:00Z",
+            });
+            using var answer = await host.Http.PostAsJsonAsync("/batch/", new { api_key = PipelineHarness.Token, batch });
+            answer.EnsureSuccessStatusCode();
+        }
+    }
+}

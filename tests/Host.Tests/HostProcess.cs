@@ -1,0 +1,118 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Net;
+using System.Net.Http.Json;
+using System.Net.Sockets;
+using VarianceActors.Harness;
+
+namespace VarianceActors.Host.Tests;
+
+/// <summary>A real host process on loopback, with a data directory of its own that outlives the process.</summary>
+internal sealed class HostProcess : IAsyncDisposable
+{
+    private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("variance-process-");
+    private readonly ConcurrentQueue<string> _output = [];
+    private Process? _process;
+
+    public HostProcess(string connectionBlock)
+    {
+        Url = new Uri($"http://127.0.0.1:{FreePort()}");
+        Http = new HttpClient { BaseAddress = Url };
+        Http.DefaultRequestHeaders.Add("Authorization", $"Bearer {PipelineHarness.AdminKey}");
+        File.WriteAllText(ConfigPath, $$"""
+            variance {
+              admin-key = "{{PipelineHarness.AdminKey}}"
+              connections { {{connectionBlock}} }
+            }
+            """);
+    }
+
+    public Uri Url { get; }
+
+    public HttpClient Http { get; }
+
+    public string DataDirectory => Path.Combine(_directory.FullName, "data");
+
+    public IEnumerable<string> Output => _output;
+
+    public int Id => _process!.Id;
+
+    private string ConfigPath => Path.Combine(_directory.FullName, "variance.conf");
+
+    public static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    /// <summary>Starts the process and returns when it is ready.</summary>
+    public async Task StartAsync()
+    {
+        var start = new ProcessStartInfo("dotnet")
+        {
+            ArgumentList =
+            {
+                typeof(VarianceHost).Assembly.Location,
+                "serve", "--config", ConfigPath, "--urls", Url.ToString(), "--data-dir", DataDirectory,
+            },
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        _process = new Process { StartInfo = start };
+        _process.OutputDataReceived += (_, line) => _output.Enqueue(line.Data ?? "");
+        _process.ErrorDataReceived += (_, line) => _output.Enqueue(line.Data ?? "");
+        _process.Start();
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+        await PipelineHarness.UntilAsync(IsReadyAsync, "the process is ready: " + string.Join('\n', _output));
+    }
+
+    /// <summary>SIGKILL: nothing of the process runs any more.</summary>
+    public async Task KillAsync()
+    {
+        _process!.Kill();
+        await _process.WaitForExitAsync();
+        _process.Dispose();
+        _process = null;
+    }
+
+    /// <summary>The resident memory of the process in bytes.</summary>
+    public long ResidentBytes()
+    {
+        _process!.Refresh();
+        return _process.WorkingSet64;
+    }
+
+    public async Task<Dictionary<string, long>> LedgerAsync() =>
+        (await Http.GetFromJsonAsync<Dictionary<string, long>>($"/api/v1/connections/{PipelineHarness.Connection}/ledger"))!;
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_process is not null)
+        {
+            await KillAsync();
+        }
+
+        Http.Dispose();
+        _directory.Delete(recursive: true);
+    }
+
+    private async Task<bool> IsReadyAsync()
+    {
+        if (_process!.HasExited)
+        {
+            throw new InvalidOperationException("The process ended: " + string.Join('\n', _output));
+        }
+
+        try
+        {
+            using var answer = await Http.GetAsync(new Uri("/health/ready", UriKind.Relative));
+            return answer.IsSuccessStatusCode;
+        }
+        catch (HttpRequestException)
+        {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,54 @@
+using FsCheck;
+using FsCheck.Fluent;
+using VarianceActors.Pipeline.Stores;
+using Xunit;
+
+namespace VarianceActors.Pipeline.Tests.Stores;
+
+public sealed class ProgressTests
+{
+    [Fact]
+    public void Numbers_done_in_any_order_are_done_and_no_others() => Prop.ForAll(
+        Gen.Choose(0, 60).ListOf().ToArbitrary(),
+        numbers =>
+        {
+            var progress = Progress.Start();
+            foreach (var number in numbers)
+            {
+                progress.Add(number);
+            }
+
+            return Enumerable.Range(0, 70).All(number => progress.IsDone(number) == numbers.Contains(number));
+        }).QuickCheckThrowOnFailure();
+
+    [Fact]
+    public void What_is_encoded_is_read_back() => Prop.ForAll(
+        Gen.Choose(0, 100_000).ListOf().ToArbitrary(),
+        numbers =>
+        {
+            var progress = Progress.Start();
+            foreach (var number in numbers)
+            {
+                progress.Add(number);
+            }
+
+            var read = Progress.Decode(progress.Encode());
+            return read.Next == progress.Next && numbers.All(number => read.IsDone(number))
+                && read.Encode().SequenceEqual(progress.Encode());
+        }).QuickCheckThrowOnFailure();
+
+    [Fact]
+    public void The_watermark_is_the_lowest_number_that_is_not_done()
+    {
+        var progress = Progress.Start();
+        progress.Add(1);
+        progress.Add(2);
+        Assert.Equal(0, progress.Next);
+        progress.Add(0);
+        Assert.Equal(3, progress.Next);
+    }
+
+    [Fact]
+    public void A_damaged_row_is_an_error_and_not_a_guess() =>
+        Assert.Throws<InvalidDataException>(() => Progress.Decode([0x80]));
+}
