@@ -76,7 +76,8 @@ public sealed record Refusal(int Status, string Reason)
         400,
         "\"event\" is missing or not an object. Set the webhook's body to {\"event\": \"{event}\"}.");
 
-    internal static Refusal BodyTooLarge(long bytesMax) => new(
+    /// <summary>413: the body as received is over its limit, in bytes.</summary>
+    public static Refusal BodyTooLarge(long bytesMax) => new(
         413,
         $"The body is larger than {bytesMax} bytes. Send fewer events per request.");
 
