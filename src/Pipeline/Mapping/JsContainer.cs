@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text;
 using System.Text.Json;
 
 namespace VarianceActors.Pipeline.Mapping;
@@ -39,7 +41,7 @@ internal sealed class JsContainer(bool isArray)
         return container;
     }
 
-    public static string Name(JsonField field) => System.Text.Encoding.UTF8.GetString(field.Name.Span);
+    public static string Name(JsonField field) => Encoding.UTF8.GetString(field.Name.Span);
 
     /// <summary>The elements of an array of the event.</summary>
     public static JsContainer OfArray(JsonSlice value)
@@ -82,7 +84,7 @@ internal sealed class JsContainer(bool isArray)
         }
 
         if (IsArray && name == "length")
-            return Resize(value.Slice, ref paddingLeft);
+            return Resize(value, ref paddingLeft);
         if (IsArray && LodashPath.IsArrayIndex(name, out uint index))
             return AssignElement(index, value, ref paddingLeft);
         Properties[name] = value;
@@ -97,7 +99,7 @@ internal sealed class JsContainer(bool isArray)
         return true;
     }
 
-    private bool Resize(JsonSlice value, ref int paddingLeft)
+    private bool Resize(JsItem value, ref int paddingLeft)
     {
         long length = Length(value);
         if (length < 0 || !Pad(length, ref paddingLeft))
@@ -119,17 +121,31 @@ internal sealed class JsContainer(bool isArray)
         return true;
     }
 
-    private static long Length(JsonSlice value)
+    private static long Length(JsItem value)
     {
-        double length = value.Kind switch
-        {
-            JsonTokenType.Number => JavaScriptNumber.Parse(value.Text.Span),
-            JsonTokenType.True => 1,
-            JsonTokenType.False => 0,
-            JsonTokenType.String when value.Text.Length == 2 => 0,
-            JsonTokenType.String => JavaScriptNumber.Parse(value.Text.Span[1..^1]),
-            _ => -1,
-        };
+        double length = value.Container is { } container ? ToNumber(container) : ToNumber(value.Slice);
         return length is >= 0 and <= uint.MaxValue && double.IsInteger(length) ? (long)length : -1;
     }
+
+    private static double ToNumber(JsContainer container) => (container.IsArray, container.Elements.Count) switch
+    {
+        (true, 0) => 0,
+        (true, 1) when container.Elements[0] is { Container: { } inner } => ToNumber(inner),
+        (true, 1) when container.Elements[0].Slice.Kind is not (JsonTokenType.True or JsonTokenType.False) =>
+            ToNumber(container.Elements[0].Slice),
+        _ => double.NaN,
+    };
+
+    private static double ToNumber(JsonSlice value) => value.Kind switch
+    {
+        JsonTokenType.Number => JavaScriptNumber.Parse(value.Text.Span),
+        JsonTokenType.True => 1,
+        JsonTokenType.False or JsonTokenType.Null => 0,
+        JsonTokenType.StartArray => ToNumber(OfArray(value)),
+        JsonTokenType.String when string.IsNullOrWhiteSpace(value.AsString()) => 0,
+        JsonTokenType.String => double.TryParse(value.AsString(), CultureInfo.InvariantCulture, out double number)
+            ? number
+            : double.NaN,
+        _ => double.NaN,
+    };
 }

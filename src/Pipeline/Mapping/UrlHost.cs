@@ -8,6 +8,8 @@ namespace VarianceActors.Pipeline.Mapping;
 /// characters and, where they are punycode, by decoding them; the tables of UTS 46 are not carried along.</summary>
 internal static class UrlHost
 {
+    private const string PunycodePrefix = "xn--";
+
     private static readonly SearchValues<char> Forbidden = SearchValues.Create("\0\t\n\r #/:<>?@[\\]^|");
     private static readonly SearchValues<char> ForbiddenInDomain = SearchValues.Create(
         "\u0000\u0001\u0002\u0003\u0004\u0005\u0006\u0007\u0008\u0009\u000A\u000B\u000C\u000D\u000E\u000F"
@@ -48,7 +50,7 @@ internal static class UrlHost
     private static string ToAscii(string domain)
     {
         string mapped = Ascii.IsValid(domain) ? domain.ToLowerInvariant() : Map(domain);
-        if (!mapped.Contains("xn--", StringComparison.Ordinal) && Ascii.IsValid(mapped))
+        if (!mapped.Contains(PunycodePrefix, StringComparison.Ordinal) && Ascii.IsValid(mapped))
             return mapped;
         foreach (string label in mapped.Split('.'))
         {
@@ -85,7 +87,7 @@ internal static class UrlHost
 
     private static bool IsValidLabel(string label)
     {
-        if (label.StartsWith("xn--", StringComparison.Ordinal))
+        if (label.StartsWith(PunycodePrefix, StringComparison.Ordinal))
             return IsPunycode(label);
         bool isFirst = true;
         foreach (var rune in label.EnumerateRunes())
@@ -109,10 +111,14 @@ internal static class UrlHost
 
     private static bool IsPunycode(string label)
     {
+        if (!Ascii.IsValid(label))
+            return false;
+        if (label[^1] == '-')
+            return label.Length > PunycodePrefix.Length;
         try
         {
             string decoded = new IdnMapping { AllowUnassigned = true }.GetUnicode(label);
-            return decoded != label && !Ascii.IsValid(decoded);
+            return decoded != label && IsValidLabel(decoded);
         }
         catch (ArgumentException)
         {
