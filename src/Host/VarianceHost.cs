@@ -1,9 +1,11 @@
 using Akka.Actor;
 using Akka.Hosting;
+using Microsoft.Extensions.Options;
 using VarianceActors.Host.Http;
 using VarianceActors.Pipeline;
 using VarianceActors.Pipeline.Inbox;
 using VarianceActors.Pipeline.Ingest;
+using VarianceActors.Pipeline.Sources;
 using VarianceActors.Pipeline.Stores;
 
 namespace VarianceActors.Host;
@@ -34,6 +36,8 @@ public static class VarianceHost
         builder.Services.AddSingleton(services =>
             parts with { Database = services.GetRequiredService<PipelineDatabase>() });
         builder.Services.AddSingleton(time);
+        builder.Services.AddSingleton(Options.Create(options.Sources));
+        builder.Services.AddSingleton(Directory(options));
         builder.Services.AddSingleton<PipelineQueries>();
         builder.Services.AddSingleton(services => new InboxWriter(
             database, layout, options.Inbox, WakeIngest(services.GetRequiredService<IRequiredActor<IngestRegion>>())));
@@ -47,10 +51,21 @@ public static class VarianceHost
         var app = builder.Build();
         breakage.StopOnReport(app);
         app.MapOpenApi("/openapi/{documentName}.json");
+        app.MapCaptureDoor();
+        app.MapWebhookDoor();
+        app.MapSdkDoor();
         app.MapHealth();
         app.MapApi();
         return app;
     }
+
+    private static ConnectionDirectory Directory(PipelineOptions options) => new(options.Connections.Select(
+        connection => new ConnectionKeys(
+            connection.Key,
+            [.. connection.Value.Tokens.Select(token => token.Trim())],
+            connection.Value.WebhookSecret.Length == 0
+                ? []
+                : [ConnectionDirectory.DigestOf(connection.Value.WebhookSecret)])));
 
     private static Action<int> WakeIngest(IRequiredActor<IngestRegion> region) =>
         partition => region.ActorRef.Tell(new IngestMessage.Poke(partition));

@@ -1,0 +1,51 @@
+using BenchmarkDotNet.Attributes;
+using VarianceActors.Pipeline.Mapping;
+using VarianceActors.Pipeline.Sources;
+
+namespace VarianceActors.Benchmarks;
+
+/// <summary>What one event costs before anything is stored: decoding a batch of a hundred, and mapping each event.</summary>
+[MemoryDiagnoser]
+public class EventBenchmarks
+{
+    private const int Events = 100;
+    private static readonly DateTimeOffset Now = new(2026, 3, 1, 9, 0, 1, TimeSpan.Zero);
+    private readonly byte[] _body = Traffic.Batch("phc_bench", 0, Events);
+    private readonly SourcesOptions _limits = new()
+    {
+        BodyBytesMax = 20 << 20,
+        EventBodyBytesMax = 2 << 20,
+        WebhookBodyBytesMax = 2 << 20,
+        InflatedBytesMax = 100 << 20,
+        EventBytesMax = 1_000_000,
+        JsonDepthMax = 64,
+        EventsMax = 10_000,
+    };
+
+    private IReadOnlyList<CaptureEvent> _events = [];
+
+    /// <summary>Decodes once, for the mapping alone.</summary>
+    [GlobalSetup]
+    public void Decoded() => _events = Decode();
+
+    /// <summary>Decode, per event.</summary>
+    [Benchmark(OperationsPerInvoke = Events)]
+    public int DecodeBatch() => Decode().Count;
+
+    /// <summary>Map with the original plugin's mapping, per event.</summary>
+    [Benchmark(OperationsPerInvoke = Events)]
+    public int MapPlugin()
+    {
+        var bytes = 0;
+        foreach (var captured in _events)
+        {
+            bytes += PluginMapping.Map(captured).Messages.Sum(message => message.Body.Length);
+        }
+
+        return bytes;
+    }
+
+    private IReadOnlyList<CaptureEvent> Decode() =>
+        ((CaptureDecoding.Accepted)CaptureRequestDecoder.Decode(new CaptureRequest(CapturePath.Batch, _body, Now), _limits))
+        .Events;
+}

@@ -1,0 +1,18 @@
+using System.CommandLine;
+using BenchmarkDotNet.Running;
+using VarianceActors.Benchmarks;
+
+var micro = new Command("micro", "What one event costs before anything is stored (BenchmarkDotNet).");
+micro.SetAction(_ => BenchmarkRunner.Run<EventBenchmarks>());
+
+var events = new Option<int>("--events") { Description = "How many events.", DefaultValueFactory = _ => 200_000 };
+var perRequest = new Option<int>("--per-request") { Description = "Events of one request.", DefaultValueFactory = _ => 100 };
+var mapping = new Option<string>("--mapping") { Description = "contacts or plugin.", DefaultValueFactory = _ => "contacts" };
+var load = new Command("load", "Accepted and delivered events per second, end to end, against a host process of its own.")
+{
+    events, perRequest, mapping,
+};
+load.SetAction((parsed, cancellationToken) => new LoadRun(
+    parsed.GetValue(events), parsed.GetValue(perRequest), parsed.GetValue(mapping)!).RunAsync(cancellationToken));
+
+return await new RootCommand("Benchmarks of VarianceActors.") { micro, load }.Parse(args).InvokeAsync();
