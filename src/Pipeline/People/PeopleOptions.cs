@@ -2,16 +2,6 @@ using System.ComponentModel.DataAnnotations;
 
 namespace VarianceActors.Pipeline.People;
 
-/// <summary>What happens when an identified person meets an id that nobody has seen (posthog.md A4, the quirk).</summary>
-public enum UnseenId
-{
-    /// <summary>The id joins the identified person silently, as at PostHog.</summary>
-    Posthog,
-
-    /// <summary>The merge is refused and the id becomes a person of its own.</summary>
-    Guarded,
-}
-
 /// <summary>How persons live: the block <c>variance.people</c>.</summary>
 public sealed class PeopleOptions
 {
@@ -26,6 +16,14 @@ public sealed class PeopleOptions
     /// <summary>Whether a change of volatile properties alone updates a person (posthog.md A6).</summary>
     public bool UpdateAllProperties { get; set; }
 
-    /// <summary>What happens to ids that nobody has seen.</summary>
-    public UnseenId AttachUnseen { get; set; }
+    /// <summary>What happens when an identified source meets a target that nobody has seen.</summary>
+    public AttachUnseen AttachUnseen { get; set; }
+
+    /// <summary>Time after which an unanswered step of a merge is asked for again.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.050", "00:10:00")]
+    public TimeSpan MergeRetry { get; set; }
+
+    /// <summary>Shards of the region; the same on every node, and never changed.</summary>
+    [Range(1, 10_000)]
+    public int Shards { get; set; }
 }

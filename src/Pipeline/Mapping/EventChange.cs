@@ -1,0 +1,14 @@
+using System.Collections.Immutable;
+
+namespace VarianceActors.Pipeline.Mapping;
+
+/// <summary>What one event changed about its person; the snapshot beside it is the person after the change.</summary>
+/// <param name="ContactChanged">True if the user id, <c>is_identified</c> or a property whose name does not begin with
+/// <c>$</c> changed: what a contact shows.</param>
+/// <param name="GivenUpIds">Ids that stopped being the person's id by a merge that succeeded, each once in the life of
+/// the person: an alias to the user id is due for each (variance.md 4).</param>
+public sealed record EventChange(bool ContactChanged, ImmutableArray<string> GivenUpIds)
+{
+    /// <summary>The event taught nothing.</summary>
+    public static readonly EventChange None = new(false, []);
+}

@@ -1,0 +1,150 @@
+using System.Collections.Immutable;
+using VarianceActors.Pipeline.Outbox;
+using VarianceActors.Pipeline.Sources;
+
+namespace VarianceActors.Pipeline.People;
+
+/// <summary>What one event says about its person, before anything is known of that person.</summary>
+/// <param name="Refusal">PostHog's warning name if its rules drop the whole event; else null.</param>
+/// <param name="MayCreate">True if a person is born when there is none.</param>
+/// <param name="MayUpdate">True if an existing person's properties may change.</param>
+/// <param name="WritesEveryChange">True for person events; see <see cref="PersonProperties.Winners"/>.</param>
+/// <param name="Update">The update, automatic properties included.</param>
+/// <param name="Merge">The merge asked for, if PostHog's rules do not stop it at once.</param>
+/// <param name="Warnings">What follows from the event alone.</param>
+public sealed record EventReading(
+    string? Refusal,
+    bool MayCreate,
+    bool MayUpdate,
+    bool WritesEveryChange,
+    PropertyUpdate Update,
+    MergeAsk? Merge,
+    ImmutableArray<IngestionWarning> Warnings)
+{
+    private const string Identify = "$identify";
+    private const string CreateAlias = "$create_alias";
+    private const string MergeDangerously = "$merge_dangerously";
+
+    /// <summary>Reads an event that has a distinct id.</summary>
+    /// <param name="captured">The event.</param>
+    /// <param name="blockedIds">Ids that a connection bars from merges, beside PostHog's illegal ones; null means none.</param>
+    public static EventReading Of(CaptureEvent captured, IReadOnlySet<string>? blockedIds = null)
+    {
+        var scan = PropertyScan.Of(captured);
+        var warnings = ImmutableArray.CreateBuilder<IngestionWarning>();
+        Note(captured, warnings);
+        if (Drop(captured, scan) is { } refusal)
+        {
+            warnings.Add(Warn(captured, refusal));
+            return new EventReading(refusal, false, false, false, PropertyUpdate.None, null, warnings.DrainToImmutable());
+        }
+
+        if (scan.ProfileFlag is ProfileFlag.Unreadable)
+        {
+            warnings.Add(Warn(captured, WarningTypes.InvalidProcessPersonProfile));
+        }
+
+        var touchesPersons = scan.ProfileFlag is not ProfileFlag.False && !IsAiEvent(captured.Event);
+        var merge = touchesPersons ? Ask(captured, scan, blockedIds, warnings) : null;
+        var update = touchesPersons && captured.Event is not "$groupidentify" ? scan.Update() : PropertyUpdate.None;
+        return new EventReading(
+            null,
+            touchesPersons,
+            touchesPersons && captured.Event is not ("$exception" or "$$heatmap"),
+            IsMergeEvent(captured.Event) || captured.Event is "$set",
+            update,
+            merge,
+            warnings.DrainToImmutable());
+    }
+
+    // In PostHog's order: the header, then mistyped ids, then the personless flag (posthog.md A2).
+    private static string? Drop(CaptureEvent captured, PropertyScan scan)
+    {
+        if (MergeableIds.IsTooLong(captured.DistinctId))
+        {
+            return WarningTypes.SkippingEventInvalidDistinctId;
+        }
+
+        if (!IsMergeEvent(captured.Event))
+        {
+            return null;
+        }
+
+        return scan switch
+        {
+            { AnonDistinctId.IsMistyped: true } => WarningTypes.InvalidAnonDistinctId,
+            { Alias.IsMistyped: true } => WarningTypes.InvalidAlias,
+            { ProfileFlag: ProfileFlag.False } => WarningTypes.InvalidEventWhenPersonless,
+            _ => null,
+        };
+    }
+
+    // Step 1 and 2 of posthog.md A3: the same id asks for nothing; an unmergeable id is an ordinary event with a warning.
+    private static MergeAsk? Ask(
+        CaptureEvent captured,
+        PropertyScan scan,
+        IReadOnlySet<string>? blockedIds,
+        ImmutableArray<IngestionWarning>.Builder warnings)
+    {
+        if (Named(captured, scan) is not { } ask || ask.SourceId == ask.TargetId)
+        {
+            return null;
+        }
+
+        var illegal = !MayMerge(ask.TargetId, blockedIds) ? ask.TargetId
+            : !MayMerge(ask.SourceId, blockedIds) ? ask.SourceId
+            : null;
+        if (illegal is null)
+        {
+            return ask;
+        }
+
+        warnings.Add(new IngestionWarning(
+            WarningTypes.CannotMergeWithIllegalDistinctId,
+            JsonText.Object(
+                ("illegalDistinctId", illegal),
+                ("otherDistinctId", illegal == ask.TargetId ? ask.SourceId : ask.TargetId),
+                ("distinctId", captured.DistinctId),
+                ("eventUuid", captured.Uuid.ToString()))));
+        return null;
+    }
+
+    private static bool MayMerge(string id, IReadOnlySet<string>? blockedIds) =>
+        MergeableIds.Contains(id) && blockedIds?.Contains(id) is not true;
+
+    private static MergeAsk? Named(CaptureEvent captured, PropertyScan scan) => captured.Event switch
+    {
+        Identify when scan.AnonDistinctId.IsThere =>
+            new MergeAsk(MergeKind.Identify, scan.AnonDistinctId.Text ?? "null", captured.DistinctId),
+        CreateAlias when scan.Alias.Text is { Length: > 0 } alias =>
+            new MergeAsk(MergeKind.Alias, alias, captured.DistinctId),
+        MergeDangerously when scan.Alias.Text is { Length: > 0 } alias =>
+            new MergeAsk(MergeKind.Dangerous, alias, captured.DistinctId),
+        _ => null,
+    };
+
+    private static void Note(CaptureEvent captured, ImmutableArray<IngestionWarning>.Builder warnings)
+    {
+        if (captured.Notes.HasFlag(CaptureNotes.DistinctIdTruncated))
+        {
+            warnings.Add(Warn(captured, WarningTypes.DistinctIdTruncated));
+        }
+
+        if (captured.Notes.HasFlag(CaptureNotes.TimestampInvalid))
+        {
+            warnings.Add(Warn(captured, WarningTypes.IgnoredInvalidTimestamp));
+        }
+    }
+
+    private static IngestionWarning Warn(CaptureEvent captured, string type) => new(
+        type,
+        JsonText.Object(
+            ("distinctId", captured.DistinctId),
+            ("eventUuid", captured.Uuid.ToString()),
+            ("event", captured.Event)));
+
+    private static bool IsMergeEvent(string name) => name is Identify or CreateAlias or MergeDangerously;
+
+    // PostHog's AI lane only reads persons.
+    private static bool IsAiEvent(string name) => name.StartsWith("$ai_", StringComparison.Ordinal);
+}

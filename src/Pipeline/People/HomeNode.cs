@@ -1,0 +1,285 @@
+using System.Collections.Immutable;
+using System.Diagnostics;
+
+namespace VarianceActors.Pipeline.People;
+
+/// <summary>What becomes of the message itself.</summary>
+public enum Next
+{
+    /// <summary>It is dealt with.</summary>
+    Done,
+
+    /// <summary>It waits here until the home is not busy any more.</summary>
+    Wait,
+
+    /// <summary>It goes on to <see cref="PersonState.Upwards"/>, with its sender.</summary>
+    Forward,
+}
+
+/// <summary>What a message makes a home do.</summary>
+/// <param name="State">The state once the facts are durable.</param>
+/// <param name="Facts">To be persisted together, before anything else is done.</param>
+/// <param name="Sends">To be sent once the facts are durable; may be lost, because whoever needs them asks again.</param>
+/// <param name="Outcomes">The answer to <see cref="ApplyEvents"/>, once the facts are durable; empty if there is none yet.</param>
+/// <param name="Next">What becomes of the message.</param>
+public sealed record Step(
+    PersonState State,
+    ImmutableArray<PersonFact> Facts,
+    ImmutableArray<IPersonMessage> Sends,
+    ImmutableArray<EventOutcome> Outcomes,
+    Next Next);
+
+/// <summary>Seal, Absorb, Link: how the homes of distinct ids become one person, whatever is lost, repeated or reordered.</summary>
+/// <remarks>A root is only ever linked under a root of higher priority, so no order of messages can make a cycle or a
+/// deadlock. Which side is source or target of a merge decides the policy, never the direction of the link.</remarks>
+public static class HomeNode
+{
+    /// <summary>One message, one step.</summary>
+    public static Step Handle(PersonState state, IPersonMessage message, PersonRules rules) => message switch
+    {
+        ApplyEvents apply => Apply(state, apply, rules),
+        GetPerson => Quiet(state, state.Parent is not null ? Next.Forward : state.Seal is null ? Next.Done : Next.Wait),
+        Unite unite => Unite(state, unite, rules),
+        Absorb absorb => Absorb(state, absorb, rules),
+        SealAbsorbed absorbed => Link(state, absorbed),
+        SealRefused refused => Unseal(state, refused, rules),
+        ShortenPath shorten => Shorten(state, shorten),
+        ResumeMerge => new Step(state, [], Resume(state, rules), [], Next.Done),
+        _ => throw new UnreachableException(message.GetType().Name),
+    };
+
+    /// <summary>What a home with unfinished business asks for, again on a timer and after recovery.</summary>
+    public static ImmutableArray<IPersonMessage> Resume(PersonState state, PersonRules rules)
+    {
+        if (state.Parent is not null)
+        {
+            return [];
+        }
+
+        return state.Seal is not null
+            ? [AskToBeAbsorbed(state, rules)]
+            : [.. state.Root.Pending.Select(IPersonMessage (pending) => AskToUnite(state, pending))];
+    }
+
+    /// <summary>Two sets as one, before the merge's event is applied; the target's is the one with the event's distinct id.</summary>
+    internal static PersonRoot Join(PersonRoot here, PersonRoot absorbed, MergeId merge) =>
+        absorbed.Members.ContainsKey(merge.DistinctId)
+            ? MergePolicy.Join(here, absorbed)
+            : MergePolicy.Join(absorbed, here);
+
+    private static Step Apply(PersonState state, ApplyEvents command, PersonRules rules)
+    {
+        if (state.Parent is not null)
+        {
+            return Quiet(state, Next.Forward);
+        }
+
+        var waits = state.Seal is not null && !rules.Faults.HasFlag(ProtocolFaults.NoFreezeWhileSealed);
+        if (waits || !state.Root.Pending.IsEmpty)
+        {
+            return Quiet(state, Next.Wait);
+        }
+
+        var decision = Person.Decide(state, command, rules);
+        if (!decision.Outcomes.IsEmpty)
+        {
+            return new Step(decision.State, decision.Facts, Shortened(state, command), decision.Outcomes, Next.Done);
+        }
+
+        var pending = decision.State.Root.Pending[^1];
+        if (!decision.State.Root.Members.ContainsKey(pending.Ask.SourceId))
+        {
+            return new Step(decision.State, decision.Facts, [AskToUnite(state, pending)], [], Next.Wait);
+        }
+
+        var (settled, fact) = EndSame(decision.State, pending);
+        var answer = Person.Decide(settled, command, rules);
+        return new Step(settled, [.. decision.Facts, fact], Shortened(state, command), answer.Outcomes, Next.Done);
+    }
+
+    private static Step Unite(PersonState state, Unite message, PersonRules rules)
+    {
+        if (state.Parent is not null)
+        {
+            return Quiet(state, Next.Forward);
+        }
+
+        if (state.Seal is not null)
+        {
+            return Quiet(state, Next.Done);
+        }
+
+        var (id, ask) = message.Merge;
+        var holdsSource = state.Root.Members.ContainsKey(ask.SourceId);
+        if (holdsSource && state.Root.Members.ContainsKey(ask.TargetId))
+        {
+            return End(state, state.Root.PendingOf(id), rules);
+        }
+
+        var seals = rules.Faults.HasFlag(ProtocolFaults.LinkInTheEventsDirection)
+            ? holdsSource
+            : state.Id.Priority < message.Other.Priority;
+        if (!seals)
+        {
+            return Tell(state, new Unite(message.Other, message.Merge, state.Id));
+        }
+
+        var seal = new Seal(state.Seals + 1, message.Merge, message.Other);
+        var (sealing, fact) = Record(state, new PersonFact.Sealed(seal));
+        return new Step(sealing, [fact], [AskToBeAbsorbed(sealing, rules)], [], Next.Done);
+    }
+
+    private static Step Absorb(PersonState state, Absorb message, PersonRules rules)
+    {
+        var isMember = state.Root.Members.ContainsKey(message.Child.DistinctId);
+        if (isMember && !rules.Faults.HasFlag(ProtocolFaults.AbsorbedChildrenForgotten))
+        {
+            return Tell(state, new SealAbsorbed(message.Child, message.Number, state.Id));
+        }
+
+        if (state.Parent is not null)
+        {
+            return Quiet(state, Next.Forward);
+        }
+
+        if (state.Root.Refused.TryGetValue(message.Child.DistinctId, out var refused)
+            && message.Number <= refused.Number)
+        {
+            return message.Number < refused.Number
+                ? Quiet(state, Next.Done)
+                : Tell(state, new SealRefused(message.Child, message.Number, refused.Refusal));
+        }
+
+        return state.Seal is not null && !rules.Faults.HasFlag(ProtocolFaults.SealedNodeAbsorbs)
+            ? Quiet(state, Next.Done)
+            : Judge(state, message, rules);
+    }
+
+    // The two persons are frozen here, one by its seal and one by being judged: policy and merge are one fact.
+    private static Step Judge(PersonState state, Absorb message, PersonRules rules)
+    {
+        var here = state.Root;
+        var pending = here.PendingOf(message.Merge) ?? message.Frozen.PendingOf(message.Merge);
+        if (pending is null)
+        {
+            return Refuse(state, message, new MergeRefusal(RefusalReason.Settled, null), null, rules);
+        }
+
+        var targetIsHere = here.Members.ContainsKey(pending.Ask.TargetId);
+        var (source, target) = targetIsHere ? (message.Frozen, here) : (here, message.Frozen);
+        if (MergePolicy.Refuse(pending, source, target, rules) is { } refusal)
+        {
+            return Refuse(state, message, refusal, here.PendingOf(message.Merge), rules);
+        }
+
+        var joined = Join(here, message.Frozen, message.Merge);
+        var settled = MergePolicy.Settle(joined, pending, MergePolicy.Admit(source, target));
+        var (absorbing, fact) = Record(
+            state,
+            new PersonFact.Absorbed(message.Child, message.Number, message.Frozen, settled));
+        var answer = new SealAbsorbed(message.Child, message.Number, state.Id);
+        return new Step(absorbing, [fact], [answer, .. Resume(absorbing, rules)], [], Next.Done);
+    }
+
+    private static Step Refuse(
+        PersonState state,
+        Absorb message,
+        MergeRefusal refusal,
+        PendingMerge? own,
+        PersonRules rules)
+    {
+        var settled = own is null ? null : MergePolicy.Settle(state.Root, own, MergeResult.Refused, refusal);
+        var (refusing, fact) = Record(
+            state,
+            new PersonFact.AbsorbRefused(message.Child, message.Number, refusal, settled));
+        var answer = new SealRefused(message.Child, message.Number, refusal);
+        return new Step(refusing, [fact], [answer], [], Next.Done);
+    }
+
+    private static Step Link(PersonState state, SealAbsorbed message)
+    {
+        if (state.Seal?.Number != message.Number)
+        {
+            return Quiet(state, Next.Done);
+        }
+
+        var (linked, fact) = Record(state, new PersonFact.Linked(message.Number, message.Parent));
+        return new Step(linked, [fact], [], [], Next.Done);
+    }
+
+    private static Step Unseal(PersonState state, SealRefused message, PersonRules rules)
+    {
+        var answers = state.Seal is { } seal
+            && (seal.Number == message.Number || rules.Faults.HasFlag(ProtocolFaults.SealNumberNotChecked));
+        if (!answers)
+        {
+            return Quiet(state, Next.Done);
+        }
+
+        var own = state.Root.PendingOf(state.Seal!.Merge.Id);
+        var settled = own is null || message.Refusal.Reason is RefusalReason.Settled
+            ? null
+            : MergePolicy.Settle(state.Root, own, MergeResult.Refused, message.Refusal);
+        var (open, fact) = Record(
+            state,
+            new PersonFact.Unsealed(message.Number, message.Refusal.Reason, settled));
+        return new Step(open, [fact], Resume(open, rules), [], Next.Done);
+    }
+
+    private static Step Shorten(PersonState state, ShortenPath message) =>
+        Quiet(
+            state.Upwards is { } upwards && message.Ancestor.Priority > upwards.Priority
+                ? state with { Shortcut = message.Ancestor }
+                : state,
+            Next.Done);
+
+    private static Step End(PersonState state, PendingMerge? pending, PersonRules rules)
+    {
+        if (pending is null)
+        {
+            return Quiet(state, Next.Done);
+        }
+
+        var (ended, fact) = EndSame(state, pending);
+        return new Step(ended, [fact], Resume(ended, rules), [], Next.Done);
+    }
+
+    private static (PersonState State, PersonFact Fact) EndSame(PersonState state, PendingMerge pending) => Record(
+        state,
+        new PersonFact.MergeEnded(MergePolicy.Settle(state.Root, pending, MergeResult.Same)));
+
+    private static (PersonState State, PersonFact Fact) Record(PersonState state, PersonFact fact)
+    {
+        var stamped = Person.Stamp(state, fact);
+        return (Person.Evolve(state, stamped), stamped);
+    }
+
+    private static Unite AskToUnite(PersonState state, PendingMerge pending) =>
+        new(state.Id.Beside(pending.Ask.SourceId), pending.Merge, state.Id);
+
+    private static Absorb AskToBeAbsorbed(PersonState state, PersonRules rules)
+    {
+        var seal = state.Seal!;
+        var frozen = state.Root;
+        if (rules.Faults.HasFlag(ProtocolFaults.CursorsNotMoved))
+        {
+            frozen = frozen with { Members = frozen.Members.ToImmutableDictionary(pair => pair.Key, _ => Member.Unheard) };
+        }
+
+        if (rules.Faults.HasFlag(ProtocolFaults.PendingMergeNotMoved))
+        {
+            frozen = frozen with { Pending = [] };
+        }
+
+        return new Absorb(seal.Into, state.Id, seal.Number, seal.Merge.Id, frozen);
+    }
+
+    private static ImmutableArray<IPersonMessage> Shortened(PersonState root, ApplyEvents command) =>
+        command.Through.Length < 2
+            ? []
+            : [.. command.Through[..^1].Select(IPersonMessage (home) => new ShortenPath(home, root.Id))];
+
+    private static Step Tell(PersonState state, IPersonMessage message) => new(state, [], [message], [], Next.Done);
+
+    private static Step Quiet(PersonState state, Next next) => new(state, [], [], [], next);
+}

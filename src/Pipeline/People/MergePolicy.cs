@@ -1,0 +1,239 @@
+using System.Collections.Immutable;
+using System.Text.Json;
+using VarianceActors.Pipeline.Mapping;
+using VarianceActors.Pipeline.Outbox;
+
+namespace VarianceActors.Pipeline.People;
+
+/// <summary>PostHog's rules for merges (posthog.md A3 to A5) over two frozen roots, and our guards.</summary>
+public static class MergePolicy
+{
+    /// <summary>May the two become one? Null means yes.</summary>
+    /// <param name="pending">The merge and its event.</param>
+    /// <param name="source">The set with the other id.</param>
+    /// <param name="target">The set with the event's distinct id.</param>
+    /// <param name="rules">The connection's.</param>
+    public static MergeRefusal? Refuse(PendingMerge pending, PersonRoot source, PersonRoot target, PersonRules rules)
+    {
+        var guards = rules.Guards;
+        if (source.Profile is { IsIdentified: true } && pending.Ask.Kind is not MergeKind.Dangerous)
+        {
+            if (target.Profile is not null)
+            {
+                return Refusal(RefusalReason.AlreadyIdentified, pending, source, target);
+            }
+
+            if (rules.AttachUnseen is AttachUnseen.Guarded)
+            {
+                return Refusal(RefusalReason.AttachToIdentified, pending, source, target);
+            }
+        }
+
+        if (guards.DistinctIdsMax > 0 && source.Ids.Length + target.Ids.Length > guards.DistinctIdsMax)
+        {
+            return Refusal(RefusalReason.TooManyIds, pending, source, target);
+        }
+
+        return guards.KeepWorkDomainsApart
+            && WorkDomain(source, guards) is { } first
+            && WorkDomain(target, guards) is { } second
+            && first != second
+                ? Refusal(RefusalReason.OtherWorkDomain, pending, source, target)
+                : null;
+    }
+
+    /// <summary>What an admitted merge is called.</summary>
+    public static MergeResult Admit(PersonRoot source, PersonRoot target) => (source.Profile, target.Profile) switch
+    {
+        (null, null) => MergeResult.Created,
+        (null, _) or (_, null) => MergeResult.Attached,
+        _ => MergeResult.Merged,
+    };
+
+    /// <summary>The set of two sets, before the event's own update: members and all, and the person they have together.</summary>
+    public static PersonRoot Join(PersonRoot source, PersonRoot target) => new(
+        Join(source.Profile, target.Profile),
+        target.Ids.AddRange(source.Ids),
+        target.Members.Count < source.Members.Count
+            ? source.Members.SetItems(target.Members)
+            : target.Members.SetItems(source.Members),
+        target.Pending.AddRange(source.Pending),
+        target.Refused.SetItems(source.Refused));
+
+    /// <summary>Settles a merge: the target's person asserts identity, then takes the event's update.</summary>
+    /// <param name="root">The set as <see cref="Join(PersonRoot, PersonRoot)"/> left it, or unchanged for
+    /// <see cref="MergeResult.Same"/> and <see cref="MergeResult.Refused"/>.</param>
+    /// <param name="pending">The merge.</param>
+    /// <param name="result">Its result.</param>
+    /// <param name="refusal">Why, if refused.</param>
+    public static SettledMerge Settle(
+        PersonRoot root,
+        PendingMerge pending,
+        MergeResult result,
+        MergeRefusal? refusal = null)
+    {
+        var warnings = refusal?.Warning is { } warning ? ImmutableArray.Create(warning) : [];
+        var update = pending.Event.Update;
+        var won = Winners(root.Profile, update, result);
+        if (PersonProperties.IsTooLarge(root.Profile?.Properties, update, won))
+        {
+            won = [];
+            warnings = warnings.Add(Person.TooLarge(pending.Event));
+        }
+
+        var (userId, userIdSource) = Assert(root, pending.Ask, result);
+        var givenUp = result is MergeResult.Refused ? [] : GivenUp(root, userId);
+        var contactChanged = result is MergeResult.Created or MergeResult.Attached or MergeResult.Merged
+            || root.Profile is not { IsIdentified: true }
+            || root.Profile.UserId != userId
+            || PersonProperties.ShowsOnContact(update, won);
+        return new SettledMerge(
+            pending.Merge.Id,
+            result,
+            refusal?.Reason,
+            won,
+            userId,
+            userIdSource,
+            new EventChange(contactChanged, givenUp),
+            warnings);
+    }
+
+    /// <summary>A settled merge laid over the root that <see cref="Settle"/> saw.</summary>
+    public static PersonRoot Apply(PersonId home, PersonRoot root, SettledMerge settled)
+    {
+        var pending = root.PendingOf(settled.Merge)!;
+        var members = root.Members.ToBuilder();
+        foreach (var id in settled.Change.GivenUpIds)
+        {
+            members[id] = members[id] with { IsAliased = true };
+        }
+
+        var target = members[pending.Event.DistinctId];
+        members[pending.Event.DistinctId] = target with
+        {
+            Kept = target.Kept.Add(new KeptOutcome(pending.Event.Offset, settled.Change, settled.Warnings)),
+        };
+        return root with
+        {
+            Profile = Apply(home, root.Profile, pending.Event, settled),
+            Members = members.ToImmutable(),
+            Pending = root.Pending.Remove(pending),
+        };
+    }
+
+    private static PersonProfile Apply(PersonId home, PersonProfile? before, AppliedEvent by, SettledMerge settled)
+    {
+        var profile = before ?? Person.Birth(home, by);
+        var changed = before is not null
+            && (settled.Result is MergeResult.Attached or MergeResult.Merged
+                || !settled.Won.IsEmpty
+                || !before.IsIdentified
+                || before.UserId != settled.UserId);
+        return profile with
+        {
+            IsIdentified = true,
+            UserId = settled.UserId,
+            UserIdSource = settled.UserIdSource,
+            Properties = PersonProperties.Apply(profile.Properties, by.Update, settled.Won),
+            Version = profile.Version + (changed ? 1 : 0),
+        };
+    }
+
+    // The target's uuid and user id survive; its properties win; the older birth counts.
+    private static PersonProfile? Join(PersonProfile? source, PersonProfile? target)
+    {
+        if (source is null || target is null)
+        {
+            return source ?? target;
+        }
+
+        return target with
+        {
+            UserId = target.UserId ?? source.UserId,
+            UserIdSource = target.UserIdSource ?? source.UserIdSource,
+            IsIdentified = target.IsIdentified || source.IsIdentified,
+            CreatedAt = source.CreatedAt < target.CreatedAt ? source.CreatedAt : target.CreatedAt,
+            Properties = PersonProperties.Merge(source.Properties, target.Properties),
+            Version = Math.Max(source.Version, target.Version),
+        };
+    }
+
+    private static ImmutableArray<int> Winners(PersonProfile? profile, PropertyUpdate update, MergeResult result) =>
+        (profile, result) switch
+        {
+            (null, _) => PersonProperties.Birth(update),
+            (_, MergeResult.Merged) => PersonProperties.WinnersAfterMerge(profile.Properties, update),
+            _ => PersonProperties.Winners(profile.Properties, update, everyChange: true),
+        };
+
+    private static (string UserId, UserIdSource Source) Assert(PersonRoot root, MergeAsk ask, MergeResult result)
+    {
+        var source = ask.Kind is MergeKind.Identify ? UserIdSource.Identify : UserIdSource.Alias;
+        // A refused alias belongs to somebody else.
+        var asserted = ask.Kind is MergeKind.Alias && result is not MergeResult.Refused ? ask.SourceId : ask.TargetId;
+        if (root.Profile is not { UserId: { } held, UserIdSource: { } heldSource })
+        {
+            return (asserted, source);
+        }
+
+        if (source <= heldSource)
+        {
+            return (held, heldSource);
+        }
+
+        return (root.Members[asserted].IsAliased ? held : asserted, source);
+    }
+
+    private static ImmutableArray<string> GivenUp(PersonRoot root, string userId)
+    {
+        var givenUp = ImmutableArray.CreateBuilder<string>();
+        foreach (var id in root.Ids)
+        {
+            if (id != userId && !root.Members[id].IsAliased)
+            {
+                givenUp.Add(id);
+            }
+        }
+
+        return givenUp.DrainToImmutable();
+    }
+
+    private static MergeRefusal Refusal(
+        RefusalReason reason,
+        PendingMerge pending,
+        PersonRoot source,
+        PersonRoot target)
+    {
+        var type = reason switch
+        {
+            RefusalReason.TooManyIds => WarningTypes.MergeMoveLimitExceeded,
+            RefusalReason.OtherWorkDomain => WarningTypes.CannotMergeOtherWorkDomain,
+            _ => WarningTypes.CannotMergeAlreadyIdentified,
+        };
+        var details = JsonText.Object(
+            ("sourcePersonDistinctId", pending.Ask.SourceId),
+            ("targetPersonDistinctId", pending.Ask.TargetId),
+            ("distinctId", pending.Ask.TargetId),
+            ("eventUuid", pending.Event.Uuid.ToString()),
+            ("personId", target.Profile?.Uuid.ToString() ?? ""),
+            ("otherPersonId", source.Profile?.Uuid.ToString() ?? ""));
+        return new MergeRefusal(reason, new IngestionWarning(type, details));
+    }
+
+    private static string? WorkDomain(PersonRoot root, MergeGuards guards)
+    {
+        if (root.Profile is null
+            || !root.Profile.Properties.TryGetValue("email", out var email)
+            || email.Json[0] is not '"')
+        {
+            return null;
+        }
+
+        using var json = JsonDocument.Parse(email.Json);
+        var address = json.RootElement.GetString()!;
+        var domain = address[(address.LastIndexOf('@') + 1)..].Trim().ToLowerInvariant();
+        return domain.Length == 0 || domain.Length == address.Length || guards.FreeMailDomains.Contains(domain)
+            ? null
+            : domain;
+    }
+}

@@ -1,0 +1,263 @@
+using System.Collections.Immutable;
+using System.Diagnostics;
+using VarianceActors.Pipeline.Mapping;
+using VarianceActors.Pipeline.Outbox;
+
+namespace VarianceActors.Pipeline.People;
+
+/// <summary>What one event became: everything a mapping needs, and what the ledger needs if there is nothing to map.</summary>
+/// <param name="At">The event.</param>
+/// <param name="Person">The person after it; null if there is none.</param>
+/// <param name="Change">What it changed.</param>
+/// <param name="Refusal">PostHog's warning name if its rules drop the event; else null.</param>
+/// <param name="Warnings">All of them.</param>
+public sealed record EventOutcome(
+    EventAt At,
+    PersonSnapshot? Person,
+    EventChange Change,
+    string? Refusal,
+    ImmutableArray<IngestionWarning> Warnings);
+
+/// <summary>What follows from a command.</summary>
+/// <param name="State">The state once the facts are durable.</param>
+/// <param name="Facts">To be persisted together, in this order; none if nothing changed.</param>
+/// <param name="Outcomes">Of the command's events, in order; empty while a merge is under way.</param>
+public sealed record Decision(
+    PersonState State,
+    ImmutableArray<PersonFact> Facts,
+    ImmutableArray<EventOutcome> Outcomes);
+
+/// <summary>The rules of an open root: events become facts, facts become state. Merging is in <see cref="HomeNode"/>.</summary>
+public static class Person
+{
+    /// <summary>Applies a command's events to a person whose root is open and waits for no merge.</summary>
+    public static Decision Decide(PersonState state, ApplyEvents command, PersonRules rules)
+    {
+        var facts = ImmutableArray.CreateBuilder<PersonFact>();
+        var outcomes = ImmutableArray.CreateBuilder<EventOutcome>(command.Events.Length);
+        var from = command.Events[0].Offset;
+        state = Forget(state, command.DistinctId, from);
+        foreach (var at in command.Events)
+        {
+            var reading = EventReading.Of(at.Event, rules.Guards.BlockedIds);
+            var member = state.Root.Members[command.DistinctId];
+            if (at.Offset <= member.Cursor)
+            {
+                outcomes.Add(Repeat(state, member, at, reading));
+                continue;
+            }
+
+            if (reading.Merge is { } ask)
+            {
+                // Results so far go out first; the ingest actor sends the rest again.
+                return outcomes.Count > 0 ? Decided() : Ask(state, at, ask, reading, from);
+            }
+
+            var fact = Apply(state, at, reading, from, rules);
+            if (fact is null)
+            {
+                state = Advance(state, command.DistinctId, at.Offset);
+            }
+            else
+            {
+                fact = (PersonFact.EventApplied)Stamp(state, fact, new Cursor(command.DistinctId, at.Offset));
+                facts.Add(fact);
+                state = Evolve(state, fact);
+            }
+
+            var change = fact is null ? EventChange.None : new EventChange(fact.ContactChanged, []);
+            var warnings = fact is null ? [] : fact.Warnings;
+            outcomes.Add(Outcome(state, at, reading, change, warnings));
+        }
+
+        return Decided();
+
+        Decision Decided() => new(state, facts.DrainToImmutable(), outcomes.DrainToImmutable());
+    }
+
+    /// <summary>The state after a fact; total over all facts, and all there is at recovery.</summary>
+    /// <param name="state">Null before the first fact of a journal, which says whose home it is.</param>
+    /// <param name="fact">The fact.</param>
+    public static PersonState Evolve(PersonState? state, PersonFact fact)
+    {
+        var before = Move(state ?? PersonState.Unborn(fact.Home!), fact);
+        return fact switch
+        {
+            PersonFact.EventApplied applied => before with { Root = Learn(before, applied) },
+            PersonFact.MergeAsked asked => before with { Root = Hold(before.Root, asked.Merge) },
+            PersonFact.MergeEnded ended => Settle(before, ended.Settled),
+            PersonFact.Sealed { Seal: var seal } => before with { Seal = seal, Seals = seal.Number },
+            PersonFact.Unsealed unsealed => Settle(before with { Seal = null }, unsealed.Settled),
+            PersonFact.Linked linked => before with { Root = PersonRoot.Empty, Seal = null, Parent = linked.Parent },
+            PersonFact.Absorbed absorbed => Settle(
+                before with { Root = HomeNode.Join(before.Root, absorbed.Frozen, absorbed.Settled.Merge) },
+                absorbed.Settled),
+            PersonFact.AbsorbRefused refused => Settle(
+                before with { Root = Remember(before.Root, refused) },
+                refused.Settled),
+            _ => throw new UnreachableException(fact.GetType().Name),
+        };
+    }
+
+    /// <summary>A fact with what every fact carries: the home if it is the first, and the cursors that moved.</summary>
+    internal static PersonFact Stamp(PersonState state, PersonFact fact, params ReadOnlySpan<Cursor> own)
+    {
+        var cursors = ImmutableArray.CreateBuilder<Cursor>(own.Length + state.Moved.Count);
+        cursors.AddRange(own);
+        foreach (var moved in state.Moved)
+        {
+            if (own.Length == 0 || own[0].DistinctId != moved)
+            {
+                cursors.Add(new Cursor(moved, state.Root.Members[moved].Cursor));
+            }
+        }
+
+        return fact with { Home = state.IsFounded ? null : state.Id, Cursors = cursors.DrainToImmutable() };
+    }
+
+    internal static PersonProfile Birth(PersonId home, AppliedEvent by)
+    {
+        var creator = new JsonValue($"\"{by.Uuid}\"");
+        return new PersonProfile(
+            PersonUuid.Of(home.Beside(by.DistinctId)),
+            null,
+            null,
+            false,
+            by.Timestamp,
+            ImmutableDictionary<string, JsonValue>.Empty.Add(PersonProperties.CreatorEventUuid, creator),
+            0);
+    }
+
+    internal static IngestionWarning TooLarge(AppliedEvent by) => new(
+        WarningTypes.PersonPropertiesSizeViolation,
+        JsonText.Object(("distinctId", by.DistinctId), ("eventUuid", by.Uuid.ToString())));
+
+    // Null if nothing changed: a page view that teaches nothing writes no journal row.
+    private static PersonFact.EventApplied? Apply(
+        PersonState state,
+        EventAt at,
+        EventReading reading,
+        long from,
+        PersonRules rules)
+    {
+        var profile = state.Root.Profile;
+        if (profile is null ? !reading.MayCreate : !reading.MayUpdate)
+        {
+            return null;
+        }
+
+        var update = reading.Update;
+        var won = profile is null
+            ? PersonProperties.Birth(update)
+            : PersonProperties.Winners(
+                profile.Properties,
+                update,
+                reading.WritesEveryChange || rules.UpdateAllProperties);
+        var applied = Applied(at, from, update);
+        if (PersonProperties.IsTooLarge(profile?.Properties, update, won))
+        {
+            return new PersonFact.EventApplied(applied with { Update = PropertyUpdate.None }, [], false, [TooLarge(applied)]);
+        }
+
+        return profile is not null && won.IsEmpty
+            ? null
+            : new PersonFact.EventApplied(applied, won, PersonProperties.ShowsOnContact(update, won), []);
+    }
+
+    private static Decision Ask(PersonState state, EventAt at, MergeAsk ask, EventReading reading, long from)
+    {
+        var pending = new PendingMerge(ask, Applied(at, from, reading.Update));
+        var asked = Stamp(state, new PersonFact.MergeAsked(pending), new Cursor(ask.TargetId, at.Offset));
+        return new Decision(Evolve(state, asked), [asked], []);
+    }
+
+    private static EventOutcome Repeat(PersonState state, Member member, EventAt at, EventReading reading)
+    {
+        foreach (var kept in member.Kept)
+        {
+            if (kept.Offset == at.Offset)
+            {
+                return Outcome(state, at, reading, kept.Change, kept.Warnings);
+            }
+        }
+
+        return Outcome(state, at, reading, EventChange.None, []);
+    }
+
+    private static EventOutcome Outcome(
+        PersonState state,
+        EventAt at,
+        EventReading reading,
+        EventChange change,
+        ImmutableArray<IngestionWarning> warnings) =>
+        new(at, state.Snapshot(), change, reading.Refusal, reading.Warnings.AddRange(warnings));
+
+    private static AppliedEvent Applied(EventAt at, long from, PropertyUpdate update) => new(
+        at.Event.DistinctId,
+        at.Offset,
+        from,
+        at.Event.Uuid,
+        at.Event.Event,
+        at.Event.Timestamp,
+        update);
+
+    // Everything before a command's first event is committed: its outcome will not be asked for again.
+    private static PersonState Forget(PersonState state, string distinctId, long from)
+    {
+        var member = state.Root.Members[distinctId];
+        return member.Kept.IsEmpty || member.Kept[0].Offset >= from
+            ? state
+            : state with { Root = state.Root.With(distinctId, Trim(member, from)) };
+    }
+
+    private static Member Trim(Member member, long from) =>
+        member with { Kept = member.Kept.RemoveAll(kept => kept.Offset < from) };
+
+    private static PersonState Advance(PersonState state, string distinctId, long offset) => state with
+    {
+        Root = state.Root.With(distinctId, state.Root.Members[distinctId] with { Cursor = offset }),
+        Moved = state.Moved.Add(distinctId),
+    };
+
+    private static PersonState Move(PersonState state, PersonFact fact)
+    {
+        var members = state.Root.Members;
+        foreach (var cursor in fact.Cursors)
+        {
+            members = members.SetItem(cursor.DistinctId, members[cursor.DistinctId] with { Cursor = cursor.Offset });
+        }
+
+        return state with { Root = state.Root with { Members = members }, Moved = [], IsFounded = true };
+    }
+
+    private static PersonRoot Learn(PersonState state, PersonFact.EventApplied fact)
+    {
+        var by = fact.Event;
+        var before = state.Root.Profile;
+        var profile = before ?? Birth(state.Id, by);
+        var outcome = new KeptOutcome(by.Offset, new EventChange(fact.ContactChanged, []), fact.Warnings);
+        var member = Trim(state.Root.Members[by.DistinctId], by.BatchFrom);
+        var learnt = profile with
+        {
+            Properties = PersonProperties.Apply(profile.Properties, by.Update, fact.Won),
+            Version = profile.Version + (before is null || fact.Won.IsEmpty ? 0 : 1),
+        };
+        return (state.Root with { Profile = learnt })
+            .With(by.DistinctId, member with { Kept = member.Kept.Add(outcome) });
+    }
+
+    private static PersonRoot Hold(PersonRoot root, PendingMerge merge)
+    {
+        var member = Trim(root.Members[merge.Event.DistinctId], merge.Event.BatchFrom);
+        return (root with { Pending = root.Pending.Add(merge) }).With(merge.Event.DistinctId, member);
+    }
+
+    private static PersonState Settle(PersonState state, SettledMerge? settled) => settled is null
+        ? state
+        : state with { Root = MergePolicy.Apply(state.Id, state.Root, settled) };
+
+    private static PersonRoot Remember(PersonRoot root, PersonFact.AbsorbRefused refused) => root with
+    {
+        Refused = root.Refused.SetItem(refused.Child.DistinctId, new RefusedSeal(refused.Number, refused.Refusal)),
+    };
+}

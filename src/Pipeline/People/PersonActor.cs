@@ -1,0 +1,214 @@
+using Akka.Actor;
+using Akka.Event;
+using Akka.Persistence;
+using VarianceActors.Pipeline.Mapping;
+using VarianceActors.Pipeline.Outbox;
+
+namespace VarianceActors.Pipeline.People;
+
+/// <summary>The shell around <see cref="HomeNode"/>: durability, addresses and time for the home of one distinct id.</summary>
+public sealed class PersonActor : ReceivePersistentActor, IWithTimers
+{
+    private const int WaitingMax = 1_000;
+
+    private readonly ILoggingAdapter _log = Context.GetLogger();
+    private readonly Dictionary<object, Waiting> _waiting = [];
+    private readonly PersonShell _shell;
+    private PersonState? _state;
+    private long _snapshotAt;
+
+    /// <summary>The actor of one home.</summary>
+    /// <param name="entityId">The home's <see cref="PersonId.EntityId"/>.</param>
+    /// <param name="shell">What surrounds it.</param>
+    public PersonActor(string entityId, PersonShell shell)
+    {
+        _shell = shell;
+        PersistenceId = PersonId.PersistenceIdOf(entityId);
+        Recover<SnapshotOffer>(Load);
+        Recover<PersonFact>(fact => _state = Person.Evolve(_state, fact));
+        Recover<RecoveryCompleted>(_ => Continue());
+        Command<IPersonMessage>(message => Handle(message, Sender));
+        Command<Retry>(_ => Continue());
+        Command<Retire>(_ => Leave());
+        Command<SaveSnapshotSuccess>(saved => DeleteSnapshots(new SnapshotSelectionCriteria(saved.Metadata.SequenceNr - 1)));
+        Command<SaveSnapshotFailure>(failed => _log.Warning(failed.Cause, "Snapshot of {PersistenceId} failed", PersistenceId));
+        Command<DeleteSnapshotsSuccess>(_ => { });
+        Command<DeleteSnapshotsFailure>(failed => _log.Warning(failed.Cause, "Old snapshots of {PersistenceId} stay", PersistenceId));
+    }
+
+    /// <inheritdoc />
+    public override string PersistenceId { get; }
+
+    /// <inheritdoc />
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    /// <inheritdoc />
+    protected override void OnPersistRejected(Exception cause, object @event, long sequenceNr)
+    {
+        base.OnPersistRejected(cause, @event, sequenceNr);
+        Context.Stop(Self);
+    }
+
+    private void Handle(IPersonMessage message, IActorRef sender)
+    {
+        _state ??= PersonState.Unborn(message.To);
+        var step = HomeNode.Handle(_state, message, _shell.Rules(_state.Id.ConnectionId));
+        if (step.Facts.IsEmpty)
+        {
+            Finish(step, message, sender);
+            return;
+        }
+
+        PersistAll(step.Facts, _ => { }, () => Finish(step, message, sender));
+    }
+
+    private void Finish(Step step, IPersonMessage message, IActorRef sender)
+    {
+        _state = step.State;
+        Send(step.Sends);
+        switch (step.Next)
+        {
+            case Next.Wait:
+                Wait(message, sender);
+                break;
+            case Next.Forward:
+                _shell.People().Tell(message.Towards(_state.Upwards!, _state.Id), sender);
+                break;
+            default:
+                Answer(_state, step, message, sender);
+                break;
+        }
+
+        Settle(_state);
+        SaveNowAndThen(_state);
+    }
+
+    private void Answer(PersonState state, Step step, IPersonMessage message, IActorRef sender)
+    {
+        if (message is GetPerson)
+        {
+            sender.Tell(state.Snapshot() is { } person ? new PersonFound(person) : new PersonNotFound());
+        }
+        else if (message is ApplyEvents { DistinctId: var distinctId })
+        {
+            var map = _shell.Mapping(state.Id.ConnectionId);
+            sender.Tell(new EventsApplied(distinctId, [.. step.Outcomes.Select(outcome => Result(state, outcome, map))]));
+        }
+    }
+
+    // Who waits is not remembered anywhere else: the ingest actor asks again if this node goes down.
+    private void Wait(IPersonMessage message, IActorRef sender)
+    {
+        object key = message is ApplyEvents apply ? apply.DistinctId : sender;
+        if (_waiting.Count < WaitingMax || _waiting.ContainsKey(key))
+        {
+            _waiting[key] = new Waiting(message, sender);
+        }
+    }
+
+    private void Settle(PersonState state)
+    {
+        if (state.IsBusy)
+        {
+            if (!Timers.IsTimerActive(Retry.Instance))
+            {
+                Timers.StartPeriodicTimer(Retry.Instance, Retry.Instance, _shell.Options.MergeRetry);
+            }
+
+            return;
+        }
+
+        Timers.Cancel(Retry.Instance);
+        foreach (var (message, sender) in _waiting.Values)
+        {
+            Self.Tell(message, sender);
+        }
+
+        _waiting.Clear();
+    }
+
+    private void Continue()
+    {
+        if (_state is { IsBusy: true } state)
+        {
+            Send(HomeNode.Resume(state, _shell.Rules(state.Id.ConnectionId)));
+            Settle(state);
+        }
+    }
+
+    // A home with unfinished business comes back at once, wherever its shard is by then.
+    private void Leave()
+    {
+        if (_state is { IsBusy: true } state)
+        {
+            _shell.People().Tell(new ResumeMerge(state.Id));
+        }
+
+        Context.Stop(Self);
+    }
+
+    private void Load(SnapshotOffer offer)
+    {
+        _state = (PersonState)offer.Snapshot with { IsFounded = true };
+        _snapshotAt = offer.Metadata.SequenceNr;
+    }
+
+    private void SaveNowAndThen(PersonState state)
+    {
+        if (LastSequenceNr - _snapshotAt >= _shell.Options.SnapshotEvery)
+        {
+            _snapshotAt = LastSequenceNr;
+            SaveSnapshot(state);
+        }
+    }
+
+    private void Send(IEnumerable<IPersonMessage> messages)
+    {
+        foreach (var message in messages)
+        {
+            _shell.People().Tell(message, Self);
+        }
+    }
+
+    private static EventResult Result(PersonState state, EventOutcome outcome, MapEvent map)
+    {
+        var lane = state.Id.Priority.Lane;
+        if (outcome.Refusal is { } refusal)
+        {
+            return new EventResult(outcome.At.Offset, LedgerDecision.Refused, refusal, lane, [], outcome.Warnings);
+        }
+
+        var mapped = map(outcome.At.Event, outcome.Person, outcome.Change);
+        return new EventResult(
+            outcome.At.Offset,
+            mapped.Decision,
+            mapped.Reason,
+            lane,
+            mapped.Messages,
+            outcome.Warnings);
+    }
+
+    private readonly record struct Waiting(IPersonMessage Message, IActorRef Sender);
+
+    private sealed record Retry
+    {
+        public static readonly Retry Instance = new();
+    }
+
+    /// <summary>Asks a home to leave memory: it is idle, or its shard moves.</summary>
+    internal sealed record Retire
+    {
+        public static readonly Retire Instance = new();
+    }
+}
+
+/// <summary>What surrounds every person's actor.</summary>
+/// <param name="Options">How persons are kept.</param>
+/// <param name="Rules">By connection id.</param>
+/// <param name="Mapping">By connection id.</param>
+/// <param name="People">The region that every home is reached through.</param>
+public sealed record PersonShell(
+    PeopleOptions Options,
+    Func<string, PersonRules> Rules,
+    Func<string, MapEvent> Mapping,
+    Func<IActorRef> People);

@@ -1,0 +1,93 @@
+using System.Collections.Immutable;
+using VarianceActors.Pipeline.Mapping;
+using VarianceActors.Pipeline.Outbox;
+
+namespace VarianceActors.Pipeline.People;
+
+/// <summary>How far a distinct id's events are applied.</summary>
+/// <param name="DistinctId">The distinct id.</param>
+/// <param name="Offset">The highest offset applied.</param>
+public readonly record struct Cursor(string DistinctId, long Offset);
+
+/// <summary>An event as a person's history keeps it: its own update whole, so that history can be replayed with other merges.</summary>
+/// <param name="DistinctId">The id it came through.</param>
+/// <param name="Offset">Its offset in that id's partition.</param>
+/// <param name="BatchFrom">The offset of the first event of its command; what was kept for repeats before it is due no more.</param>
+/// <param name="Uuid">Its uuid; two events may share one.</param>
+/// <param name="Name">Its name.</param>
+/// <param name="Timestamp">When it happened.</param>
+/// <param name="Update">What it asked of the properties.</param>
+public sealed record AppliedEvent(
+    string DistinctId,
+    long Offset,
+    long BatchFrom,
+    Guid Uuid,
+    string Name,
+    DateTimeOffset Timestamp,
+    PropertyUpdate Update);
+
+/// <summary>How a merge ended and what its event then did to the person that its target has.</summary>
+/// <param name="Merge">The merge, pending until this.</param>
+/// <param name="Result">The result; with <see cref="MergeResult.Refused"/> the reason follows.</param>
+/// <param name="Refusal">Why, if refused.</param>
+/// <param name="Won">Positions in the event's update (<see cref="PropertyUpdate.NameAt"/>) that changed the person.</param>
+/// <param name="UserId">The person's user id from now on.</param>
+/// <param name="UserIdSource">Who asserted it.</param>
+/// <param name="Change">What the mapping is told, now and on repeats.</param>
+/// <param name="Warnings">Given now and on repeats.</param>
+public sealed record SettledMerge(
+    MergeId Merge,
+    MergeResult Result,
+    RefusalReason? Refusal,
+    ImmutableArray<int> Won,
+    string UserId,
+    UserIdSource UserIdSource,
+    EventChange Change,
+    ImmutableArray<IngestionWarning> Warnings);
+
+/// <summary>What happened to a home. The journal holds these and nothing else; a change of meaning is a new record.</summary>
+public abstract record PersonFact
+{
+    private PersonFact()
+    {
+    }
+
+    /// <summary>Whose home this is; only in the first fact of a journal.</summary>
+    public PersonId? Home { get; init; }
+
+    /// <summary>All cursors that moved since the fact before this one, this fact's own included.</summary>
+    public ImmutableArray<Cursor> Cursors { get; init; } = [];
+
+    /// <summary>An event changed a person or created one.</summary>
+    /// <param name="Event">The event.</param>
+    /// <param name="Won">Positions in its update that changed the person.</param>
+    /// <param name="ContactChanged">As told to the mapping.</param>
+    /// <param name="Warnings">That depended on the person.</param>
+    public sealed record EventApplied(
+        AppliedEvent Event,
+        ImmutableArray<int> Won,
+        bool ContactChanged,
+        ImmutableArray<IngestionWarning> Warnings) : PersonFact;
+
+    /// <summary>An event asked for a merge; until it is settled nothing else is applied here.</summary>
+    public sealed record MergeAsked(PendingMerge Merge) : PersonFact;
+
+    /// <summary>A merge ended without anything being absorbed here.</summary>
+    public sealed record MergeEnded(SettledMerge Settled) : PersonFact;
+
+    /// <summary>This root froze itself to be absorbed.</summary>
+    public sealed record Sealed(Seal Seal) : PersonFact;
+
+    /// <summary>This root's seal was refused; if the merge was pending here, it is settled with that.</summary>
+    public sealed record Unsealed(long Number, RefusalReason Reason, SettledMerge? Settled) : PersonFact;
+
+    /// <summary>This root is a child now.</summary>
+    public sealed record Linked(long Number, PersonId Parent) : PersonFact;
+
+    /// <summary>Another root became part of this one: here a merge happens. What was absorbed is kept whole.</summary>
+    public sealed record Absorbed(PersonId Child, long Number, PersonRoot Frozen, SettledMerge Settled) : PersonFact;
+
+    /// <summary>Another root was refused; if the merge was pending here, it is settled with that.</summary>
+    public sealed record AbsorbRefused(PersonId Child, long Number, MergeRefusal Refusal, SettledMerge? Settled)
+        : PersonFact;
+}

@@ -1,0 +1,53 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace VarianceActors.Pipeline.People;
+
+/// <summary>How people's messages, facts and snapshots look as JSON.</summary>
+[JsonSerializable(typeof(ApplyEvents))]
+[JsonSerializable(typeof(EventsApplied))]
+[JsonSerializable(typeof(GetPerson))]
+[JsonSerializable(typeof(PersonFound))]
+[JsonSerializable(typeof(PersonNotFound))]
+[JsonSerializable(typeof(Unite))]
+[JsonSerializable(typeof(Absorb))]
+[JsonSerializable(typeof(SealAbsorbed))]
+[JsonSerializable(typeof(SealRefused))]
+[JsonSerializable(typeof(ShortenPath))]
+[JsonSerializable(typeof(ResumeMerge))]
+[JsonSerializable(typeof(PersonFact.EventApplied))]
+[JsonSerializable(typeof(PersonFact.MergeAsked))]
+[JsonSerializable(typeof(PersonFact.MergeEnded))]
+[JsonSerializable(typeof(PersonFact.Sealed))]
+[JsonSerializable(typeof(PersonFact.Unsealed))]
+[JsonSerializable(typeof(PersonFact.Linked))]
+[JsonSerializable(typeof(PersonFact.Absorbed))]
+[JsonSerializable(typeof(PersonFact.AbsorbRefused))]
+[JsonSerializable(typeof(PersonState))]
+internal sealed partial class PersonJson : JsonSerializerContext
+{
+    // Property values may be 64 levels deep by themselves, inside a snapshot inside a fact.
+    private const int DepthMax = 128;
+
+    /// <summary>The one wire form.</summary>
+    public static PersonJson Wire { get; } = new(new JsonSerializerOptions
+    {
+        Converters = { new JsonValueConverter() },
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        MaxDepth = DepthMax,
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        RespectNullableAnnotations = true,
+        RespectRequiredConstructorParameters = true,
+    });
+
+    private sealed class JsonValueConverter : JsonConverter<JsonValue>
+    {
+        public override JsonValue Read(ref Utf8JsonReader reader, Type type, JsonSerializerOptions options) =>
+            JsonText.Read(ref reader);
+
+        public override void Write(Utf8JsonWriter writer, JsonValue value, JsonSerializerOptions options) =>
+            writer.WriteRawValue(value.Json, skipInputValidation: true);
+    }
+}

@@ -1,0 +1,116 @@
+using System.Collections.Immutable;
+using VarianceActors.Pipeline.Outbox;
+using VarianceActors.Pipeline.Sources;
+
+namespace VarianceActors.Pipeline.People;
+
+/// <summary>A message for the home of a distinct id; the shard region reads only this.</summary>
+public interface IPersonMessage
+{
+    /// <summary>The home it goes to.</summary>
+    PersonId To { get; }
+
+    /// <summary>The same message for another home: how a child forwards to its parent.</summary>
+    IPersonMessage Towards(PersonId home, PersonId by);
+}
+
+/// <summary>An event and its place in its partition.</summary>
+/// <param name="Offset">Higher than that of every earlier event of the same distinct id.</param>
+/// <param name="Event">The event; has a distinct id.</param>
+public sealed record EventAt(long Offset, CaptureEvent Event);
+
+/// <summary>Apply consecutive events of one distinct id, in offset order; answered by <see cref="EventsApplied"/>.</summary>
+/// <remarks>The first event is the first one whose result is not committed: results before it are forgotten. An event that
+/// <see cref="MergeAsk.IsIn">asks for a merge</see> comes alone. May be sent again, also cut differently, until the
+/// answer comes.</remarks>
+/// <param name="To">The distinct id's home.</param>
+/// <param name="DistinctId">The distinct id of all events.</param>
+/// <param name="Events">At least one.</param>
+public sealed record ApplyEvents(PersonId To, string DistinctId, ImmutableArray<EventAt> Events) : IPersonMessage
+{
+    /// <summary>The homes that forwarded it.</summary>
+    public ImmutableArray<PersonId> Through { get; init; } = [];
+
+    /// <inheritdoc />
+    public IPersonMessage Towards(PersonId home, PersonId by) => this with { To = home, Through = Through.Add(by) };
+}
+
+/// <summary>What events became; everything they changed is durable.</summary>
+/// <param name="DistinctId">The distinct id of all events.</param>
+/// <param name="Results">In offset order from the first event of the command on; one for each of its events, except that
+/// an event that asks for a merge ends the row before it or after it if it did not come alone.</param>
+public sealed record EventsApplied(string DistinctId, ImmutableArray<EventResult> Results);
+
+/// <summary>Who is behind a distinct id? Answered by <see cref="PersonFound"/> or <see cref="PersonNotFound"/>.</summary>
+/// <param name="To">The distinct id's home.</param>
+public sealed record GetPerson(PersonId To) : IPersonMessage
+{
+    /// <inheritdoc />
+    public IPersonMessage Towards(PersonId home, PersonId by) => this with { To = home };
+}
+
+/// <summary>The person behind the id.</summary>
+public sealed record PersonFound(PersonSnapshot Person);
+
+/// <summary>Nobody: no event ever created a person for the id.</summary>
+public sealed record PersonNotFound;
+
+/// <summary>Two sets of ids are to be one, says the root that holds the merge; or, turned round, says the root of the
+/// other set because its priority is the higher.</summary>
+/// <param name="To">A home in the set that has to answer.</param>
+/// <param name="Merge">The merge.</param>
+/// <param name="Other">The root that asks.</param>
+public sealed record Unite(PersonId To, Merge Merge, PersonId Other) : IPersonMessage
+{
+    /// <inheritdoc />
+    public IPersonMessage Towards(PersonId home, PersonId by) => this with { To = home };
+}
+
+/// <summary>A sealed root asks to be absorbed, again and again until it is answered.</summary>
+/// <param name="To">The root it sealed itself for, or an ancestor of it.</param>
+/// <param name="Child">The sealed root.</param>
+/// <param name="Number">The number of its seal.</param>
+/// <param name="Merge">The merge.</param>
+/// <param name="Frozen">Everything the sealed root holds.</param>
+public sealed record Absorb(PersonId To, PersonId Child, long Number, MergeId Merge, PersonRoot Frozen) : IPersonMessage
+{
+    /// <inheritdoc />
+    public IPersonMessage Towards(PersonId home, PersonId by) => this with { To = home };
+}
+
+/// <summary>Answer to <see cref="Absorb"/>: the sealed root is a child now.</summary>
+/// <param name="To">The sealed root.</param>
+/// <param name="Number">The number of the seal that is answered.</param>
+/// <param name="Parent">The home that holds everything now; its priority is the higher.</param>
+public sealed record SealAbsorbed(PersonId To, long Number, PersonId Parent) : IPersonMessage
+{
+    /// <inheritdoc />
+    public IPersonMessage Towards(PersonId home, PersonId by) => this with { To = home };
+}
+
+/// <summary>Answer to <see cref="Absorb"/>: the two stay apart.</summary>
+/// <param name="To">The sealed root.</param>
+/// <param name="Number">The number of the seal that is answered.</param>
+/// <param name="Refusal">Why.</param>
+public sealed record SealRefused(PersonId To, long Number, MergeRefusal Refusal) : IPersonMessage
+{
+    /// <inheritdoc />
+    public IPersonMessage Towards(PersonId home, PersonId by) => this with { To = home };
+}
+
+/// <summary>A child may forward straight to this ancestor.</summary>
+/// <param name="To">The child.</param>
+/// <param name="Ancestor">An ancestor.</param>
+public sealed record ShortenPath(PersonId To, PersonId Ancestor) : IPersonMessage
+{
+    /// <inheritdoc />
+    public IPersonMessage Towards(PersonId home, PersonId by) => this with { To = home };
+}
+
+/// <summary>Wakes a home that has unfinished business, so that it goes on with it.</summary>
+/// <param name="To">The home.</param>
+public sealed record ResumeMerge(PersonId To) : IPersonMessage
+{
+    /// <inheritdoc />
+    public IPersonMessage Towards(PersonId home, PersonId by) => this with { To = home };
+}

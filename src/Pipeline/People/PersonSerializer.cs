@@ -1,0 +1,62 @@
+using System.Collections.Frozen;
+using System.Runtime.Serialization;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Akka.Actor;
+using Akka.Serialization;
+
+namespace VarianceActors.Pipeline.People;
+
+/// <summary>Everything of people that crosses a node or enters the journal. Manifests are for ever: a change of meaning is
+/// a new type with a new manifest.</summary>
+public sealed class PersonSerializer(ExtendedActorSystem system) : SerializerWithStringManifest(system)
+{
+    /// <summary>This serializer's number, in every journal.</summary>
+    public const int Id = 7_301;
+
+    private static readonly FrozenDictionary<string, JsonTypeInfo> _byManifest = new Dictionary<string, JsonTypeInfo>
+    {
+        ["person.apply-events.v1"] = PersonJson.Wire.ApplyEvents,
+        ["person.events-applied.v1"] = PersonJson.Wire.EventsApplied,
+        ["person.get-person.v1"] = PersonJson.Wire.GetPerson,
+        ["person.person-found.v1"] = PersonJson.Wire.PersonFound,
+        ["person.person-not-found.v1"] = PersonJson.Wire.PersonNotFound,
+        ["person.unite.v1"] = PersonJson.Wire.Unite,
+        ["person.absorb.v1"] = PersonJson.Wire.Absorb,
+        ["person.seal-absorbed.v1"] = PersonJson.Wire.SealAbsorbed,
+        ["person.seal-refused.v1"] = PersonJson.Wire.SealRefused,
+        ["person.shorten-path.v1"] = PersonJson.Wire.ShortenPath,
+        ["person.resume-merge.v1"] = PersonJson.Wire.ResumeMerge,
+        ["person.event-applied.v1"] = PersonJson.Wire.EventApplied,
+        ["person.merge-asked.v1"] = PersonJson.Wire.MergeAsked,
+        ["person.merge-ended.v1"] = PersonJson.Wire.MergeEnded,
+        ["person.sealed.v1"] = PersonJson.Wire.Sealed,
+        ["person.unsealed.v1"] = PersonJson.Wire.Unsealed,
+        ["person.linked.v1"] = PersonJson.Wire.Linked,
+        ["person.absorbed.v1"] = PersonJson.Wire.Absorbed,
+        ["person.absorb-refused.v1"] = PersonJson.Wire.AbsorbRefused,
+        ["person.state.v1"] = PersonJson.Wire.PersonState,
+    }.ToFrozenDictionary();
+
+    private static readonly FrozenDictionary<Type, string> _byType =
+        _byManifest.ToFrozenDictionary(entry => entry.Value.Type, entry => entry.Key);
+
+    /// <summary>Every type with a manifest.</summary>
+    public static IReadOnlyDictionary<Type, string> Manifests => _byType;
+
+    /// <inheritdoc />
+    public override int Identifier => Id;
+
+    /// <inheritdoc />
+    public override string Manifest(object o) => _byType[o.GetType()];
+
+    /// <inheritdoc />
+    public override byte[] ToBinary(object obj) =>
+        JsonSerializer.SerializeToUtf8Bytes(obj, _byManifest[_byType[obj.GetType()]]);
+
+    /// <inheritdoc />
+    public override object FromBinary(byte[] bytes, string manifest) =>
+        _byManifest.TryGetValue(manifest, out var type)
+            ? JsonSerializer.Deserialize(bytes, type)!
+            : throw new SerializationException($"No type has the manifest '{manifest}'.");
+}

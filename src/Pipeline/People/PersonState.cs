@@ -1,0 +1,141 @@
+using System.Collections.Immutable;
+using VarianceActors.Pipeline.Mapping;
+using VarianceActors.Pipeline.Outbox;
+
+namespace VarianceActors.Pipeline.People;
+
+/// <summary>Who asserted a user id; a higher one replaces a lower one (variance.md 4).</summary>
+public enum UserIdSource : byte
+{
+    /// <summary><c>$create_alias</c> or <c>$merge_dangerously</c>.</summary>
+    Alias = 1,
+
+    /// <summary><c>$identify</c>.</summary>
+    Identify = 2,
+}
+
+/// <summary>A person that was born.</summary>
+/// <param name="Uuid">PostHog's person uuid.</param>
+/// <param name="UserId">Null while anonymous.</param>
+/// <param name="UserIdSource">Null while anonymous.</param>
+/// <param name="IsIdentified">Never false again once true.</param>
+/// <param name="CreatedAt">The birth event's timestamp, or the older of two after a merge.</param>
+/// <param name="Properties">By name.</param>
+/// <param name="Version">0 at birth.</param>
+public sealed record PersonProfile(
+    Guid Uuid,
+    string? UserId,
+    UserIdSource? UserIdSource,
+    bool IsIdentified,
+    DateTimeOffset CreatedAt,
+    ImmutableDictionary<string, JsonValue> Properties,
+    long Version);
+
+/// <summary>What an event became, kept so that a repeat of it gets the same answer.</summary>
+public sealed record KeptOutcome(long Offset, EventChange Change, ImmutableArray<IngestionWarning> Warnings);
+
+/// <summary>One distinct id of a root.</summary>
+/// <param name="Cursor">The highest offset applied; -1 before the first.</param>
+/// <param name="IsAliased">An alias to the user id was due and given: the id must never be a user id again.</param>
+/// <param name="Kept">Outcomes of the newest command, where they do not follow from the event alone.</param>
+public sealed record Member(long Cursor, bool IsAliased, ImmutableArray<KeptOutcome> Kept)
+{
+    /// <summary>A distinct id that no event came through.</summary>
+    public static readonly Member Unheard = new(-1, false, []);
+}
+
+/// <summary>The last seal of a child that was refused.</summary>
+public sealed record RefusedSeal(long Number, MergeRefusal Refusal);
+
+/// <summary>Everything that a root holds, and hands over whole when it is absorbed.</summary>
+/// <param name="Profile">Null while no event created a person; then there is exactly one member.</param>
+/// <param name="Ids">The members' ids in the order of joining.</param>
+/// <param name="Members">By distinct id.</param>
+/// <param name="Pending">Merges asked for through members and not settled.</param>
+/// <param name="Refused">By the distinct id of the child's home.</param>
+public sealed record PersonRoot(
+    PersonProfile? Profile,
+    ImmutableArray<string> Ids,
+    ImmutableDictionary<string, Member> Members,
+    ImmutableArray<PendingMerge> Pending,
+    ImmutableDictionary<string, RefusedSeal> Refused)
+{
+    /// <summary>A child's root, or one that is not there yet.</summary>
+    public static readonly PersonRoot Empty = new(
+        null,
+        [],
+        ImmutableDictionary<string, Member>.Empty,
+        [],
+        ImmutableDictionary<string, RefusedSeal>.Empty);
+
+    /// <summary>The pending merge of that name, or null.</summary>
+    public PendingMerge? PendingOf(MergeId merge)
+    {
+        foreach (var pending in Pending)
+        {
+            if (pending.Merge.Id == merge)
+            {
+                return pending;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>The root with one member changed.</summary>
+    public PersonRoot With(string distinctId, Member member) =>
+        this with { Members = Members.SetItem(distinctId, member) };
+}
+
+/// <summary>A root that froze itself to be absorbed.</summary>
+/// <param name="Number">1 for a home's first seal, then counting.</param>
+/// <param name="Merge">The merge.</param>
+/// <param name="Into">The root it waits for; of higher priority.</param>
+public sealed record Seal(long Number, Merge Merge, PersonId Into);
+
+/// <summary>The home of one distinct id: a root (open or sealed) or a child.</summary>
+/// <param name="Id">Whose home.</param>
+/// <param name="Root">What it holds; empty for a child.</param>
+/// <param name="Seals">How often it sealed itself.</param>
+/// <param name="Seal">Set while sealed.</param>
+/// <param name="Parent">Set once it is a child.</param>
+public sealed record PersonState(PersonId Id, PersonRoot Root, long Seals, Seal? Seal, PersonId? Parent)
+{
+    /// <summary>Members whose cursors moved since the last fact; in memory only.</summary>
+    internal ImmutableHashSet<string> Moved { get; init; } = [];
+
+    /// <summary>An ancestor to forward to, nearer to the root than the parent; in memory only.</summary>
+    internal PersonId? Shortcut { get; init; }
+
+    /// <summary>True once a fact named the home.</summary>
+    internal bool IsFounded { get; init; }
+
+    /// <summary>Applies events and absorbs others.</summary>
+    internal bool IsOpen => Seal is null && Parent is null;
+
+    /// <summary>True if nothing but time and messages from others will finish what it began.</summary>
+    internal bool IsBusy => Seal is not null || !Root.Pending.IsEmpty;
+
+    /// <summary>Where a child forwards to.</summary>
+    internal PersonId? Upwards => Shortcut ?? Parent;
+
+    /// <summary>A home that nothing happened to.</summary>
+    public static PersonState Unborn(PersonId id) => new(
+        id,
+        (PersonRoot.Empty with { Ids = [id.DistinctId] }).With(id.DistinctId, Member.Unheard),
+        0,
+        null,
+        null);
+
+    /// <summary>The person for the rest of the pipeline; null if not born.</summary>
+    public PersonSnapshot? Snapshot() => Root.Profile is { } profile
+        ? new PersonSnapshot(
+            profile.Uuid,
+            Root.Ids,
+            profile.UserId,
+            profile.IsIdentified,
+            profile.CreatedAt,
+            profile.Properties,
+            profile.Version)
+        : null;
+}

@@ -1,0 +1,29 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace VarianceActors.Pipeline.People;
+
+/// <summary>PostHog's person uuid (posthog.md A7): UUIDv5 of <c>{team}:{distinct id}</c>, so it can be computed anywhere.</summary>
+/// <remarks>The team's number is not known here; the connection's id stands in its place.</remarks>
+public static class PersonUuid
+{
+    private static readonly Guid _namespace = new("932979b4-65c3-4424-8467-0b66ec27bc22");
+
+    /// <summary>The uuid of the person born on a distinct id.</summary>
+    public static Guid Of(PersonId born) => Version5(_namespace, $"{born.ConnectionId}:{born.DistinctId}");
+
+    /// <summary>RFC 9562's UUIDv5: SHA-1 of the namespace's bytes and the name's UTF-8.</summary>
+    [SuppressMessage("Security", "CA5350", Justification = "UUIDv5 is defined by SHA-1; nothing is protected by it.")]
+    public static Guid Version5(Guid space, string name)
+    {
+        var text = new byte[16 + Encoding.UTF8.GetByteCount(name)];
+        space.TryWriteBytes(text, bigEndian: true, out _);
+        Encoding.UTF8.GetBytes(name, text.AsSpan(16));
+        Span<byte> hash = stackalloc byte[SHA1.HashSizeInBytes];
+        SHA1.HashData(text, hash);
+        hash[6] = (byte)((hash[6] & 0x0f) | 0x50);
+        hash[8] = (byte)((hash[8] & 0x3f) | 0x80);
+        return new Guid(hash[..16], bigEndian: true);
+    }
+}

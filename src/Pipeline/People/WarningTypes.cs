@@ -1,0 +1,41 @@
+namespace VarianceActors.Pipeline.People;
+
+/// <summary>PostHog's names of the ingestion warnings that persons give (posthog.md A11), and ours for our own guards.</summary>
+public static class WarningTypes
+{
+    /// <summary>The source is identified and the event is not <c>$merge_dangerously</c>.</summary>
+    public const string CannotMergeAlreadyIdentified = "cannot_merge_already_identified";
+
+    /// <summary>Posthog.md A5.</summary>
+    public const string CannotMergeWithIllegalDistinctId = "cannot_merge_with_illegal_distinct_id";
+
+    /// <summary>The person would have more distinct ids than the connection allows.</summary>
+    public const string MergeMoveLimitExceeded = "merge_move_limit_exceeded";
+
+    /// <summary>Ours: the two persons' e-mail addresses are of different companies.</summary>
+    public const string CannotMergeOtherWorkDomain = "cannot_merge_other_work_domain";
+
+    /// <summary>The event is dropped.</summary>
+    public const string InvalidAnonDistinctId = "invalid_anon_distinct_id";
+
+    /// <summary>The event is dropped.</summary>
+    public const string InvalidAlias = "invalid_alias";
+
+    /// <summary>The event is dropped.</summary>
+    public const string SkippingEventInvalidDistinctId = "skipping_event_invalid_distinct_id";
+
+    /// <summary>The event is dropped: a merge event that asks for no person.</summary>
+    public const string InvalidEventWhenPersonless = "invalid_event_when_process_person_profile_is_false";
+
+    /// <summary>The flag counts as true.</summary>
+    public const string InvalidProcessPersonProfile = "invalid_process_person_profile";
+
+    /// <summary>The door cut the id.</summary>
+    public const string DistinctIdTruncated = "distinct_id_truncated";
+
+    /// <summary>The door took the time of receipt.</summary>
+    public const string IgnoredInvalidTimestamp = "ignored_invalid_timestamp";
+
+    /// <summary>The update is rejected.</summary>
+    public const string PersonPropertiesSizeViolation = "person_properties_size_violation";
+}
