@@ -4,6 +4,7 @@ using Akka.Configuration;
 using Akka.Hosting;
 using VarianceActors.Pipeline.Delivery;
 using VarianceActors.Pipeline.Ingest;
+using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Stores;

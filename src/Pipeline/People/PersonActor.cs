@@ -3,6 +3,7 @@ using Akka.Event;
 using Akka.Persistence;
 using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.Outbox;
+using VarianceActors.Pipeline.Sources;
 
 namespace VarianceActors.Pipeline.People;
 
@@ -170,10 +171,11 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
         }
     }
 
+    // What comes through the webhook was admitted by PostHog: nothing is learnt of it here, but it is no reason not to send.
     private static EventResult Result(PersonState state, EventOutcome outcome, MapEvent map)
     {
         var lane = state.Id.Priority.Lane;
-        if (outcome.Refusal is { } refusal)
+        if (outcome.Refusal is { } refusal && outcome.At.Event.Door == Door.Capture)
         {
             return new EventResult(outcome.At.Offset, LedgerDecision.Refused, refusal, lane, [], outcome.Warnings);
         }
