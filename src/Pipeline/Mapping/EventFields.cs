@@ -10,14 +10,17 @@ internal sealed class EventFields
     private const string PropertiesPrefix = "properties.";
 
     private readonly JsonFields _top;
-    private readonly bool _isObject;
 
-    public EventFields(CaptureEvent captured)
+    private readonly MappingOptions? _options;
+
+    /// <summary>Reads an event. Properties that the options never send are not found.</summary>
+    public EventFields(CaptureEvent captured, MappingOptions? options = null)
     {
+        _options = options;
         _top = JsonFields.OfEvent(captured.Json, out var properties);
         var value = _top.Find("properties"u8);
-        _isObject = value.Kind == JsonTokenType.StartObject;
-        Properties = _isObject ? properties : JsonFields.OfAny(value);
+        IsObject = value.Kind == JsonTokenType.StartObject;
+        Properties = IsObject ? properties : JsonFields.OfAny(value);
         bool isWebhook = captured.Door == Door.Webhook;
         Uuid = isWebhook ? _top.Find("uuid"u8) : JsonSlice.OfString(captured.Uuid.ToString());
         Event = isWebhook ? _top.Find("event"u8) : JsonSlice.OfString(captured.Event);
@@ -33,20 +36,26 @@ internal sealed class EventFields
 
     public JsonSlice Timestamp { get; }
 
+    public bool IsObject { get; }
+
     /// <summary>What <c>properties</c> holds: fields of an object, elements of an array, or nothing.</summary>
     public JsonFields Properties { get; }
 
-    public JsonSlice Top(ReadOnlySpan<byte> name) => _top.Find(name);
+    public JsonSlice Top(ReadOnlySpan<byte> name) => IsHidden(name) ? default : _top.Find(name);
 
-    public JsonSlice Property(ReadOnlySpan<byte> name) => _isObject ? Properties.Find(name) : default;
+    public JsonSlice Property(ReadOnlySpan<byte> name) =>
+        IsObject && !IsHidden(name) ? Properties.Find(name) : default;
 
     /// <summary>Reads a path that begins with <c>properties.</c> as lodash does: a field of the event with the whole path as its
     /// name comes first.</summary>
     public JsonSlice Path(ReadOnlySpan<byte> path)
     {
-        var literal = _top.Find(path);
-        return literal.Kind != JsonTokenType.None ? literal : Property(path[PropertiesPrefix.Length..]);
+        var name = path[PropertiesPrefix.Length..];
+        var literal = IsHidden(name) ? default : _top.Find(path);
+        return literal.Kind != JsonTokenType.None ? literal : Property(name);
     }
+
+    public bool IsHidden(ReadOnlySpan<byte> property) => _options is not null && _options.NeverSends(property);
 
     /// <summary>UTC with milliseconds, as PostHog writes times.</summary>
     public static string Iso(DateTimeOffset time) =>

@@ -1,4 +1,6 @@
+using System.Text;
 using System.Text.Json;
+using VarianceActors.Pipeline.People;
 
 namespace VarianceActors.Pipeline.Mapping;
 
@@ -24,6 +26,24 @@ internal readonly record struct JsonSlice(ReadOnlyMemory<byte> Text, int Start, 
 
     public static JsonSlice OfString(string value) =>
         new(JsonSerializer.SerializeToUtf8Bytes(value, MappingJson.Default.String), -1, JsonTokenType.String);
+
+    /// <summary>True for what can serve as an id: a string with something in it, or a number.</summary>
+    public bool IsId => Kind is JsonTokenType.String or JsonTokenType.Number && IsTruthy;
+
+    /// <summary>True for a PostHog project or personal key, or a value that holds one.</summary>
+    public bool IsTokenLike => Text.Span.IndexOf("\"phc_"u8) >= 0 || Text.Span.IndexOf("\"phx_"u8) >= 0;
+
+    public static JsonSlice Of(JsonValue value) =>
+        new(Encoding.UTF8.GetBytes(value.Json), -1, value.Json[0] switch
+        {
+            '{' => JsonTokenType.StartObject,
+            '[' => JsonTokenType.StartArray,
+            '"' => JsonTokenType.String,
+            't' => JsonTokenType.True,
+            'f' => JsonTokenType.False,
+            'n' => JsonTokenType.Null,
+            _ => JsonTokenType.Number,
+        });
 
     /// <summary>The text of a string value; null for every other kind.</summary>
     public string? AsString()

@@ -30,6 +30,15 @@ public static class FilterReasons
     /// <summary>The connection's options do not let events of this name through.</summary>
     public const string EventNotAllowed = "event-not-allowed";
 
+    /// <summary>A merge event that was refused or taught nothing new.</summary>
+    public const string NothingNew = "nothing-new";
+
+    /// <summary>A group of another type than the one that stands for accounts.</summary>
+    public const string OtherGroupType = "other-group-type";
+
+    /// <summary>A group call without a key that could name the account.</summary>
+    public const string NoGroupKey = "no-group-key";
+
     /// <summary>There is neither a person nor a distinct id that a message could name.</summary>
     public const string NoDistinctId = "no-distinct-id";
 }

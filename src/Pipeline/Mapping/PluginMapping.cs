@@ -84,12 +84,13 @@ public static class PluginMapping
         named?.Write(writer);
     }
 
-    private static string TypeOf(MessageKind kind) => kind switch
+    internal static string TypeOf(MessageKind kind) => kind switch
     {
         MessageKind.Alias => "alias",
         MessageKind.Identify => "identify",
         MessageKind.Group => "group",
         MessageKind.Page => "page",
+        MessageKind.Screen => "screen",
         _ => "track",
     };
 
