@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 
 namespace VarianceActors.Pipeline.Mapping;
 
@@ -11,4 +12,8 @@ public sealed record EventChange(bool ContactChanged, ImmutableArray<string> Giv
 {
     /// <summary>The event taught nothing.</summary>
     public static readonly EventChange None = new(false, []);
+
+    /// <summary>The account of the contact became known or another one.</summary>
+    [JsonIgnore]
+    public bool AccountChanged { get; init; }
 }

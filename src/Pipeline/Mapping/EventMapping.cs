@@ -13,11 +13,22 @@ public static class EventMapping
         return connectionId => mappings[connectionId];
     }
 
-    private static MapEvent Of(ConnectionOptions connection) => connection.Mapping switch
+    private static MapEvent Of(ConnectionOptions connection)
     {
-        MappingKind.Plugin => (captured, _, _) => Decide(PluginMapping.Map(captured)),
-        _ => (captured, _, _) => Decide(PluginMapping.Map(captured)),
-    };
+        if (connection.Mapping == MappingKind.Plugin)
+        {
+            return (captured, _, _) => Decide(PluginMapping.Map(captured));
+        }
+
+        var options = new MappingOptions
+        {
+            EventsAllowed = [.. connection.Filters.EventsAllowed],
+            EventsDenied = [.. connection.Filters.EventsDenied],
+            PropertiesNeverSent = [.. connection.Filters.PropertiesNeverSent],
+            GroupType = connection.GroupType,
+        };
+        return (captured, person, change) => Decide(ContactsMapping.Map(captured, person, change, account: null, options));
+    }
 
     private static MappedEvent Decide(MappingOutcome outcome) => outcome.Messages.IsEmpty
         ? new MappedEvent(LedgerDecision.Filtered, outcome.Reason, [])
