@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.Outbox;
 
@@ -53,6 +54,7 @@ public abstract record PersonFact
     }
 
     /// <summary>Whose home this is; only in the first fact of a journal.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public PersonId? Home { get; init; }
 
     /// <summary>All cursors that moved since the fact before this one, this fact's own included.</summary>

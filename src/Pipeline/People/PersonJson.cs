@@ -34,7 +34,6 @@ internal sealed partial class PersonJson : JsonSerializerContext
     public static PersonJson Wire { get; } = new(new JsonSerializerOptions
     {
         Converters = { new JsonValueConverter() },
-        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         MaxDepth = DepthMax,
         PropertyNamingPolicy = JsonNamingPolicy.CamelCase,

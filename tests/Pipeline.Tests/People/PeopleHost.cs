@@ -1,0 +1,114 @@
+using System.Text;
+using Akka.Actor;
+using Akka.Cluster;
+using Akka.Cluster.Hosting;
+using Akka.Hosting;
+using Akka.Persistence.Sql;
+using Akka.Remote.Hosting;
+using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using VarianceActors.Pipeline.Mapping;
+using VarianceActors.Pipeline.Outbox;
+using VarianceActors.Pipeline.People;
+
+namespace VarianceActors.Pipeline.Tests.People;
+
+/// <summary>A cluster of one with a journal in a file, wired as in production.</summary>
+internal sealed class PeopleHost : IAsyncDisposable
+{
+    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(20);
+    private readonly IHost _host;
+
+    private PeopleHost(IHost host) => _host = host;
+
+    public ActorSystem System => _host.Services.GetRequiredService<ActorSystem>();
+
+    public IActorRef People => ActorRegistry.For(System).Get<PeopleRegion>();
+
+    /// <summary>Starts on a journal file, new or left behind by an earlier host.</summary>
+    public static async Task<PeopleHost> Start(string file, PeopleOptions? options = null)
+    {
+        options ??= new PeopleOptions { MergeRetry = TimeSpan.FromMilliseconds(200), Shards = 8 };
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Services.AddAkka("people-tests", akka => akka
+            .AddHocon(Journal(file), HoconAddMode.Prepend)
+            .AddHocon(SqlPersistence.DefaultConfiguration, HoconAddMode.Append)
+            .WithRemoting("127.0.0.1", 0)
+            .WithClustering(new ClusterOptions())
+            .WithPeople(options, _ => Describe)
+            .AddStartup((system, _) => Cluster.Get(system).Join(Cluster.Get(system).SelfAddress)));
+        var host = new PeopleHost(builder.Build());
+        await host._host.StartAsync();
+        return host;
+    }
+
+    public Task<EventsApplied> Apply(ApplyEvents command) => Ask<EventsApplied>(command);
+
+    public async Task<PersonSnapshot?> Find(string distinctId) =>
+        (await Ask<object>(new GetPerson(Homes.Home(distinctId)))) is PersonFound found ? found.Person : null;
+
+    /// <summary>Asks until it is answered, as the ingest actor does.</summary>
+    public async Task<T> Ask<T>(IPersonMessage message)
+    {
+        using var deadline = new CancellationTokenSource(_patience);
+        while (true)
+        {
+            try
+            {
+                return await People.Ask<T>(message, TimeSpan.FromSeconds(3), deadline.Token);
+            }
+            catch (AskTimeoutException) when (!deadline.IsCancellationRequested)
+            {
+                // Asked again: messages may be lost while shards start.
+            }
+        }
+    }
+
+    /// <summary>Everything in memory is lost; the journal's file stays.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _host.StopAsync();
+        _host.Dispose();
+        SqliteConnection.ClearAllPools();
+    }
+
+    private static string Journal(string file) => $$"""
+        akka.loglevel = OFF
+        akka.stdout-loglevel = OFF
+        akka.cluster.gossip-interval = 100ms
+        akka.cluster.leader-actions-interval = 100ms
+        akka.cluster.periodic-tasks-initial-delay = 100ms
+        akka.cluster.sharding.state-store-mode = ddata
+        akka.cluster.sharding.distributed-data.durable.keys = []
+        akka.persistence {
+          journal.plugin = "akka.persistence.journal.sql"
+          journal.sql {
+            connection-string = "Data Source={{file}}"
+            provider-name = "SQLite.MS"
+          }
+          snapshot-store.plugin = "akka.persistence.snapshot-store.sql"
+          snapshot-store.sql {
+            connection-string = "Data Source={{file}}"
+            provider-name = "SQLite.MS"
+          }
+        }
+        """;
+
+    private static MappedEvent Describe(
+        Sources.CaptureEvent captured,
+        PersonSnapshot? person,
+        EventChange change) => new(
+        person is null ? LedgerDecision.Filtered : LedgerDecision.Queued,
+        person is null ? "nobody" : "",
+        person is null
+            ? []
+            :
+            [
+                new OutboundMessage(
+                    MessageKind.Track,
+                    captured.Uuid.ToString(),
+                    Encoding.UTF8.GetBytes(
+                        $"{person.UserId} v{person.Version} {change.ContactChanged} gave up {string.Join(',', change.GivenUpIds)}")),
+            ]);
+}
