@@ -11,7 +11,7 @@ internal static class AutomaticProperties
     public const string InitialOs = "$initial_os";
     public const string InitialOsName = "$initial_os_name";
 
-    private static readonly string[] _names =
+    private static readonly string[] Names =
     [
         "$app_build", "$app_name", "$app_namespace", "$app_version", "$browser", "$browser_version", "$device_type",
         "$current_url", "$pathname", Os, OsName, OsVersion, "$referring_domain", "$referrer", "$screen_height",
@@ -23,5 +23,5 @@ internal static class AutomaticProperties
 
     /// <summary>Each name with the one that keeps its first value: <c>$initial_</c> and the name without its <c>$</c>.</summary>
     public static FrozenDictionary<string, string> InitialByName { get; } =
-        _names.ToFrozenDictionary(name => name, name => $"$initial_{name.TrimStart('$')}", StringComparer.Ordinal);
+        Names.ToFrozenDictionary(name => name, name => $"$initial_{name.TrimStart('$')}", StringComparer.Ordinal);
 }

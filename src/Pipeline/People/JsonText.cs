@@ -7,17 +7,17 @@ namespace VarianceActors.Pipeline.People;
 /// <summary>Reads values as the text that persons keep: compact, with one spelling for equal strings.</summary>
 internal static class JsonText
 {
-    private static readonly JsonValue _true = new("true");
-    private static readonly JsonValue _false = new("false");
-    private static readonly JsonValue _null = new("null");
+    private static readonly JsonValue True = new("true");
+    private static readonly JsonValue False = new("false");
+    private static readonly JsonValue Null = new("null");
 
     /// <summary>The value that the reader stands on; the reader ends on its last token.</summary>
     public static JsonValue Read(ref Utf8JsonReader reader) => reader.TokenType switch
     {
         JsonTokenType.String when !reader.ValueIsEscaped => new($"\"{reader.GetString()}\""),
-        JsonTokenType.True => _true,
-        JsonTokenType.False => _false,
-        JsonTokenType.Null => _null,
+        JsonTokenType.True => True,
+        JsonTokenType.False => False,
+        JsonTokenType.Null => Null,
         JsonTokenType.Number => new(Encoding.ASCII.GetString(reader.ValueSpan)),
         _ => Compose(ref reader),
     };

@@ -8,23 +8,23 @@ public static class MergeableIds
     /// <summary>Longer ids cannot be merged; in Unicode code points.</summary>
     public const int CodePointsMax = 400;
 
-    private static readonly string[] _anyCase =
+    private static readonly string[] AnyCase =
     [
         "anonymous", "guest", "distinctid", "distinct_id", "id", "not_authenticated", "email", "undefined", "true", "false",
     ];
 
-    private static readonly string[] _exact = ["[object Object]", "NaN", "None", "none", "null", "0", "undefined"];
+    private static readonly string[] Exact = ["[object Object]", "NaN", "None", "none", "null", "0", "undefined"];
 
-    private static readonly FrozenSet<string> _illegalInAnyCase =
-        Quoted(_anyCase).ToFrozenSet(StringComparer.OrdinalIgnoreCase);
+    private static readonly FrozenSet<string> IllegalInAnyCase =
+        Quoted(AnyCase).ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
-    private static readonly FrozenSet<string> _illegal = Quoted(_exact).ToFrozenSet(StringComparer.Ordinal);
+    private static readonly FrozenSet<string> Illegal = Quoted(Exact).ToFrozenSet(StringComparer.Ordinal);
 
     /// <summary>False for illegal ids, ids with NUL and ids that are too long.</summary>
     public static bool Contains(string id) =>
         !IsBlank(id)
-        && !_illegal.Contains(id)
-        && !_illegalInAnyCase.Contains(id)
+        && !Illegal.Contains(id)
+        && !IllegalInAnyCase.Contains(id)
         && !id.Contains('\0')
         && !IsTooLong(id);
 

@@ -13,7 +13,7 @@ namespace VarianceActors.Pipeline.People;
 public sealed record PersonId(string ConnectionId, string DistinctId)
 {
     private const int ConnectionCharsMax = 64;
-    private static readonly SearchValues<char> _plain =
+    private static readonly SearchValues<char> PlainChars =
         SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.");
 
     private PersonPriority? _priority;
@@ -49,7 +49,7 @@ public sealed record PersonId(string ConnectionId, string DistinctId)
         Span<char> plain = stackalloc char[Math.Min(connection.Length, ConnectionCharsMax)];
         for (var at = 0; at < plain.Length; at++)
         {
-            plain[at] = _plain.Contains(connection[at]) ? connection[at] : '_';
+            plain[at] = PlainChars.Contains(connection[at]) ? connection[at] : '_';
         }
 
         return new string(plain);

@@ -18,7 +18,7 @@ public static class PersonProperties
     /// <summary>The name that PostHog gives every person at birth.</summary>
     public const string CreatorEventUuid = "$creator_event_uuid";
 
-    private static readonly FrozenSet<string> _filtered = new[]
+    private static readonly FrozenSet<string> Filtered = new[]
     {
         "$current_url", "$pathname", "$referring_domain", "$referrer", "$screen_height", "$screen_width",
         "$viewport_height", "$viewport_width", "$browser", "$browser_version", "$device_type", "$raw_user_agent", "$os",
@@ -185,7 +185,7 @@ public static class PersonProperties
         return winners.DrainToImmutable();
     }
 
-    private static bool IsFiltered(string name) => _filtered.Contains(name)
+    private static bool IsFiltered(string name) => Filtered.Contains(name)
         || (name.StartsWith("$geoip_", StringComparison.Ordinal)
             && name is not ("$geoip_country_name" or "$geoip_city_name"));
 

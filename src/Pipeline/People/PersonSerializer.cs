@@ -14,7 +14,7 @@ public sealed class PersonSerializer(ExtendedActorSystem system) : SerializerWit
     /// <summary>This serializer's number, in every journal.</summary>
     public const int Id = 7_301;
 
-    private static readonly FrozenDictionary<string, JsonTypeInfo> _byManifest = new Dictionary<string, JsonTypeInfo>
+    private static readonly FrozenDictionary<string, JsonTypeInfo> ByManifest = new Dictionary<string, JsonTypeInfo>
     {
         ["person.apply-events.v1"] = PersonJson.Wire.ApplyEvents,
         ["person.events-applied.v1"] = PersonJson.Wire.EventsApplied,
@@ -38,25 +38,25 @@ public sealed class PersonSerializer(ExtendedActorSystem system) : SerializerWit
         ["person.state.v1"] = PersonJson.Wire.PersonState,
     }.ToFrozenDictionary();
 
-    private static readonly FrozenDictionary<Type, string> _byType =
-        _byManifest.ToFrozenDictionary(entry => entry.Value.Type, entry => entry.Key);
+    private static readonly FrozenDictionary<Type, string> ByType =
+        ByManifest.ToFrozenDictionary(entry => entry.Value.Type, entry => entry.Key);
 
     /// <summary>Every type with a manifest.</summary>
-    public static IReadOnlyDictionary<Type, string> Manifests => _byType;
+    public static IReadOnlyDictionary<Type, string> Manifests => ByType;
 
     /// <inheritdoc />
     public override int Identifier => Id;
 
     /// <inheritdoc />
-    public override string Manifest(object o) => _byType[o.GetType()];
+    public override string Manifest(object o) => ByType[o.GetType()];
 
     /// <inheritdoc />
     public override byte[] ToBinary(object obj) =>
-        JsonSerializer.SerializeToUtf8Bytes(obj, _byManifest[_byType[obj.GetType()]]);
+        JsonSerializer.SerializeToUtf8Bytes(obj, ByManifest[ByType[obj.GetType()]]);
 
     /// <inheritdoc />
     public override object FromBinary(byte[] bytes, string manifest) =>
-        _byManifest.TryGetValue(manifest, out var type)
+        ByManifest.TryGetValue(manifest, out var type)
             ? JsonSerializer.Deserialize(bytes, type)!
             : throw new SerializationException($"No type has the manifest '{manifest}'.");
 }

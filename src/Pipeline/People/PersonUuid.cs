@@ -8,10 +8,10 @@ namespace VarianceActors.Pipeline.People;
 /// <remarks>The team's number is not known here; the connection's id stands in its place.</remarks>
 public static class PersonUuid
 {
-    private static readonly Guid _namespace = new("932979b4-65c3-4424-8467-0b66ec27bc22");
+    private static readonly Guid Namespace = new("932979b4-65c3-4424-8467-0b66ec27bc22");
 
     /// <summary>The uuid of the person born on a distinct id.</summary>
-    public static Guid Of(PersonId born) => Version5(_namespace, $"{born.ConnectionId}:{born.DistinctId}");
+    public static Guid Of(PersonId born) => Version5(Namespace, $"{born.ConnectionId}:{born.DistinctId}");
 
     /// <summary>RFC 9562's UUIDv5: SHA-1 of the namespace's bytes and the name's UTF-8.</summary>
     [SuppressMessage("Security", "CA5350", Justification = "UUIDv5 is defined by SHA-1; nothing is protected by it.")]

@@ -37,7 +37,7 @@ internal sealed class PropertyScan
     private const string AliasName = "alias";
     private const string IsServer = "$is_server";
 
-    private static readonly FrozenSet<string>.AlternateLookup<ReadOnlySpan<char>> _known =
+    private static readonly FrozenSet<string>.AlternateLookup<ReadOnlySpan<char>> KnownNames =
         new[] { Set, SetOnce, Unset, Profile, Anon, AliasName, IsServer }
             .Concat(AutomaticProperties.InitialByName.Keys)
             .ToFrozenSet(StringComparer.Ordinal)
@@ -230,7 +230,7 @@ internal sealed class PropertyScan
     {
         if (reader.ValueIsEscaped)
         {
-            return _known.TryGetValue(reader.GetString(), out var spelt) ? spelt : null;
+            return KnownNames.TryGetValue(reader.GetString(), out var spelt) ? spelt : null;
         }
 
         if (reader.ValueSpan.Length > NameCharsMax)
@@ -240,7 +240,7 @@ internal sealed class PropertyScan
 
         Span<char> name = stackalloc char[NameCharsMax];
         var length = Encoding.UTF8.GetChars(reader.ValueSpan, name);
-        return _known.TryGetValue(name[..length], out var known) ? known : null;
+        return KnownNames.TryGetValue(name[..length], out var known) ? known : null;
     }
 
     private static Dictionary<string, JsonValue>? ReadMap(ref Utf8JsonReader reader)

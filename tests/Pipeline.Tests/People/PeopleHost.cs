@@ -17,7 +17,7 @@ namespace VarianceActors.Pipeline.Tests.People;
 /// <summary>A cluster of one with a journal in a file, wired as in production.</summary>
 internal sealed class PeopleHost : IAsyncDisposable
 {
-    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
     private readonly IHost _host;
 
     private PeopleHost(IHost host) => _host = host;
@@ -51,7 +51,7 @@ internal sealed class PeopleHost : IAsyncDisposable
     /// <summary>Asks until it is answered, as the ingest actor does.</summary>
     public async Task<T> Ask<T>(IPersonMessage message)
     {
-        using var deadline = new CancellationTokenSource(_patience);
+        using var deadline = new CancellationTokenSource(Patience);
         while (true)
         {
             try
