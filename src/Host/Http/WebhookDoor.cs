@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Options;
 using Microsoft.Net.Http.Headers;
-using VarianceActors.Pipeline.Inbox;
 using VarianceActors.Pipeline.Sources;
 
 namespace VarianceActors.Host.Http;

@@ -9,10 +9,10 @@ namespace VarianceActors.Pipeline.Sources;
 /// </summary>
 internal ref struct EventReader(ReadOnlySpan<byte> json, SourcesOptions limits, bool refusesHugeNumbers)
 {
-    /// <summary>Levels that an envelope puts around its events: the object and the array.</summary>
-    private const int EnvelopeLevels = 2;
+    /// <summary>An envelope's object and array, and one more, so that an event's own depth is always found first.</summary>
+    private const int LevelsAround = 3;
 
-    public Utf8JsonReader Json = new(json, new JsonReaderOptions { MaxDepth = limits.JsonDepthMax + EnvelopeLevels });
+    public Utf8JsonReader Json = new(json, new JsonReaderOptions { MaxDepth = limits.JsonDepthMax + LevelsAround });
 
     private int _eventDepth;
     private int _eventStart;
@@ -163,7 +163,7 @@ internal ref struct EventReader(ReadOnlySpan<byte> json, SourcesOptions limits, 
 
     /// <summary>What to tell the sender of the exception that the reader threw.</summary>
     public readonly Refusal RefusalOf(JsonException exception) =>
-        Json.CurrentDepth >= limits.JsonDepthMax + EnvelopeLevels
+        Json.CurrentDepth + 1 >= limits.JsonDepthMax + LevelsAround
             ? Refusal.TooDeep(limits.JsonDepthMax)
             : Refusal.BadJson((exception.LineNumber ?? 0) + 1, (exception.BytePositionInLine ?? 0) + 1);
 

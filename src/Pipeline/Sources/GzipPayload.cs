@@ -6,8 +6,9 @@ using System.Runtime.InteropServices;
 namespace VarianceActors.Pipeline.Sources;
 
 /// <summary>
-/// Inflates gzip into an array of the exact size. A payload that is larger than its trailer claims is counted first, without
-/// being kept, so a bomb costs time up to the limit but no memory.
+/// Inflates gzip of one member, as PostHog does, into an array of the exact size. The size in the trailer must be true: that
+/// also finds payloads that were cut within the trailer, which the framework lets pass. A payload that claims to be large is
+/// counted first, without being kept, so a bomb costs time up to the limit but no memory.
 /// </summary>
 internal static class GzipPayload
 {
@@ -23,27 +24,32 @@ internal static class GzipPayload
     {
         try
         {
-            var first = GC.AllocateUninitializedArray<byte>(TrustedSize(gzip.Span, bytesMax));
-            var total = Inflate(gzip, first, bytesMax);
-            if (total > bytesMax)
-            {
-                refusal = Refusal.InflatedTooLarge(bytesMax);
-                return null;
-            }
-
-            refusal = null;
-            if (total == first.Length)
-                return first;
-
-            var exact = GC.AllocateUninitializedArray<byte>((int)total);
-            Inflate(gzip, exact, bytesMax);
-            return exact;
+            return InflateUnchecked(gzip, bytesMax, out refusal);
         }
         catch (InvalidDataException)
         {
             refusal = Refusal.BadGzip;
             return null;
         }
+    }
+
+    private static byte[]? InflateUnchecked(ReadOnlyMemory<byte> gzip, int bytesMax, out Refusal? refusal)
+    {
+        var claimed = gzip.Length < sizeof(uint) ? 0 : BinaryPrimitives.ReadUInt32LittleEndian(gzip.Span[^sizeof(uint)..]);
+        var isTrusted = claimed <= Math.Min(Math.Min((long)gzip.Length * RatioMax, bytesMax), TrustedBytesMax);
+        var inflated = GC.AllocateUninitializedArray<byte>(isTrusted ? (int)claimed : 0);
+        var total = Inflate(gzip, inflated, bytesMax);
+        refusal = total > bytesMax ? Refusal.InflatedTooLarge(bytesMax) : total != claimed ? Refusal.BadGzip : null;
+        if (refusal is not null)
+            return null;
+
+        if (!isTrusted)
+        {
+            inflated = GC.AllocateUninitializedArray<byte>((int)total);
+            Inflate(gzip, inflated, bytesMax);
+        }
+
+        return inflated;
     }
 
     /// <summary>Fills <paramref name="target"/>, and goes on counting to the end or past the limit.</summary>
@@ -68,16 +74,5 @@ internal static class GzipPayload
         }
 
         return total;
-    }
-
-    /// <summary>The trailer's last four bytes are the size, if the stream has one member and tells the truth.</summary>
-    private static int TrustedSize(ReadOnlySpan<byte> gzip, int bytesMax)
-    {
-        if (gzip.Length < sizeof(uint))
-            return 0;
-
-        var claimed = BinaryPrimitives.ReadUInt32LittleEndian(gzip[^sizeof(uint)..]);
-        var possible = Math.Min(Math.Min((long)gzip.Length * RatioMax, bytesMax), TrustedBytesMax);
-        return claimed <= possible ? (int)claimed : 0;
     }
 }
