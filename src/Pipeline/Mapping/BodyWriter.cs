@@ -10,9 +10,29 @@ internal sealed class BodyWriter
     private static readonly byte[] LibraryJson = Encoding.UTF8.GetBytes(
         $$"""{"name":"variance-actors","version":"{{typeof(BodyWriter).Assembly.GetName().Version!.ToString(3)}}"}""");
 
-    private readonly ArrayBufferWriter<byte> _buffer = new(2048);
+    private const int SizeAtFirst = 4096;
+    private const int SizeKeptMax = 65_536;
 
-    public ReadOnlyMemory<byte> ToBody() => _buffer.WrittenSpan.ToArray();
+    [ThreadStatic]
+    private static ArrayBufferWriter<byte>? _spare;
+
+    private readonly ArrayBufferWriter<byte> _buffer;
+
+    public BodyWriter()
+    {
+        _buffer = _spare ?? new ArrayBufferWriter<byte>(SizeAtFirst);
+        _spare = null;
+        _buffer.ResetWrittenCount();
+    }
+
+    /// <summary>Ends the writing. The buffer goes on to the next writer of this thread.</summary>
+    public ReadOnlyMemory<byte> ToBody()
+    {
+        var body = _buffer.WrittenSpan.ToArray();
+        if (_buffer.Capacity <= SizeKeptMax)
+            _spare = _buffer;
+        return body;
+    }
 
     public void Open(byte bracket)
     {

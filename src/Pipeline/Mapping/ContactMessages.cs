@@ -190,8 +190,9 @@ internal sealed class ContactMessages
 
     private void WriteFields(BodyWriter writer, JsonFields fields)
     {
-        foreach (ref readonly var field in fields.All)
+        for (int i = 0; i < fields.Count; i++)
         {
+            var field = fields[i];
             var name = field.Name.Span;
             bool isSent = field.Value.IsDefined
                 && !name.SequenceEqual("distinct_id"u8)

@@ -36,8 +36,9 @@ internal sealed class JsContainer(bool isArray)
         if (value.Kind == JsonTokenType.StartArray)
             return OfArray(value);
         var container = new JsContainer(false);
-        foreach (var field in JsonFields.Of(value).All)
-            container.Properties[Name(field)] = new JsItem(field.Value);
+        var fields = JsonFields.Of(value);
+        for (int i = 0; i < fields.Count; i++)
+            container.Properties[Name(fields[i])] = new JsItem(fields[i].Value);
         return container;
     }
 
@@ -47,15 +48,14 @@ internal sealed class JsContainer(bool isArray)
     public static JsContainer OfArray(JsonSlice value)
     {
         var container = new JsContainer(true);
-        var reader = new Utf8JsonReader(value.Text.Span, MappingLimits.Reader);
-        reader.Read();
-        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        var span = value.Text.Span;
+        int at = JsonScan.SkipTo(span, 1);
+        while (span[at] != ']')
         {
-            int at = (int)reader.TokenStartIndex;
-            var kind = reader.TokenType;
-            reader.Skip();
-            var text = value.Text[at..(int)reader.BytesConsumed];
-            container.Elements.Add(new JsItem(new JsonSlice(text, value.Start < 0 ? -1 : value.Start + at, kind)));
+            int end = JsonScan.EndOfValue(span, at);
+            var slice = new JsonSlice(value.Text[at..end], value.Start < 0 ? -1 : value.Start + at, JsonScan.KindOf(span[at]));
+            container.Elements.Add(new JsItem(slice));
+            at = JsonScan.SkipTo(span, end);
         }
 
         return container;

@@ -34,16 +34,7 @@ internal readonly record struct JsonSlice(ReadOnlyMemory<byte> Text, int Start, 
     public bool IsTokenLike => Text.Span.IndexOf("\"phc_"u8) >= 0 || Text.Span.IndexOf("\"phx_"u8) >= 0;
 
     public static JsonSlice Of(JsonValue value) =>
-        new(Encoding.UTF8.GetBytes(value.Json), -1, value.Json[0] switch
-        {
-            '{' => JsonTokenType.StartObject,
-            '[' => JsonTokenType.StartArray,
-            '"' => JsonTokenType.String,
-            't' => JsonTokenType.True,
-            'f' => JsonTokenType.False,
-            'n' => JsonTokenType.Null,
-            _ => JsonTokenType.Number,
-        });
+        new(Encoding.UTF8.GetBytes(value.Json), -1, JsonScan.KindOf((byte)value.Json[0]));
 
     /// <summary>The text of a string value; null for every other kind.</summary>
     public string? AsString()

@@ -58,8 +58,9 @@ internal sealed class NamedValues
 
     private static bool AreAllPlain(JsonFields fields)
     {
-        foreach (ref readonly var field in fields.All)
+        for (int i = 0; i < fields.Count; i++)
         {
+            var field = fields[i];
             if (IsTaken(field) && !IsPlain(field.Name.Span))
                 return false;
         }
@@ -77,8 +78,9 @@ internal sealed class NamedValues
     {
         var indexed = new SortedList<uint, JsonSlice>();
         var others = new List<(string, JsonSlice)>();
-        foreach (var field in fields.All)
+        for (int i = 0; i < fields.Count; i++)
         {
+            var field = fields[i];
             if (!IsTaken(field))
                 continue;
             string name = JsContainer.Name(field);
@@ -96,8 +98,9 @@ internal sealed class NamedValues
     private void WritePlain(BodyWriter writer)
     {
         bool isOpen = false;
-        foreach (ref readonly var field in _fields.All)
+        for (int i = 0; i < _fields.Count; i++)
         {
+            var field = _fields[i];
             if (!IsTaken(field))
                 continue;
             if (!isOpen)
