@@ -1,8 +1,3 @@
-namespace VarianceActors.Host;
+using VarianceActors.Host.Commands;
 
-/// <summary>The entry point.</summary>
-public static class Program
-{
-    /// <summary>Runs a command.</summary>
-    public static int Main() => 0;
-}
+return await VarianceCommand.RunAsync(args, Console.Out, Console.Error);

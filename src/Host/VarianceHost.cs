@@ -13,16 +13,25 @@ namespace VarianceActors.Host;
 /// <summary>Puts a node together: stores, actors, doors and API.</summary>
 public static class VarianceHost
 {
+    /// <summary>Where a node listens unless told otherwise.</summary>
+    public const string DefaultUrl = "http://127.0.0.1:8000";
+
     /// <summary>Opens the stores and builds the node; it runs when the application is started.</summary>
     /// <param name="options">The configuration, already validated.</param>
     /// <param name="urls">Where to listen.</param>
     /// <param name="time">The clock.</param>
+    /// <param name="logLevel">What is logged to the console.</param>
     /// <exception cref="IOException">The data directory cannot be made or written.</exception>
-    public static async Task<WebApplication> BuildAsync(PipelineOptions options, string[] urls, TimeProvider time)
+    public static async Task<WebApplication> BuildAsync(
+        PipelineOptions options, string[] urls, TimeProvider time, LogLevel logLevel)
     {
-        var builder = WebApplication.CreateSlimBuilder();
-        builder.WebHost.UseUrls(urls);
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrel(kestrel => kestrel.AddServerHeader = false).UseUrls(urls);
+        builder.Logging
+            .AddSimpleConsole(console => console.SingleLine = true)
+            .SetMinimumLevel(logLevel)
+            .AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
+        builder.Services.AddRouting();
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(30));
 
         var breakage = new Breakage();
@@ -46,7 +55,11 @@ public static class VarianceHost
         builder.Services.AddOpenApi("v1");
         builder.Services.ConfigureHttpJsonOptions(json =>
             json.SerializerOptions.PropertyNamingPolicy = System.Text.Json.JsonNamingPolicy.SnakeCaseLower);
-        builder.Services.AddAkka("variance", akka => akka.WithPipeline(parts));
+        builder.Services.AddAkka("variance", akka => akka.ConfigureLoggers(loggers =>
+        {
+            loggers.ClearLoggers();
+            loggers.AddLoggerFactory();
+        }).WithPipeline(parts));
 
         var app = builder.Build();
         breakage.StopOnReport(app);

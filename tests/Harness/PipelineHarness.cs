@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
 using VarianceActors.Host;
 using VarianceActors.Host.Configuration;
@@ -179,7 +180,7 @@ public sealed class PipelineHarness : IAsyncDisposable
     private async Task RunAsync()
     {
         _host = await VarianceHost.BuildAsync(
-            PipelineConfiguration.ReadText(Configuration()), ["http://127.0.0.1:0"], Clock);
+            PipelineConfiguration.ReadText(Configuration()), ["http://127.0.0.1:0"], Clock, LogLevel.Warning);
         await _host.StartAsync();
         var addresses = _host.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!;
         Http = new HttpClient { BaseAddress = new Uri(addresses.Addresses.Single()) };

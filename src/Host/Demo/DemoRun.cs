@@ -21,6 +21,7 @@ internal sealed class DemoRun(IAnsiConsole console)
 
     /// <summary>Runs the demo.</summary>
     /// <param name="once">Whether to end when everything is delivered; otherwise the node goes on until it is told to stop.</param>
+    /// <param name="cancellationToken">Ends it at once.</param>
     /// <returns>0 if every request was answered as expected, everything arrived, and the books balance; else 1.</returns>
     public async Task<int> RunAsync(bool once, CancellationToken cancellationToken)
     {
@@ -31,7 +32,8 @@ internal sealed class DemoRun(IAnsiConsole console)
             await using var node = await VarianceHost.BuildAsync(
                 PipelineConfiguration.ReadText(ConfigurationText(directory.FullName, variance.Url)),
                 ["http://127.0.0.1:0"],
-                TimeProvider.System);
+                TimeProvider.System,
+                LogLevel.Error);
             await node.StartAsync(cancellationToken);
             var good = await PlayAsync(node, variance, cancellationToken);
             if (!once)
@@ -153,6 +155,7 @@ internal sealed class DemoRun(IAnsiConsole console)
     private static class Tables
     {
         private const int ContactsShown = 12;
+        private static readonly string[] DescribingFields = ["event", "userId", "anonymousId", "groupId", "previousId"];
 
         public static Table Messages(IReadOnlyCollection<ReceivedMessage> received)
         {
@@ -205,7 +208,7 @@ internal sealed class DemoRun(IAnsiConsole console)
 
         private static string Describe(JsonElement body) => string.Join(
             ", ",
-            new[] { "event", "userId", "anonymousId", "groupId", "previousId" }
+            DescribingFields
                 .Select(name => (Name: name, Value: Text(body, name)))
                 .Where(field => field.Value.Length > 0)
                 .Select(field => $"{field.Name}: {field.Value}"));

@@ -16,7 +16,7 @@ internal sealed record DemoRequest(string Path, string Encoding, string Body, in
     /// <summary>The request as an SDK sends it.</summary>
     public HttpRequestMessage ToHttp() => new(HttpMethod.Post, new Uri(Path, UriKind.Relative)) { Content = Content() };
 
-    private HttpContent Content() => Encoding switch
+    private ByteArrayContent Content() => Encoding switch
     {
         "gzip" => Typed(new ByteArrayContent(Gzip(Body)), "text/plain"),
         "base64" => new FormUrlEncodedContent(

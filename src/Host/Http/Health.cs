@@ -1,6 +1,7 @@
 using Akka.Actor;
 using Akka.Cluster;
 using Akka.Hosting;
+using Microsoft.AspNetCore.Http.HttpResults;
 using VarianceActors.Pipeline;
 using VarianceActors.Pipeline.Ingest;
 
@@ -52,7 +53,7 @@ internal static class Health
             : NotReady("the database does not take writes");
     }
 
-    private static IResult NotReady(string reason) => TypedResults.Json(
+    private static JsonHttpResult<HealthView> NotReady(string reason) => TypedResults.Json(
         new HealthView("not ready", reason), statusCode: StatusCodes.Status503ServiceUnavailable);
 }
 

@@ -11,11 +11,11 @@ public sealed class BacklogTests(ITestOutputHelper output)
 {
     private const int Waiting = 100_000;
     private const int EventsPerRequest = 500;
-    private const long GrowthMax = 64L << 20;
+    private const long GrowthMax = 48L << 20;
     private const string Authorization = "Basic dGVzdDp0ZXN0";
 
     [Fact]
-    public async Task A_hundred_thousand_waiting_messages_cost_no_memory_and_drain_when_the_receiver_is_back()
+    public async Task A_host_with_a_hundred_thousand_waiting_messages_is_as_small_as_one_without_and_drains_when_the_receiver_is_back()
     {
         var port = HostProcess.FreePort();
         await using var host = new HostProcess($$"""
@@ -29,19 +29,24 @@ public sealed class BacklogTests(ITestOutputHelper output)
             }
             """);
         await host.StartAsync();
-        await SendAsync(host, Waiting / 10); // the same work with a tenth of the backlog, to compare with
-        await PipelineHarness.UntilAsync(async () => (await host.LedgerAsync())["accepted"] == Waiting / 10, "a tenth waits");
-        var few = await SettledMemoryAsync(host);
-        await SendAsync(host, Waiting * 9 / 10);
-        var many = await SettledMemoryAsync(host);
-        output.WriteLine($"resident with {Waiting / 10} waiting {few >> 20} MB, with {Waiting} waiting {many >> 20} MB");
-        Assert.Equal(Waiting, (await host.LedgerAsync())["pending"]);
-        Assert.True(many - few < GrowthMax, $"{Waiting} waiting messages cost {(many - few) >> 20} MB");
+        long without;
+        await using (var there = await VarianceStandIn.StartAsync(Authorization, port))
+        {
+            await SendAsync(host, Waiting);
+            await PipelineHarness.UntilAsync(async () => (await host.LedgerAsync())["pending"] == 0, "all is delivered");
+            without = await SettledMemoryAsync(host);
+        }
 
-        await using var variance = await VarianceStandIn.StartAsync(Authorization, port);
+        await SendAsync(host, Waiting);
+        var with = await SettledMemoryAsync(host);
+        output.WriteLine($"resident with nothing waiting {without >> 20} MB, with {Waiting} waiting {with >> 20} MB");
+        Assert.Equal(Waiting, (await host.LedgerAsync())["pending"]);
+        Assert.True(with - without < GrowthMax, $"{Waiting} waiting messages cost {(with - without) >> 20} MB");
+
+        await using var back = await VarianceStandIn.StartAsync(Authorization, port);
         await PipelineHarness.UntilAsync(async () => (await host.LedgerAsync())["pending"] == 0, "the backlog is drained");
-        Assert.Equal(Waiting, (await host.LedgerAsync())["delivered"]);
-        Assert.Equal(Waiting, variance.Received.DistinctBy(message => message.MessageId).Count());
+        Assert.Equal(2 * Waiting, (await host.LedgerAsync())["delivered"]);
+        Assert.Equal(Waiting, back.Received.DistinctBy(message => message.MessageId).Count());
     }
 
     /// <summary>The memory once everything that can be processed is in the outbox.</summary>

@@ -1,0 +1,36 @@
+using System.Globalization;
+using VarianceActors.Host.Configuration;
+using VarianceActors.Pipeline;
+
+namespace VarianceActors.Host.Commands;
+
+/// <summary>What would run, for a person. Holds no secret; of receivers only the host, since a path may be one.</summary>
+internal static class ConfigurationSummary
+{
+    /// <summary>Some lines without a final line break.</summary>
+    public static string Of(PipelineOptions options, IEnumerable<string> urls)
+    {
+        var lines = new List<string>
+        {
+            "the configuration is good",
+            $"listens at {string.Join(" and ", urls)}; API {(options.AdminKey.Length == 0 ? "for loopback only" : "with the admin key")}",
+            $"data in {options.DataDir}, {options.Inbox.Partitions} partitions",
+        };
+        lines.AddRange(options.Connections.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => Line(pair.Key, pair.Value)));
+        return string.Join(Environment.NewLine, options.Connections.Count > 0 ? lines : [.. lines, "no connections"]);
+    }
+
+    private static string Line(string id, ConnectionOptions connection) => string.Join(", ", Parts(id, connection));
+
+    private static IEnumerable<string> Parts(string id, ConnectionOptions connection)
+    {
+        yield return $"connection {id}: mapping {OptionsSchema.Kebab(connection.Mapping.ToString())}";
+        yield return connection.Tokens.Count == 1 ? "1 token" : $"{connection.Tokens.Count} tokens";
+        yield return connection.WebhookSecret.Length == 0 ? "no webhook" : "webhook";
+        yield return connection.Url.Length == 0 ? "dry run (no url)" : Receiver(connection);
+    }
+
+    private static string Receiver(ConnectionOptions connection) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"to {new Uri(connection.Url).GetLeftPart(UriPartial.Authority)} at {connection.Rate.PerSecond}/s");
+}

@@ -1,0 +1,23 @@
+namespace VarianceActors.Host.Commands;
+
+/// <summary>The directory of the databases.</summary>
+internal static class DataDirectory
+{
+    /// <summary>Makes the directory if it is not there and writes a byte into it.</summary>
+    /// <exception cref="IOException">It cannot be made or written to; the message names it.</exception>
+    public static void Prepare(string path)
+    {
+        try
+        {
+            Directory.CreateDirectory(path);
+            var probe = Path.Combine(path, $".writable-{Environment.ProcessId}");
+            using var stream = new FileStream(
+                probe, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 1, FileOptions.DeleteOnClose);
+            stream.WriteByte(0);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new IOException($"the data directory {path} is not writable: {e.Message}", e);
+        }
+    }
+}

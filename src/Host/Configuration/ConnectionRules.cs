@@ -1,0 +1,116 @@
+using VarianceActors.Pipeline;
+
+namespace VarianceActors.Host.Configuration;
+
+/// <summary>Rules of connections, alone and among each other.</summary>
+internal static class ConnectionRules
+{
+    private const int IdCharactersMax = 64;
+    private const int TokenCharactersMax = 64;
+    private const int UrlCharactersMax = 2_048;
+    private const int AuthorizationCharactersMax = 4_096;
+
+    /// <summary>Reports every rule that the connections break, by key with colons.</summary>
+    public static void Check(IReadOnlyDictionary<string, ConnectionOptions> connections, Action<string, string> report)
+    {
+        var tokenOwners = new Dictionary<string, string>(StringComparer.Ordinal);
+        var secretOwners = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var (id, connection) in connections)
+        {
+            var key = $"variance:connections:{id}";
+            CheckId(key, id, report);
+            CheckSources(key, connection, report);
+            CheckUrl($"{key}:url", connection, report);
+            CheckAuthorization($"{key}:authorization", connection.Authorization, report);
+            OptionsRules.CheckSecret($"{key}:webhook-secret", connection.WebhookSecret, report);
+            CheckSecretOwner($"{key}:webhook-secret", id, connection.WebhookSecret, secretOwners, report);
+            CheckTokens($"{key}:tokens", id, connection.Tokens, tokenOwners, report);
+        }
+    }
+
+    private static void CheckId(string key, string id, Action<string, string> report)
+    {
+        if (id.Length > IdCharactersMax || !id.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c == '-'))
+        {
+            report(key, $"is not a connection id; give at most {IdCharactersMax} characters of a-z, 0-9 and -");
+        }
+    }
+
+    private static void CheckSources(string key, ConnectionOptions connection, Action<string, string> report)
+    {
+        if (connection.Tokens.Count == 0 && connection.WebhookSecret.Length == 0)
+        {
+            report(key, "no event can reach this connection; give it tokens, a webhook-secret, or both");
+        }
+    }
+
+    /// <summary>The address may hold a key in its path or query, so it is not shown.</summary>
+    private static void CheckUrl(string key, ConnectionOptions connection, Action<string, string> report)
+    {
+        var url = connection.Url;
+        if (url.Length == 0)
+        {
+            return;
+        }
+
+        if (url.Length > UrlCharactersMax
+            || url.Any(c => char.IsControl(c) || char.IsWhiteSpace(c))
+            || !Uri.TryCreate(url, UriKind.Absolute, out var uri)
+            || (uri.Scheme != Uri.UriSchemeHttp && uri.Scheme != Uri.UriSchemeHttps)
+            || uri.Host.Length == 0)
+        {
+            report(key, "is not an absolute http or https address; give one such as \"https://host/path\"");
+        }
+        else if (uri.UserInfo.Length > 0)
+        {
+            report(key, "has a user name or password in it; remove them and use the key authorization");
+        }
+        else if (uri.Scheme == Uri.UriSchemeHttp && !connection.AllowPrivateNetwork)
+        {
+            report(key, "is plain http; give an https address, or set allow-private-network = on for a receiver of your own");
+        }
+    }
+
+    private static void CheckAuthorization(string key, string authorization, Action<string, string> report)
+    {
+        if (authorization.Length > AuthorizationCharactersMax)
+        {
+            report(key, $"is longer than {AuthorizationCharactersMax} characters; give a shorter one");
+        }
+        else if (!authorization.All(c => c is >= ' ' and <= '~'))
+        {
+            report(key, "has characters that do not fit into a header; give one line of visible ASCII characters");
+        }
+    }
+
+    private static void CheckSecretOwner(
+        string key, string id, string secret, Dictionary<string, string> owners, Action<string, string> report)
+    {
+        if (secret.Length > 0 && !owners.TryAdd(secret, id))
+        {
+            report(key, $"is also the secret of connection {owners[secret]}; give each connection its own");
+        }
+    }
+
+    private static void CheckTokens(
+        string key, string id, IReadOnlyList<string> tokens, Dictionary<string, string> owners, Action<string, string> report)
+    {
+        for (var i = 0; i < tokens.Count; i++)
+        {
+            var token = tokens[i];
+            var element = $"{key}:{i}";
+            if (token.StartsWith("phx_", StringComparison.Ordinal))
+            {
+                report(element, "is a personal API key; remove it, revoke it at PostHog, and give the project token (phc_...)");
+            }
+            else if (token.Length is 0 or > TokenCharactersMax || !token.All(c => c is > ' ' and <= '~'))
+            {
+                report(element, $"is not a project token; give 1 to {TokenCharactersMax} visible ASCII characters (phc_...)");
+            }
+            else if (!owners.TryAdd(token, id))
+            {
+                report(element, $"is already a token of connection {owners[token]}; a token feeds one connection");
+            }
+        }
+    }
+}
