@@ -51,7 +51,7 @@ public sealed class InboxWriterTests
         }
 
         await writer.DisposeAsync();
-        var partition = Assert.Single((await ReadAllAsync(store)).Where(events => events.Count > 0));
+        var partition = Assert.Single(await ReadAllAsync(store), events => events.Count > 0);
         Assert.Equal(sent, partition.Select(e => e.Event.Uuid));
     }
 
@@ -60,7 +60,7 @@ public sealed class InboxWriterTests
     {
         await using var store = new TemporaryDatabase();
         var (writer, _) = await StartAsync(store);
-        using (var other = new SqliteConnection($"Data Source={store.Path}"))
+        using (var other = new SqliteConnection($"Data Source={store.Path};Pooling=False"))
         {
             other.Open();
             using var hold = other.CreateCommand();
@@ -79,7 +79,7 @@ public sealed class InboxWriterTests
     {
         await using var store = new TemporaryDatabase();
         var (writer, _) = await StartAsync(store, queueEventsMax: 10);
-        using var other = new SqliteConnection($"Data Source={store.Path}");
+        using var other = new SqliteConnection($"Data Source={store.Path};Pooling=False");
         other.Open();
         using var hold = other.CreateCommand();
         hold.CommandText = "BEGIN EXCLUSIVE";

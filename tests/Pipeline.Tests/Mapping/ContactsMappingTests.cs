@@ -252,7 +252,7 @@ public sealed class ContactsMappingTests
         var messages = Bodies(Map(
             MappingEvents.Captured("e", "user-1"),
             Contact("user-1", ("company", "\"as typed\"")),
-            new EventChange(true, [], AccountChanged: true),
+            new EventChange(true, []) { AccountChanged = true },
             Acme));
 
         Assert.Equal(["identify", "group", "track"], messages.Select(message => Text(message, "type")));
@@ -300,7 +300,7 @@ public sealed class ContactsMappingTests
                 ,"properties.$current_url":"secret","ip":"secret"
                 """),
             Contact("user-1", ("salary", "\"secret\""), ("email", "\"secret\"")),
-            new EventChange(true, [], AccountChanged: true),
+            new EventChange(true, []) { AccountChanged = true },
             Acme with { Traits = Acme.Traits.Add("salary", new JsonValue("\"secret\"")) },
             new MappingOptions { PropertiesNeverSent = ["$current_url", "salary", "email", "ip"] });
 

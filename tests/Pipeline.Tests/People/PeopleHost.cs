@@ -11,6 +11,7 @@ using Microsoft.Extensions.Hosting;
 using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.People;
+using VarianceActors.Pipeline.Sources;
 
 namespace VarianceActors.Pipeline.Tests.People;
 
@@ -29,7 +30,7 @@ internal sealed class PeopleHost : IAsyncDisposable
     /// <summary>Starts on a journal file, new or left behind by an earlier host.</summary>
     public static async Task<PeopleHost> Start(string file, PeopleOptions? options = null)
     {
-        options ??= new PeopleOptions { MergeRetry = TimeSpan.FromMilliseconds(200), Shards = 8 };
+        options ??= Options(_ => { });
         var builder = Host.CreateEmptyApplicationBuilder(null);
         builder.Services.AddAkka("people-tests", akka => akka
             .AddHocon(Journal(file), HoconAddMode.Prepend)
@@ -95,8 +96,22 @@ internal sealed class PeopleHost : IAsyncDisposable
         }
         """;
 
+    /// <summary>Options for a test, changed where it matters.</summary>
+    public static PeopleOptions Options(Action<PeopleOptions> change)
+    {
+        var options = new PeopleOptions
+        {
+            IdleTimeout = TimeSpan.FromMinutes(2),
+            SnapshotEvery = 100,
+            MergeRetry = TimeSpan.FromMilliseconds(200),
+            Shards = 8,
+        };
+        change(options);
+        return options;
+    }
+
     private static MappedEvent Describe(
-        Sources.CaptureEvent captured,
+        CaptureEvent captured,
         PersonSnapshot? person,
         EventChange change) => new(
         person is null ? LedgerDecision.Filtered : LedgerDecision.Queued,

@@ -2,6 +2,7 @@ using System.Text;
 using Akka.Actor;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.People;
+using VarianceActors.Pipeline.Sources;
 using Xunit;
 
 namespace VarianceActors.Pipeline.Tests.People;
@@ -78,7 +79,7 @@ public sealed class PersonActorTests : IDisposable
     [Fact]
     public async Task Snapshots_bring_a_person_back()
     {
-        var options = new PeopleOptions { SnapshotEvery = 2, Shards = 8 };
+        var options = PeopleHost.Options(options => options.SnapshotEvery = 2);
         await using (var host = await PeopleHost.Start(_file, options))
         {
             for (var offset = 1; offset <= 7; offset++)
@@ -99,7 +100,7 @@ public sealed class PersonActorTests : IDisposable
     [Fact]
     public async Task An_idle_person_leaves_memory_and_comes_back()
     {
-        var options = new PeopleOptions { IdleTimeout = TimeSpan.FromMilliseconds(400), Shards = 8 };
+        var options = PeopleHost.Options(options => options.IdleTimeout = TimeSpan.FromMilliseconds(400));
         await using var host = await PeopleHost.Start(_file, options);
         await host.Apply(Command("vis", (1, Captured.Event("seen", "vis", """{"$set":{"plan":"pro"}}"""))));
         var actor = await host.System
@@ -135,7 +136,7 @@ public sealed class PersonActorTests : IDisposable
         Assert.Equal(Homes.Home("acc").Priority.Lane, result.Lane);
     }
 
-    private static ApplyEvents Command(string distinctId, params (long Offset, Sources.CaptureEvent Event)[] events) =>
+    private static ApplyEvents Command(string distinctId, params (long Offset, CaptureEvent Event)[] events) =>
         new(Homes.Home(distinctId), distinctId, [.. events.Select(at => new EventAt(at.Offset, at.Event))]);
 
     private static IEnumerable<string> Bodies(EventsApplied applied) =>

@@ -49,7 +49,7 @@ public sealed class PipelineDatabaseTests
     public async Task While_another_process_holds_the_file_a_write_fails_and_later_ones_succeed()
     {
         await using var store = new TemporaryDatabase();
-        using (var other = new SqliteConnection($"Data Source={store.Path}"))
+        using (var other = new SqliteConnection($"Data Source={store.Path};Pooling=False"))
         {
             other.Open();
             using var hold = other.CreateCommand();
