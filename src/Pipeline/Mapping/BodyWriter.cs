@@ -4,7 +4,8 @@ using System.Text.Json;
 
 namespace VarianceActors.Pipeline.Mapping;
 
-/// <summary>Writes one body. Values of the event are copied as they stand wherever JavaScript would print them the same.</summary>
+/// <summary>Writes one body. Values of the event are copied as they stand wherever JavaScript would print them the
+/// same.</summary>
 internal sealed class BodyWriter
 {
     private static readonly byte[] LibraryJson = Encoding.UTF8.GetBytes(

@@ -90,7 +90,7 @@ internal sealed class ContactMessages
         var key = _fields.Property("$group_key"u8);
         var writer = Begin(MessageKind.Group, _captured.Uuid, out string messageId, _anonymous);
         writer.Field("groupId"u8, key);
-        bool isTheAccount = _account is not null && _account.Id == (key.AsString() ?? Encoding.UTF8.GetString(key.Text.Span));
+        bool isTheAccount = _account is not null && _account.Id == key.AsIdText();
         var groupType = _fields.Property("$group_type"u8);
         if (isTheAccount)
             WriteAccountTraits(writer, groupType);
@@ -269,8 +269,8 @@ internal sealed class ContactMessages
         return _captured.Door == Door.Capture ? inside.With(JsonFields.Of(_fields.Top("$set"u8))) : inside;
     }
 
-    /// <summary>The original's rule, with the event's own distinct id behind it; a personless event has only that. A contact needs
-    /// none that merely repeats the user id.</summary>
+    /// <summary>The original's rule, with the event's own distinct id behind it; a personless event has only that. A
+    /// contact needs none that merely repeats the user id.</summary>
     private JsonSlice AnonymousId()
     {
         var own = _captured.DistinctId.Length > 0 ? JsonSlice.OfString(_captured.DistinctId) : default;

@@ -4,18 +4,24 @@ using VarianceActors.Pipeline.Sources;
 
 namespace VarianceActors.Pipeline.Mapping;
 
-/// <summary>The mapping <c>contacts</c>: canonical user ids, no user id for anybody who is not identified, an alias before anything that
-/// builds on a merge, merged traits. Names of properties are taken as they are, not as paths.</summary>
+/// <summary>The mapping <c>contacts</c>: canonical user ids, no user id for anybody who is not identified, an alias
+/// before anything that builds on a merge, merged traits. Names of properties are taken as they are, not as
+/// paths.</summary>
 public static class ContactsMapping
 {
     /// <summary>Maps one event.</summary>
     /// <param name="captured">The event.</param>
-    /// <param name="person">Its person after the event; null for a personless event or one without a distinct id.</param>
+    /// <param name="person">Its person after the event; null for a personless event or one without a distinct
+    /// id.</param>
     /// <param name="change">What the event changed.</param>
     /// <param name="account">The account that the person belongs to; null if none is known.</param>
     /// <param name="options">The connection's filters.</param>
     public static MappingOutcome Map(
-        CaptureEvent captured, PersonSnapshot? person, EventChange change, AccountSnapshot? account, MappingOptions options)
+        CaptureEvent captured,
+        PersonSnapshot? person,
+        EventChange change,
+        AccountSnapshot? account,
+        MappingOptions options)
     {
         var fields = new EventFields(captured, options);
         var messages = new ContactMessages(captured, fields, IsGroupsOwnId(captured, fields) ? null : person, account);
@@ -69,13 +75,13 @@ public static class ContactsMapping
         return fields.Property("$group_key"u8).IsId ? "" : FilterReasons.NoGroupKey;
     }
 
-    /// <summary>SDKs send group calls of nobody under the id <c>$type_key</c>; that is the group, not a person.</summary>
+    /// <summary>SDKs send group calls of nobody under the id <c>$type_key</c>; that is the group, not a
+    /// person.</summary>
     private static bool IsGroupsOwnId(CaptureEvent captured, EventFields fields)
     {
         if (captured.Event != EventNames.GroupIdentify || !captured.DistinctId.StartsWith('$'))
             return false;
-        var key = fields.Property("$group_key"u8);
-        string keyText = key.AsString() ?? System.Text.Encoding.UTF8.GetString(key.Text.Span);
-        return captured.DistinctId == $"${fields.Property("$group_type"u8).AsString()}_{keyText}";
+        string key = fields.Property("$group_key"u8).AsIdText();
+        return captured.DistinctId == $"${fields.Property("$group_type"u8).AsString()}_{key}";
     }
 }

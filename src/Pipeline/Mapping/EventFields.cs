@@ -4,7 +4,8 @@ using VarianceActors.Pipeline.Sources;
 
 namespace VarianceActors.Pipeline.Mapping;
 
-/// <summary>A capture event as its fields: the header where the door says that it is authoritative, the JSON for the rest.</summary>
+/// <summary>A capture event as its fields: the header where the door says that it is authoritative, the JSON for the
+/// rest.</summary>
 internal sealed class EventFields
 {
     private const string PropertiesPrefix = "properties.";
@@ -46,8 +47,8 @@ internal sealed class EventFields
     public JsonSlice Property(ReadOnlySpan<byte> name) =>
         IsObject && !IsHidden(name) ? Properties.Find(name) : default;
 
-    /// <summary>Reads a path that begins with <c>properties.</c> as lodash does: a field of the event with the whole path as its
-    /// name comes first.</summary>
+    /// <summary>Reads a path that begins with <c>properties.</c> as lodash does: a field of the event with the whole
+    /// path as its name comes first.</summary>
     public JsonSlice Path(ReadOnlySpan<byte> path)
     {
         var name = path[PropertiesPrefix.Length..];

@@ -1,6 +1,7 @@
 namespace VarianceActors.Pipeline.Mapping;
 
-/// <summary>IPv4 addresses in all the forms that URLs allow: one to four parts, decimal, octal or hexadecimal.</summary>
+/// <summary>IPv4 addresses in all the forms that URLs allow: one to four parts, decimal, octal or
+/// hexadecimal.</summary>
 internal static class Ipv4Text
 {
     private const int PartsMax = 4;
@@ -52,7 +53,7 @@ internal static class Ipv4Text
 
         foreach (char c in part)
         {
-            uint digit = char.IsAsciiDigit(c) ? (uint)(c - '0') : char.IsAsciiHexDigit(c) ? (uint)((c | 0x20) - 'a' + 10) : radix;
+            uint digit = char.IsAsciiHexDigit(c) ? (uint)Convert.FromHexString(['0', c])[0] : radix;
             if (digit >= radix)
                 return false;
             value = Math.Min((value * radix) + digit, TooLarge >> 4);

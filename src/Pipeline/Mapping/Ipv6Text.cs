@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 
 namespace VarianceActors.Pipeline.Mapping;
@@ -6,6 +7,8 @@ namespace VarianceActors.Pipeline.Mapping;
 internal static class Ipv6Text
 {
     private const int PiecesMax = 8;
+
+    private static readonly SearchValues<char> HexDigits = SearchValues.Create("0123456789ABCDEFabcdef");
 
     public static bool IsValid(ReadOnlySpan<char> text)
     {
@@ -29,7 +32,7 @@ internal static class Ipv6Text
             var piece = colon < 0 ? text : text[..colon];
             if (colon < 0 && mayEndInIpv4 && piece.Contains('.'))
                 return IsIpv4(piece) ? count + 2 : -1;
-            if (piece.Length is 0 or > 4 || !uint.TryParse(piece, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out _))
+            if (piece.Length is 0 or > 4 || piece.ContainsAnyExcept(HexDigits))
                 return -1;
             count++;
             if (colon < 0)
@@ -44,9 +47,8 @@ internal static class Ipv6Text
         foreach (var range in text.Split('.'))
         {
             var part = text[range];
-            bool isNumber = part.Length is > 0 and <= 3 && !part.ContainsAnyExceptInRange('0', '9')
-                && (part[0] != '0' || part.Length == 1) && int.Parse(part, CultureInfo.InvariantCulture) <= byte.MaxValue;
-            if (!isNumber)
+            bool isPadded = part.Length > 1 && part[0] == '0';
+            if (isPadded || !byte.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out _))
                 return false;
             parts++;
         }

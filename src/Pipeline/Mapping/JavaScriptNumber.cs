@@ -3,8 +3,8 @@ using System.Globalization;
 
 namespace VarianceActors.Pipeline.Mapping;
 
-/// <summary>Numbers as a JavaScript program reads and prints them: IEEE doubles, shortest digits, <c>1e+21</c> and beyond with
-/// an exponent. What is too large for a double prints as <c>null</c>, and minus zero as <c>0</c>.</summary>
+/// <summary>Numbers as a JavaScript program reads and prints them: IEEE doubles, shortest digits, <c>1e+21</c> and
+/// beyond with an exponent. What is too large for a double prints as <c>null</c>, and minus zero as <c>0</c>.</summary>
 internal static class JavaScriptNumber
 {
     private const int DigitsAlwaysExact = 15;
@@ -55,8 +55,8 @@ internal static class JavaScriptNumber
         return at + Lay(digits[..count], exponent, target[at..]);
     }
 
-    /// <summary>Splits a printed double into its significant digits and the place of the decimal point, as in
-    /// <c>0.ddd × 10^n</c>; returns n.</summary>
+    /// <summary>Splits a printed double into its significant digits and the place of the decimal point, as in <c>0.ddd
+    /// × 10^n</c>; returns n.</summary>
     private static int Decompose(ReadOnlySpan<byte> printed, Span<byte> digits, out int count)
     {
         int exponent = 0, point = -1;

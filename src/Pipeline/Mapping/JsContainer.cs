@@ -4,8 +4,8 @@ using System.Text.Json;
 
 namespace VarianceActors.Pipeline.Mapping;
 
-/// <summary>What an object or array of a JavaScript program holds at one place: a value of the event, a container that paths have
-/// written to, or a function that every object has. The default is a hole.</summary>
+/// <summary>What an object or array of a JavaScript program holds at one place: a value of the event, a container that
+/// paths have written to, or a function that every object has. The default is a hole.</summary>
 internal readonly record struct JsItem(JsonSlice Slice, JsContainer? Container = null, bool IsFunction = false)
 {
     public bool IsPrinted => Container is not null || Slice.Kind != JsonTokenType.None;
@@ -18,8 +18,8 @@ internal sealed class JsContainer(bool isArray)
 
     private static readonly HashSet<string> InheritedFunctions =
     [
-        "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString", "valueOf",
-        "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__",
+        "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString",
+        "valueOf", "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__",
     ];
 
     private JsContainer? _prototype;
@@ -53,8 +53,8 @@ internal sealed class JsContainer(bool isArray)
         while (span[at] != ']')
         {
             int end = JsonScan.EndOfValue(span, at);
-            var slice = new JsonSlice(value.Text[at..end], value.Start < 0 ? -1 : value.Start + at, JsonScan.KindOf(span[at]));
-            container.Elements.Add(new JsItem(slice));
+            int start = value.Start < 0 ? -1 : value.Start + at;
+            container.Elements.Add(new JsItem(new JsonSlice(value.Text[at..end], start, JsonScan.KindOf(span[at]))));
             at = JsonScan.SkipTo(span, end);
         }
 
@@ -73,8 +73,8 @@ internal sealed class JsContainer(bool isArray)
         return _prototype?.Get(name) ?? new JsItem(default, IsFunction: InheritedFunctions.Contains(name));
     }
 
-    /// <summary>Assigns a property; an array keeps names that are no index, but does not show them. False if nothing was
-    /// assigned: a body would become too large, or a program would have failed.</summary>
+    /// <summary>Assigns a property; an array keeps names that are no index, but does not show them. False if nothing
+    /// was assigned: a body would become too large, or a program would have failed.</summary>
     public bool Assign(string name, JsItem value, ref int paddingLeft)
     {
         if (name == PrototypeName && !Properties.ContainsKey(name))

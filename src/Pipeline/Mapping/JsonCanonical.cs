@@ -7,8 +7,8 @@ internal static class JsonCanonical
 {
     private const int NamesMax = 128;
 
-    /// <summary>True if JavaScript would print the same value: no repeated names and no number in another form than its own.
-    /// A doubtful case (escaped names, very many names) is answered with false.</summary>
+    /// <summary>True if JavaScript would print the same value: no repeated names and no number in another form than its
+    /// own. A doubtful case (escaped names, very many names) is answered with false.</summary>
     public static bool IsCanonical(ReadOnlySpan<byte> json)
     {
         var reader = new Utf8JsonReader(json, MappingLimits.Reader);

@@ -12,8 +12,8 @@ namespace VarianceActors.Pipeline.Mapping;
 /// <param name="Value">The value.</param>
 internal readonly record struct JsonField(ReadOnlyMemory<byte> Name, ReadOnlyMemory<byte> QuotedName, JsonSlice Value);
 
-/// <summary>The fields of one JSON object as a JavaScript program would find them: of a repeated name the last value counts, at the
-/// place of the first. Values are not parsed, and only their places are kept.</summary>
+/// <summary>The fields of one JSON object as a JavaScript program would find them: of a repeated name the last value
+/// counts, at the place of the first. Values are not parsed, and only their places are kept.</summary>
 internal sealed class JsonFields
 {
     public static readonly JsonFields Empty = new(default, 0);
@@ -119,7 +119,8 @@ internal sealed class JsonFields
         return Read(made.ToBody(), ref at, StartOfMade, [], out _);
     }
 
-    /// <summary>Reads the object that begins at <paramref name="at"/> and leaves <paramref name="at"/> behind it.</summary>
+    /// <summary>Reads the object that begins at <paramref name="at"/> and leaves <paramref name="at"/> behind
+    /// it.</summary>
     private static JsonFields Read(
         ReadOnlyMemory<byte> json, ref int at, int start, ReadOnlySpan<byte> open, out JsonFields? opened)
     {

@@ -3,8 +3,8 @@ using System.Text.Json;
 
 namespace VarianceActors.Pipeline.Mapping;
 
-/// <summary>Finds where the values of a JSON text begin and end. The text must be valid JSON, as that of every capture event is; it is
-/// not checked again, which is what makes this several times faster than a reader.</summary>
+/// <summary>Finds where the values of a JSON text begin and end. The text must be valid JSON, as that of every capture
+/// event is; it is not checked again, which is what makes this several times faster than a reader.</summary>
 internal static class JsonScan
 {
     private static readonly SearchValues<byte> EndOfScalar = SearchValues.Create(" \t\r\n,]}"u8);

@@ -4,7 +4,8 @@ using VarianceActors.Pipeline.People;
 
 namespace VarianceActors.Pipeline.Mapping;
 
-/// <summary>One JSON value where it lies in the event, or a value made here. The default is JavaScript's <c>undefined</c>.</summary>
+/// <summary>One JSON value where it lies in the event, or a value made here. The default is JavaScript's
+/// <c>undefined</c>.</summary>
 /// <param name="Text">The value's JSON text, strings with their quotes.</param>
 /// <param name="Start">Where it begins in the event's JSON; -1 for a value that was made here.</param>
 /// <param name="Kind">The first token of the value.</param>
@@ -35,6 +36,9 @@ internal readonly record struct JsonSlice(ReadOnlyMemory<byte> Text, int Start, 
 
     public static JsonSlice Of(JsonValue value) =>
         new(Encoding.UTF8.GetBytes(value.Json), -1, JsonScan.KindOf((byte)value.Json[0]));
+
+    /// <summary>An id as text: a string's content, or a number as it stands.</summary>
+    public string AsIdText() => AsString() ?? Encoding.UTF8.GetString(Text.Span);
 
     /// <summary>The text of a string value; null for every other kind.</summary>
     public string? AsString()

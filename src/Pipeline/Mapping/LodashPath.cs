@@ -2,7 +2,8 @@ using System.Globalization;
 
 namespace VarianceActors.Pipeline.Mapping;
 
-/// <summary>Property paths as lodash reads them: <c>a.b</c>, <c>a[0].b</c>, <c>a['q.r']</c>, an empty segment between two dots.</summary>
+/// <summary>Property paths as lodash reads them: <c>a.b</c>, <c>a[0].b</c>, <c>a['q.r']</c>, an empty segment between
+/// two dots.</summary>
 internal static class LodashPath
 {
     private const ulong IndexLimit = 9_007_199_254_740_991;

@@ -8,7 +8,8 @@ internal static class MappingLimits
     /// <summary>Levels of a path such as <c>a.b.c</c>; a property with a longer one is left out.</summary>
     public const int PathSegmentsMax = 256;
 
-    /// <summary>Empty places that paths such as <c>a[900]</c> may add to the arrays of one body; a property that needs more is left out.</summary>
+    /// <summary>Empty places that paths such as <c>a[900]</c> may add to the arrays of one body; a property that needs
+    /// more is left out.</summary>
     public const int PaddingMax = 65_536;
 
     /// <summary>Events are at most 64 levels deep; a body made of paths and event values may be deeper.</summary>

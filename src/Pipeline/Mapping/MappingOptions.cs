@@ -3,8 +3,9 @@ using System.Text;
 
 namespace VarianceActors.Pipeline.Mapping;
 
-/// <summary>What a connection lets through, for the mapping <c>contacts</c>. Filters stop what an event says of itself; what was learnt
-/// from it (an alias, changed traits, a changed account) is sent all the same, or contacts would fall apart.</summary>
+/// <summary>What a connection lets through, for the mapping <c>contacts</c>. Filters stop what an event says of itself;
+/// what was learnt from it (an alias, changed traits, a changed account) is sent all the same, or contacts would fall
+/// apart.</summary>
 public sealed class MappingOptions
 {
     private readonly byte[][] _neverSent = [];
@@ -15,8 +16,8 @@ public sealed class MappingOptions
     /// <summary>Globs of event names that are not sent; stronger than <see cref="EventsAllowed"/>.</summary>
     public string[] EventsDenied { get; init; } = [];
 
-    /// <summary>Names of event and person properties that never leave, in <c>context</c> neither: <c>$current_url</c> here means no
-    /// URL anywhere.</summary>
+    /// <summary>Names of event and person properties that never leave, in <c>context</c> neither: <c>$current_url</c>
+    /// here means no URL anywhere.</summary>
     public string[] PropertiesNeverSent
     {
         get => _neverSent.Select(Encoding.UTF8.GetString).ToArray();

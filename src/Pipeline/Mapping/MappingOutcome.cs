@@ -15,7 +15,8 @@ public sealed record MappingOutcome(ImmutableArray<OutboundMessage> Messages, st
 /// <summary>The ledger's words for events that become no message.</summary>
 public static class FilterReasons
 {
-    /// <summary>One of PostHog's own events (its name begins with <c>$</c>) that the mapping does not forward.</summary>
+    /// <summary>One of PostHog's own events (its name begins with <c>$</c>) that the mapping does not
+    /// forward.</summary>
     public const string UnsupportedEvent = "unsupported-event";
 
     /// <summary>The webhook's event has no name.</summary>

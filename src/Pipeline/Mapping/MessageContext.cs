@@ -1,7 +1,7 @@
 namespace VarianceActors.Pipeline.Mapping;
 
-/// <summary>The fields of <c>context</c> that both mappings take from an event. What is missing or null is left out, and an object that
-/// would be empty too.</summary>
+/// <summary>The fields of <c>context</c> that both mappings take from an event. What is missing or null is left out,
+/// and an object that would be empty too.</summary>
 internal sealed class MessageContext
 {
     private readonly JsonSlice _appVersion;

@@ -1,8 +1,8 @@
 namespace VarianceActors.Pipeline.Mapping;
 
-/// <summary>The part of the plugin's body that takes its names from the event, <c>properties</c> or <c>traits</c>: the fields whose
-/// names do not begin with <c>$</c> and whose values are not null. Names are paths; as long as none of them is more than a plain
-/// name, the fields are copied as they stand.</summary>
+/// <summary>The part of the plugin's body that takes its names from the event, <c>properties</c> or <c>traits</c>: the
+/// fields whose names do not begin with <c>$</c> and whose values are not null. Names are paths; as long as none of
+/// them is more than a plain name, the fields are copied as they stand.</summary>
 internal sealed class NamedValues
 {
     private readonly string _root;
@@ -16,7 +16,8 @@ internal sealed class NamedValues
         _tree = tree;
     }
 
-    /// <summary>Takes the fields; if <paramref name="first"/> is given, that value is written before them under its name.</summary>
+    /// <summary>Takes the fields; if <paramref name="first"/> is given, that value is written before them under its
+    /// name.</summary>
     public static NamedValues Of(string root, JsonFields fields, string? first = null, JsonSlice firstValue = default)
     {
         bool hasFirst = first is not null && firstValue.IsDefined;

@@ -24,6 +24,7 @@ public enum MessageKind : byte
 
 /// <summary>One JSON body for Variance.</summary>
 /// <param name="Kind">The Segment call.</param>
-/// <param name="MessageId">The body's <c>messageId</c>: the event's uuid for its main message, a UUIDv5 of it for derived ones.</param>
+/// <param name="MessageId">The body's <c>messageId</c>: the event's uuid for its main message, a UUIDv5 of it for
+/// derived ones.</param>
 /// <param name="Body">The exact bytes of the POST, UTF-8 JSON; the same on every attempt.</param>
 public sealed record OutboundMessage(MessageKind Kind, string MessageId, ReadOnlyMemory<byte> Body);

@@ -2,9 +2,10 @@ using VarianceActors.Pipeline.Sources;
 
 namespace VarianceActors.Pipeline.Mapping;
 
-/// <summary>The mapping <c>plugin</c>: the body that PostHog's original Variance plugin 1.0.0 sent for the same event, but for
-/// <c>libary</c> (its spelling), which names this project. Where the original failed on a <c>$current_url</c> that is no URL, the body
-/// goes out without <c>search</c>. Rules: the recorded cases in <c>tests/Conformance/plugin</c>.</summary>
+/// <summary>The mapping <c>plugin</c>: the body that PostHog's original Variance plugin 1.0.0 sent for the same event,
+/// but for <c>libary</c> (its spelling), which names this project. Where the original failed on a <c>$current_url</c>
+/// that is no URL, the body goes out without <c>search</c>. Rules: the recorded cases in
+/// <c>tests/Conformance/plugin</c>.</summary>
 public static class PluginMapping
 {
     /// <summary>Maps one event; never to more than one message.</summary>
@@ -19,7 +20,8 @@ public static class PluginMapping
             return MappingOutcome.Filtered(FilterReasons.NoEventName);
         if (KindOf(name) is not { } kind)
             return MappingOutcome.Filtered(FilterReasons.UnsupportedEvent);
-        return MappingOutcome.Send([new OutboundMessage(kind, MessageId(fields), Body(kind, captured.Door, fields))]);
+        var body = Body(kind, captured.Door, fields);
+        return MappingOutcome.Send([new OutboundMessage(kind, fields.Uuid.AsIdText(), body)]);
     }
 
     private static MessageKind? KindOf(string name) => name switch
@@ -30,9 +32,6 @@ public static class PluginMapping
         "$pageview" => MessageKind.Page,
         _ => name.StartsWith('$') ? null : MessageKind.Track,
     };
-
-    private static string MessageId(EventFields fields) =>
-        fields.Uuid.AsString() ?? System.Text.Encoding.UTF8.GetString(fields.Uuid.Text.Span);
 
     private static ReadOnlyMemory<byte> Body(MessageKind kind, Door door, EventFields fields)
     {
@@ -106,8 +105,8 @@ public static class PluginMapping
         _ => null,
     };
 
-    /// <summary>PostHog lays a <c>$set</c> beside the properties over the one inside before any plugin sees the event. Events of the
-    /// webhook have that behind them.</summary>
+    /// <summary>PostHog lays a <c>$set</c> beside the properties over the one inside before any plugin sees the event.
+    /// Events of the webhook have that behind them.</summary>
     private static JsonFields PersonTraits(Door door, EventFields fields)
     {
         var inside = JsonFields.OfAny(fields.Property("$set"u8));

@@ -1,7 +1,8 @@
 namespace VarianceActors.Pipeline.Mapping;
 
-/// <summary>The part of a body that takes its names from the event: <c>properties</c> or <c>traits</c>, written with lodash's rules
-/// for paths. Values of the event are shared, as they are in JavaScript: what a path writes into one of them shows wherever it is used.</summary>
+/// <summary>The part of a body that takes its names from the event: <c>properties</c> or <c>traits</c>, written with
+/// lodash's rules for paths. Values of the event are shared, as they are in JavaScript: what a path writes into one of
+/// them shows wherever it is used.</summary>
 internal sealed class PropertyTree(string root)
 {
     private readonly JsContainer _body = new(false);

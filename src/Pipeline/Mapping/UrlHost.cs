@@ -4,8 +4,9 @@ using System.Text;
 
 namespace VarianceActors.Pipeline.Mapping;
 
-/// <summary>Whether the WHATWG URL standard's host parser accepts a host. International names are checked by the classes of their
-/// characters and, where they are punycode, by decoding them; the tables of UTS 46 are not carried along.</summary>
+/// <summary>Whether the WHATWG URL standard's host parser accepts a host. International names are checked by the
+/// classes of their characters and, where they are punycode, by decoding them; the tables of UTS 46 are not carried
+/// along.</summary>
 internal static class UrlHost
 {
     private const string PunycodePrefix = "xn--";
@@ -46,7 +47,8 @@ internal static class UrlHost
 
     private static int Hex(byte digit) => char.IsAsciiDigit((char)digit) ? digit - '0' : (digit | 0x20) - 'a' + 10;
 
-    /// <summary>The domain with its characters mapped; a stand-in for names that are not ASCII; empty if it is refused.</summary>
+    /// <summary>The domain with its characters mapped; a stand-in for names that are not ASCII; empty if it is
+    /// refused.</summary>
     private static string ToAscii(string domain)
     {
         string mapped = Ascii.IsValid(domain) ? domain.ToLowerInvariant() : Map(domain);
@@ -105,7 +107,8 @@ internal static class UrlHost
         UnicodeCategory.Control or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned => false,
         UnicodeCategory.Surrogate or UnicodeCategory.Format => false,
         UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator or UnicodeCategory.SpaceSeparator => false,
-        UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark => !isFirst,
+        UnicodeCategory.NonSpacingMark or UnicodeCategory.EnclosingMark => !isFirst,
+        UnicodeCategory.SpacingCombiningMark => !isFirst,
         _ => rune != Rune.ReplacementChar,
     };
 

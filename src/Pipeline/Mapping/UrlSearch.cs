@@ -2,12 +2,14 @@ using System.Text;
 
 namespace VarianceActors.Pipeline.Mapping;
 
-/// <summary>The search part of a URL as the WHATWG URL standard gives it, and whether the text is a URL at all.</summary>
+/// <summary>The search part of a URL as the WHATWG URL standard gives it, and whether the text is a URL at
+/// all.</summary>
 internal static class UrlSearch
 {
     private const int PortMax = 65_535;
 
-    /// <summary>False if the standard's parser fails. The search is empty or begins with <c>?</c>, percent-encoded.</summary>
+    /// <summary>False if the standard's parser fails. The search is empty or begins with <c>?</c>,
+    /// percent-encoded.</summary>
     public static bool TryRead(string url, out string search)
     {
         search = "";

@@ -11,7 +11,7 @@ public static class UuidV5
     private const int UuidBytes = 16;
 
     /// <summary>The UUID of a name within a namespace: the same for the same two, for ever.</summary>
-    [SuppressMessage("Security", "CA5350", Justification = "SHA-1 is what the RFC prescribes; nothing is protected by it.")]
+    [SuppressMessage("Security", "CA5350", Justification = "The RFC prescribes SHA-1; it protects nothing here.")]
     public static Guid Create(Guid space, string name)
     {
         int nameBytes = Encoding.UTF8.GetByteCount(name);

@@ -15,12 +15,15 @@ public sealed class ContactsMappingTests
 
     private static readonly AccountSnapshot Acme = new(
         "acme", "Acme Inc", "trial", ["acme.test"], ImmutableDictionary<string, JsonValue>.Empty
-            .Add("plan", new JsonValue("\"pro\"")).Add("name", new JsonValue("\"old name\"")).Add("$x", new JsonValue("1")));
+            .Add("plan", new JsonValue("\"pro\""))
+            .Add("name", new JsonValue("\"old name\""))
+            .Add("$x", new JsonValue("1")));
 
     [Fact]
     public void An_event_of_an_unidentified_person_has_an_anonymous_id_and_no_user_id()
     {
-        var message = Only(Map(MappingEvents.Captured("order completed", "anon-1", """{"seats":3}"""), Anonymous("anon-1")));
+        var captured = MappingEvents.Captured("order completed", "anon-1", """{"seats":3}""");
+        var message = Only(Map(captured, Anonymous("anon-1")));
 
         Assert.Equal("track", Text(message, "type"));
         Assert.Equal("anon-1", Text(message, "anonymousId"));
@@ -35,7 +38,8 @@ public sealed class ContactsMappingTests
     [InlineData("""{"$anon_distinct_id":"","$device_id":"d","distinct_id":"p"}""", "d")]
     [InlineData("""{"$device_id":{"x":1},"distinct_id":"p"}""", "p")]
     [InlineData("""{}""", "id-1")]
-    public void The_anonymous_id_follows_the_originals_rule_and_ends_at_the_distinct_id(string properties, string expected)
+    public void The_anonymous_id_follows_the_originals_rule_and_ends_at_the_distinct_id(
+        string properties, string expected)
     {
         var message = Only(Map(MappingEvents.Captured("e", "id-1", properties), Anonymous("id-1")));
 
@@ -63,7 +67,8 @@ public sealed class ContactsMappingTests
     public void A_contacts_event_carries_the_user_id_whatever_distinct_id_it_came_through()
     {
         var message = Only(Map(
-            MappingEvents.Captured("e", "old-id", """{"$device_id":"dev","distinct_id":"old-id"}"""), Contact("user-1")));
+            MappingEvents.Captured("e", "old-id", """{"$device_id":"dev","distinct_id":"old-id"}"""),
+            Contact("user-1")));
 
         Assert.Equal("user-1", Text(message, "userId"));
         Assert.Equal("dev", Text(message, "anonymousId"));
@@ -77,16 +82,21 @@ public sealed class ContactsMappingTests
     [Fact]
     public void Aliases_come_first_one_for_each_id_given_up_then_the_merged_traits_then_the_event()
     {
-        var person = Contact("user-1", ("email", "\"a@acme.test\""), ("name", "\"Ann\""), ("$geoip", "1"), ("seats", "1e2"));
+        var person = Contact(
+            "user-1", ("email", "\"a@acme.test\""), ("name", "\"Ann\""), ("$geoip", "1"), ("seats", "1e2"));
         var messages = Bodies(Map(
-            MappingEvents.Captured("signed up", "user-1"), person, new EventChange(true, ["anon-1", "user-1", "user-0"])));
+            MappingEvents.Captured("signed up", "user-1"),
+            person,
+            new EventChange(true, ["anon-1", "user-1", "user-0"])));
 
         Assert.Equal(["alias", "alias", "identify", "track"], messages.Select(message => Text(message, "type")));
         Assert.Equal(["anon-1", "user-0"], messages.Take(2).Select(message => Text(message, "previousId")));
         Assert.All(messages, message => Assert.Equal("user-1", Text(message, "userId")));
         var expected = JsonNode.Parse("""{"email":"a@acme.test","name":"Ann","seats":100}""");
         Assert.True(JsonNode.DeepEquals(expected, messages[2]["traits"]));
-        Assert.All(messages, message => Assert.Equal("a@acme.test", Text(message["context"]!["traits"]!.AsObject(), "email")));
+        Assert.All(
+            messages,
+            message => Assert.Equal("a@acme.test", message["context"]!["traits"]!["email"]!.GetValue<string>()));
         Assert.Equal(4, messages.Select(message => Text(message, "messageId")).Distinct().Count());
         Assert.Equal(MappingEvents.Uuid.ToString(), Text(messages[3], "messageId"));
     }
@@ -119,7 +129,8 @@ public sealed class ContactsMappingTests
     [Fact]
     public void Changed_traits_of_somebody_unidentified_are_no_reason_for_a_contact()
     {
-        var outcome = Map(MappingEvents.Captured("$pageview", "anon-1"), Anonymous("anon-1"), new EventChange(true, ["anon-0"]));
+        var outcome = Map(
+            MappingEvents.Captured("$pageview", "anon-1"), Anonymous("anon-1"), new EventChange(true, ["anon-0"]));
 
         Assert.Equal([MessageKind.Page], outcome.Messages.Select(message => message.Kind));
     }
@@ -131,14 +142,18 @@ public sealed class ContactsMappingTests
             MappingEvents.Captured(
                 "$pageview",
                 "user-1",
-                """{"$current_url":"https://acme.test/p?q=1","$pathname":"/p","$os":"Linux","$screen_width":9,"name":"Home","token":"phc_x"}"""),
+                """
+                {"$current_url":"https://acme.test/p?q=1","$pathname":"/p","$os":"Linux","$screen_width":9,
+                 "name":"Home","token":"phc_x"}
+                """),
             Contact("user-1")));
 
         var expected = JsonNode.Parse(
             """
             {
-              "type": "page", "messageId": "0198c2a0-1111-7000-8000-00000000000a", "timestamp": "2026-03-01T12:00:00.250Z",
-              "userId": "user-1", "name": "Home", "properties": {"path": "/p", "url": "https://acme.test/p?q=1", "search": "?q=1"},
+              "type": "page", "messageId": "0198c2a0-1111-7000-8000-00000000000a",
+              "timestamp": "2026-03-01T12:00:00.250Z", "userId": "user-1", "name": "Home",
+              "properties": {"path": "/p", "url": "https://acme.test/p?q=1", "search": "?q=1"},
               "context": {
                 "os": {"name": "Linux"}, "page": {"path": "/p", "url": "https://acme.test/p?q=1", "search": "?q=1"},
                 "screen": {"width": 9}
@@ -155,7 +170,8 @@ public sealed class ContactsMappingTests
     public void A_screen_view_is_a_screen()
     {
         var message = Only(Map(
-            MappingEvents.Captured("$screen", "user-1", """{"$screen_name":"Settings","tab":"billing"}"""), Contact("user-1")));
+            MappingEvents.Captured("$screen", "user-1", """{"$screen_name":"Settings","tab":"billing"}"""),
+            Contact("user-1")));
 
         Assert.Equal("screen", Text(message, "type"));
         Assert.Equal("Settings", Text(message, "name"));
@@ -186,7 +202,7 @@ public sealed class ContactsMappingTests
         Assert.Equal(reason, Map(captured, Contact("user-1")).Reason);
         Assert.Equal(
             [MessageKind.Alias, MessageKind.Identify],
-            Map(captured, Contact("user-1"), new EventChange(true, ["anon-1"])).Messages.Select(message => message.Kind));
+            Map(captured, Contact("user-1"), new EventChange(true, ["anon-1"])).Messages.Select(sent => sent.Kind));
     }
 
     [Fact]
@@ -194,7 +210,9 @@ public sealed class ContactsMappingTests
     {
         var message = Only(Map(
             MappingEvents.Captured(
-                "$groupidentify", "user-1", """{"$group_type":"company","$group_key":"acme","$group_set":{"plan":"pro","$x":1}}"""),
+                "$groupidentify",
+                "user-1",
+                """{"$group_type":"company","$group_key":"acme","$group_set":{"plan":"pro","$x":1}}"""),
             Contact("user-1")));
 
         Assert.Equal("acme", Text(message, "groupId"));
@@ -211,7 +229,9 @@ public sealed class ContactsMappingTests
             account: Acme));
 
         var expected = JsonNode.Parse(
-            """{"plan":"pro","name":"Acme Inc","domains":["acme.test"],"stage":"trial","posthog_group_type":"company"}""");
+            """
+            {"plan":"pro","name":"Acme Inc","domains":["acme.test"],"stage":"trial","posthog_group_type":"company"}
+            """);
         Assert.True(JsonNode.DeepEquals(expected, message["traits"]), message.ToJsonString());
         Assert.Equal("acme", Text(message["context"]!.AsObject(), "groupId"));
     }
@@ -238,7 +258,9 @@ public sealed class ContactsMappingTests
     public void The_id_that_SDKs_invent_for_group_calls_is_never_a_user()
     {
         var captured = MappingEvents.Captured(
-            "$groupidentify", "$company_acme", """{"$group_type":"company","$group_key":"acme","$group_set":{"plan":"pro"}}""");
+            "$groupidentify",
+            "$company_acme",
+            """{"$group_type":"company","$group_key":"acme","$group_set":{"plan":"pro"}}""");
 
         var messages = Bodies(Map(captured, Contact("$company_acme"), Changed));
         var message = Assert.Single(messages);
@@ -266,7 +288,8 @@ public sealed class ContactsMappingTests
     [InlineData(new[] { "order *", "$pageview" }, new string[0], "signed up", true)]
     [InlineData(new[] { "order *", "$pageview" }, new string[0], "order completed", false)]
     [InlineData(new[] { "order*" }, new[] { "*completed" }, "order completed", true)]
-    public void Event_names_are_allowed_and_denied_by_globs(string[] allowed, string[] denied, string name, bool filtered)
+    public void Event_names_are_allowed_and_denied_by_globs(
+        string[] allowed, string[] denied, string name, bool filtered)
     {
         var options = new MappingOptions { EventsAllowed = allowed, EventsDenied = denied };
 
@@ -305,7 +328,9 @@ public sealed class ContactsMappingTests
             new MappingOptions { PropertiesNeverSent = ["$current_url", "salary", "email", "ip"] });
 
         Assert.Equal(3, outcome.Messages.Length);
-        Assert.All(Bodies(outcome), message => Assert.DoesNotContain("secret", message.ToJsonString(), StringComparison.Ordinal));
+        Assert.All(
+            Bodies(outcome),
+            message => Assert.DoesNotContain("secret", message.ToJsonString(), StringComparison.Ordinal));
     }
 
     private static MappingOutcome Map(

@@ -5,7 +5,8 @@ namespace VarianceActors.Pipeline.Tests.Mapping;
 
 internal static class MappingPersons
 {
-    public static PersonSnapshot Of(ImmutableArray<string> ids, string? userId, params (string Name, string Json)[] traits) =>
+    public static PersonSnapshot Of(
+        ImmutableArray<string> ids, string? userId, params (string Name, string Json)[] traits) =>
         new(
             Guid.Empty,
             ids,
