@@ -9,7 +9,12 @@ namespace VarianceActors.Host.Http;
 /// <summary>The answers that the doors have in common.</summary>
 internal static class DoorAnswer
 {
+    private const string NotHttp = "The request is not valid HTTP, or its body did not arrive in time.";
+
     private const string NotStored = "The events could not be stored now. Send the same request again, unchanged.";
+
+    /// <summary>A body in chunks of one byte takes six bytes for each.</summary>
+    private const int FramingFactor = 8;
 
     /// <summary>PostHog's <c>{"status":"Ok"}</c>.</summary>
     public static readonly byte[] Ok = "{\"status\":\"Ok\"}"u8.ToArray();
@@ -51,7 +56,9 @@ internal static class DoorAnswer
     /// <summary>A refusal: its reason as plain text.</summary>
     public static Task Refuse(HttpContext context, Refusal refusal) => Text(context, refusal.Status, refusal.Reason);
 
-    /// <summary>503, which every sender takes as "again, please"; never 429 or 413, on which some lose events.</summary>
+    /// <summary>
+    /// 503, which every sender takes as "again, please"; never 429 or 413, on which some lose events.
+    /// </summary>
     private static Task TryAgain(HttpContext context, TimeSpan retryAfter)
     {
         var seconds = (long)Math.Ceiling(retryAfter.TotalSeconds);
@@ -60,13 +67,13 @@ internal static class DoorAnswer
     }
 
     /// <summary>
-    /// The whole body, or null after a refusal has been answered. The server's own limit follows the door's, which also bounds
-    /// what it reads of a refused body.
+    /// The whole body, or null after a refusal has been answered. The server's own limit counts the framing of chunks
+    /// too, so it is only there to bound what is read of a body that the door has refused.
     /// </summary>
     public static async ValueTask<RequestBody?> ReadBodyOrRefuse(HttpContext context, int bytesMax)
     {
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
-            limit.MaxRequestBodySize = bytesMax;
+            limit.MaxRequestBodySize = (long)bytesMax * FramingFactor;
 
         try
         {
@@ -75,7 +82,7 @@ internal static class DoorAnswer
         }
         catch (BadHttpRequestException exception) when (exception.StatusCode != StatusCodes.Status413PayloadTooLarge)
         {
-            await Text(context, exception.StatusCode, "The request is not valid HTTP, or its body did not arrive in time.");
+            await Text(context, exception.StatusCode, NotHttp);
             return null;
         }
         catch (BadHttpRequestException)

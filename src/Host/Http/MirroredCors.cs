@@ -3,8 +3,8 @@ using Microsoft.Extensions.Primitives;
 namespace VarianceActors.Host.Http;
 
 /// <summary>
-/// PostHog's CORS (posthog.md C5): every origin may send, with credentials. The doors give nothing away, and a project token is
-/// public, so nothing is protected by refusing.
+/// PostHog's CORS (posthog.md C5): every origin may send, with credentials. The doors give nothing away, and a project
+/// token is public, so nothing is protected by refusing.
 /// </summary>
 internal static class MirroredCors
 {

@@ -13,7 +13,9 @@ internal struct RequestBody : IDisposable
     /// <summary>The bytes; valid until disposal.</summary>
     public readonly ReadOnlyMemory<byte> Bytes => _rented.AsMemory(0, _length);
 
-    /// <summary>Stops reading as soon as the body is larger than <paramref name="bytesMax"/>, and answers null then.</summary>
+    /// <summary>
+    /// Stops reading as soon as the body is larger than <paramref name="bytesMax"/>, and answers null then.
+    /// </summary>
     public static async ValueTask<RequestBody?> ReadAsync(HttpContext context, int bytesMax)
     {
         if (context.Request.ContentLength > bytesMax)

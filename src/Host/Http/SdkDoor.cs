@@ -1,6 +1,8 @@
 namespace VarianceActors.Host.Http;
 
-/// <summary>What posthog-js and posthog-node ask for at start (posthog.md C8): no flags, no recording, no surveys.</summary>
+/// <summary>
+/// What posthog-js and posthog-node ask for at start (posthog.md C8): no flags, no recording, no surveys.
+/// </summary>
 public static class SdkDoor
 {
     private static readonly string[] Methods = [HttpMethods.Get, HttpMethods.Post, HttpMethods.Options];

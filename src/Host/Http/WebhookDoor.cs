@@ -5,9 +5,9 @@ using VarianceActors.Pipeline.Sources;
 namespace VarianceActors.Host.Http;
 
 /// <summary>
-/// The door for PostHog's HTTP webhook destination: <c>POST /webhooks/posthog</c> with <c>Authorization: Bearer secret</c>. The
-/// secret selects the connection, and is checked before a byte of the body is read. Needs the same services as
-/// <see cref="CaptureDoor"/>.
+/// The door for PostHog's HTTP webhook destination: <c>POST /webhooks/posthog</c> with <c>Authorization: Bearer
+/// secret</c>. The secret selects the connection, and is checked before a byte of the body is read. Needs the same
+/// services as <see cref="CaptureDoor"/>.
 /// </summary>
 public static class WebhookDoor
 {

@@ -24,7 +24,9 @@ internal sealed class CaptureEnvelope
 
     public ReadOnlySpan<EventDraft> Events => CollectionsMarshal.AsSpan(_events);
 
-    /// <summary>Reads the whole payload; null if it cannot be read, and then <paramref name="refusal"/> says why.</summary>
+    /// <summary>
+    /// Reads the whole payload; null if it cannot be read, and then <paramref name="refusal"/> says why.
+    /// </summary>
     public static CaptureEnvelope? Read(ReadOnlySpan<byte> json, SourcesOptions limits, out Refusal? refusal)
     {
         var envelope = new CaptureEnvelope();

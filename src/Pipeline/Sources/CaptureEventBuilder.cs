@@ -2,7 +2,9 @@ using System.Text.Json;
 
 namespace VarianceActors.Pipeline.Sources;
 
-/// <summary>From the places of an event's fields to a <see cref="CaptureEvent"/>, or to the reason why it is none.</summary>
+/// <summary>
+/// From the places of an event's fields to a <see cref="CaptureEvent"/>, or to the reason why it is none.
+/// </summary>
 internal sealed class CaptureEventBuilder(in CaptureRequest request, byte[] json, CaptureEnvelope envelope)
 {
     private readonly CapturePath _path = request.Path;

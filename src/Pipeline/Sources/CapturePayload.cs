@@ -4,7 +4,9 @@ using System.Text.Unicode;
 
 namespace VarianceActors.Pipeline.Sources;
 
-/// <summary>From a request to the JSON in it (posthog.md C2): query or body, base64, form, gzip or lz-string, base64.</summary>
+/// <summary>
+/// From a request to the JSON in it (posthog.md C2): query or body, base64, form, gzip or lz-string, base64.
+/// </summary>
 internal static class CapturePayload
 {
     /// <summary>How far into a payload its form or alphabet is looked for, in bytes.</summary>
@@ -119,7 +121,8 @@ internal static class CapturePayload
 
         foreach (var b in bytes[..Math.Min(bytes.Length, LookedAtBytesMax)])
         {
-            if (!char.IsAsciiLetterOrDigit((char)b) && b is not ((byte)'+' or (byte)'/' or (byte)'=') && !(orSpace && b == ' '))
+            var isBase64 = char.IsAsciiLetterOrDigit((char)b) || b is (byte)'+' or (byte)'/' or (byte)'=';
+            if (!isBase64 && !(orSpace && b == ' '))
                 return false;
         }
 

@@ -1,12 +1,12 @@
 namespace VarianceActors.Pipeline.Sources;
 
 /// <summary>
-/// PostHog's v0 capture protocol (posthog.md C1 to C5): one request in, all of its events out, or a refusal of the whole.
-/// Pure. Reads each payload in one pass and makes one array per request, which its events share.
+/// PostHog's v0 capture protocol (posthog.md C1 to C5): one request in, all of its events out, or a refusal of the
+/// whole. Pure. Reads each payload in one pass and makes one array per request, which its events share.
 /// </summary>
 /// <remarks>
-/// An event above <see cref="SourcesOptions.EventBytesMax"/>, which PostHog takes and loses later, refuses the request with 413:
-/// the sender learns of it, and SDKs that shrink their batches on 413 get the rest through.
+/// An event above <see cref="SourcesOptions.EventBytesMax"/>, which PostHog takes and loses later, refuses the request
+/// with 413: the sender learns of it, and SDKs that shrink their batches on 413 get the rest through.
 /// </remarks>
 public static class CaptureRequestDecoder
 {
@@ -47,7 +47,9 @@ public static class CaptureRequestDecoder
         return new CaptureDecoding.Accepted(token, events);
     }
 
-    /// <summary>posthog.md C3: the envelope's token beats the events'; theirs must agree, and some may have none.</summary>
+    /// <summary>
+    /// posthog.md C3: the envelope's token beats the events'; theirs must agree, and some may have none.
+    /// </summary>
     private static Refusal? FindToken(CaptureEnvelope envelope, ReadOnlySpan<byte> json, out string token)
     {
         token = "";

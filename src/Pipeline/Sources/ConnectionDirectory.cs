@@ -8,13 +8,16 @@ namespace VarianceActors.Pipeline.Sources;
 /// <summary>How the doors recognise one connection.</summary>
 /// <param name="ConnectionId">The connection.</param>
 /// <param name="ProjectTokens">PostHog project tokens; they are public, and allow sending only.</param>
-/// <param name="WebhookSecretDigests">SHA-256 of each webhook secret, in hexadecimal; several allow a change without a gap.</param>
+/// <param name="WebhookSecretDigests">SHA-256 of each webhook secret, in hexadecimal; several
+/// allow a change without a gap.</param>
 public sealed record ConnectionKeys(
     string ConnectionId,
     ImmutableArray<string> ProjectTokens,
     ImmutableArray<string> WebhookSecretDigests);
 
-/// <summary>From a token or a secret to the connection it belongs to. Immutable: a change of configuration makes a new one.</summary>
+/// <summary>
+/// From a token or a secret to the connection it belongs to. Immutable: a change of configuration makes a new one.
+/// </summary>
 public sealed class ConnectionDirectory
 {
     private readonly FrozenDictionary<string, string> _byToken;
@@ -38,13 +41,16 @@ public sealed class ConnectionDirectory
     }
 
     /// <summary>The form in which secrets are kept: SHA-256 of the UTF-8 text, in lower-case hexadecimal.</summary>
-    public static string DigestOf(string secret) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(secret)));
+    public static string DigestOf(string secret) =>
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(secret)));
 
     /// <summary>False for a token that belongs to no connection.</summary>
     public bool TryFindByToken(string token, out string connectionId) =>
         _byToken.TryGetValue(token, out connectionId!) || Missed(out connectionId);
 
-    /// <summary>False for a secret that belongs to no connection. Takes equally long whichever connection it is.</summary>
+    /// <summary>
+    /// False for a secret that belongs to no connection. Takes equally long whichever connection it is.
+    /// </summary>
     public bool TryFindBySecret(string presented, out string connectionId)
     {
         var digest = SHA256.HashData(Encoding.UTF8.GetBytes(presented));

@@ -67,7 +67,9 @@ internal static class DistinctIdText
         && ((Utf8Parser.TryParse(number, out long _, out var signed) && signed == number.Length)
             || (Utf8Parser.TryParse(number, out ulong _, out var unsigned) && unsigned == number.Length));
 
-    /// <summary>Significant digits, and how many of them stand before the decimal point (negative: zeros after it).</summary>
+    /// <summary>
+    /// Significant digits, and how many of them stand before the decimal point (negative: zeros after it).
+    /// </summary>
     private static (string Digits, int Point) DigitsAndPoint(string text)
     {
         var exponentAt = text.IndexOf('E');
@@ -122,7 +124,8 @@ internal static class DistinctIdText
                 writer.WriteEndArray();
                 break;
             case JsonValueKind.Number:
-                writer.WriteRawValue(NumberText(Encoding.UTF8.GetBytes(element.GetRawText())), skipInputValidation: true);
+                var number = Encoding.UTF8.GetBytes(element.GetRawText());
+                writer.WriteRawValue(NumberText(number), skipInputValidation: true);
                 break;
             default:
                 element.WriteTo(writer);

@@ -40,7 +40,9 @@ internal struct EventDraft
         || (!DollarToken.IsAbsent && DollarToken.Type != JsonTokenType.String)
         || (!ApiKey.IsAbsent && ApiKey.Type != JsonTokenType.String);
 
-    /// <summary>See <see cref="CaptureEvent.Fingerprint"/>; each part seeds the next, so parts cannot run together.</summary>
+    /// <summary>
+    /// See <see cref="CaptureEvent.Fingerprint"/>; each part seeds the next, so parts cannot run together.
+    /// </summary>
     public readonly ulong Fingerprint(ReadOnlySpan<byte> json)
     {
         var hash = XxHash3.HashToUInt64(Name.In(json));

@@ -9,7 +9,9 @@ namespace VarianceActors.Pipeline.Sources;
 /// </summary>
 internal ref struct EventReader(ReadOnlySpan<byte> json, SourcesOptions limits, bool refusesHugeNumbers)
 {
-    /// <summary>An envelope's object and array, and one more, so that an event's own depth is always found first.</summary>
+    /// <summary>
+    /// An envelope's object and array, and one more, so that an event's own depth is always found first.
+    /// </summary>
     private const int LevelsAround = 3;
 
     public Utf8JsonReader Json = new(json, new JsonReaderOptions { MaxDepth = limits.JsonDepthMax + LevelsAround });
@@ -63,7 +65,9 @@ internal ref struct EventReader(ReadOnlySpan<byte> json, SourcesOptions limits, 
         return EndEvent(ref draft);
     }
 
-    /// <summary>Reads one field of an event; the reader stands on its name, and at the end of its value afterwards.</summary>
+    /// <summary>
+    /// Reads one field of an event; the reader stands on its name, and at the end of its value afterwards.
+    /// </summary>
     public bool ReadField(ref EventDraft draft)
     {
         if (IsAt("properties"u8))

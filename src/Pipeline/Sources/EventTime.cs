@@ -58,7 +58,11 @@ internal static class EventTime
     }
 
     /// <summary>The time of an event that PostHog has already corrected.</summary>
-    public static DateTimeOffset OfWebhook(RawValue timestamp, ReadOnlySpan<byte> json, DateTimeOffset now, ref CaptureNotes notes)
+    public static DateTimeOffset OfWebhook(
+        RawValue timestamp,
+        ReadOnlySpan<byte> json,
+        DateTimeOffset now,
+        ref CaptureNotes notes)
     {
         if (timestamp.IsAbsent || (timestamp.Type == JsonTokenType.String && timestamp.Length == 2))
         {
@@ -86,7 +90,9 @@ internal static class EventTime
     {
         Span<byte> buffer = stackalloc byte[TimestampText.LengthMax];
         ticks = 0;
-        return value.TryCopyText(json, buffer, out var text) && Ascii.IsValid(text) && TimestampText.TryRead(text, out ticks);
+        return value.TryCopyText(json, buffer, out var text)
+            && Ascii.IsValid(text)
+            && TimestampText.TryRead(text, out ticks);
     }
 
     private static DateTimeOffset Plausible(long ticks, DateTimeOffset now) =>

@@ -25,7 +25,9 @@ internal static class EventUuid
         if (text.StartsWith("urn:uuid:"u8))
             text = text["urn:uuid:"u8.Length..];
         var format = text.Length switch { 36 => 'D', 32 => 'N', 38 => 'B', _ => '\0' };
-        return format != '\0' && Utf8Parser.TryParse(text, out uuid, out var consumed, format) && consumed == text.Length;
+        return format != '\0'
+            && Utf8Parser.TryParse(text, out uuid, out var consumed, format)
+            && consumed == text.Length;
     }
 
     /// <summary>A uuid for an id that is none: the same for the same bytes (UUIDv5).</summary>

@@ -6,9 +6,9 @@ using System.Runtime.InteropServices;
 namespace VarianceActors.Pipeline.Sources;
 
 /// <summary>
-/// Inflates gzip of one member, as PostHog does, into an array of the exact size. The size in the trailer must be true: that
-/// also finds payloads that were cut within the trailer, which the framework lets pass. A payload that claims to be large is
-/// counted first, without being kept, so a bomb costs time up to the limit but no memory.
+/// Inflates gzip of one member, as PostHog does, into an array of the exact size. The size in the trailer must be true:
+/// that also finds payloads that were cut within the trailer, which the framework lets pass. A payload that claims to
+/// be large is counted first, without being kept, so a bomb costs time up to the limit but no memory.
 /// </summary>
 internal static class GzipPayload
 {
@@ -35,7 +35,9 @@ internal static class GzipPayload
 
     private static byte[]? InflateUnchecked(ReadOnlyMemory<byte> gzip, int bytesMax, out Refusal? refusal)
     {
-        var claimed = gzip.Length < sizeof(uint) ? 0 : BinaryPrimitives.ReadUInt32LittleEndian(gzip.Span[^sizeof(uint)..]);
+        var claimed = gzip.Length < sizeof(uint)
+            ? 0
+            : BinaryPrimitives.ReadUInt32LittleEndian(gzip.Span[^sizeof(uint)..]);
         var isTrusted = claimed <= Math.Min(Math.Min((long)gzip.Length * RatioMax, bytesMax), TrustedBytesMax);
         var inflated = GC.AllocateUninitializedArray<byte>(isTrusted ? (int)claimed : 0);
         var total = Inflate(gzip, inflated, bytesMax);

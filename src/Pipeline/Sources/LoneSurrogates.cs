@@ -3,8 +3,8 @@ using System.Buffers.Text;
 namespace VarianceActors.Pipeline.Sources;
 
 /// <summary>
-/// Escapes such as <c>\ud83d</c> without their other half are legal JSON but no Unicode text; they become <c>\ufffd</c>,
-/// as a browser decodes them, so that whatever is stored can be written out again.
+/// Escapes such as <c>\ud83d</c> without their other half are legal JSON but no Unicode text; they become
+/// <c>\ufffd</c>, as a browser decodes them, so that whatever is stored can be written out again.
 /// </summary>
 internal static class LoneSurrogates
 {

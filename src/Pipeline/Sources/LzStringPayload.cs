@@ -4,8 +4,9 @@ using System.Text.Unicode;
 namespace VarianceActors.Pipeline.Sources;
 
 /// <summary>
-/// Reads what lz-string's <c>compressToBase64</c> wrote (very old browser SDKs). Dictionary entries are places in the output,
-/// so nothing is copied but the output itself; a first pass only adds up lengths, so a bomb is refused before it is unpacked.
+/// Reads what lz-string's <c>compressToBase64</c> wrote (very old browser SDKs). Dictionary entries are places in the
+/// output, so nothing is copied but the output itself; a first pass only adds up lengths, so a bomb is refused before
+/// it is unpacked.
 /// </summary>
 internal static class LzStringPayload
 {
@@ -59,8 +60,8 @@ internal static class LzStringPayload
     }
 
     /// <summary>
-    /// Writes as much as <paramref name="target"/> holds; <paramref name="length"/> is the whole length in UTF-16 units, or
-    /// something above the limit as soon as that is passed. False if the data is broken or cut short.
+    /// Writes as much as <paramref name="target"/> holds; <paramref name="length"/> is the whole length in UTF-16
+    /// units, or something above the limit as soon as that is passed. False if the data is broken or cut short.
     /// </summary>
     private static bool TryInflate(ReadOnlySpan<byte> base64, Span<char> target, int lengthMax, out long length)
     {

@@ -56,7 +56,9 @@ public sealed record Refusal(int Status, string Reason)
         401,
         "The events name different project tokens. Send one request per project.");
 
-    internal static readonly Refusal EmptyToken = new(401, "The project token is empty. Send the token of your project.");
+    internal static readonly Refusal EmptyToken = new(
+        401,
+        "The project token is empty. Send the token of your project.");
 
     internal static readonly Refusal LongToken = new(401, "The project token is longer than 64 characters.");
 

@@ -5,7 +5,8 @@ namespace VarianceActors.Pipeline.Sources;
 /// <summary>
 /// The lenient timestamp reader (posthog.md C4): RFC 3339 with T, t or a space, with or without seconds, fraction and
 /// offset (<c>Z</c>, <c>+03</c>, <c>+0300</c>, <c>+03:00</c>; none means UTC), date only (midnight UTC), slashes
-/// (<c>2026/03/01</c>, <c>03/01/2026</c>), RFC 2822, and 10, 13 or 19 epoch digits (seconds, milliseconds, nanoseconds).
+/// (<c>2026/03/01</c>, <c>03/01/2026</c>), RFC 2822, and 10, 13 or 19 epoch digits (seconds, milliseconds,
+/// nanoseconds).
 /// </summary>
 internal static class TimestampText
 {
@@ -16,7 +17,8 @@ internal static class TimestampText
     private const int YearsPerGregorianCycle = 400;
 
     /// <summary>
-    /// Ticks in UTC since 0001-01-01; may lie a little outside what a <see cref="DateTime"/> can hold (year 0, offsets).
+    /// Ticks in UTC since 0001-01-01; may lie a little outside what a <see cref="DateTime"/> can hold (year 0,
+    /// offsets).
     /// </summary>
     public static bool TryRead(ReadOnlySpan<byte> text, out long ticks)
     {
@@ -78,7 +80,9 @@ internal static class TimestampText
             && TryReadRest(scan, ref ticks);
     }
 
-    /// <summary>RFC 2822: <c>Tue, 1 Jul 2003 10:52:37 +0200</c>; the day's name is not checked against the date.</summary>
+    /// <summary>
+    /// RFC 2822: <c>Tue, 1 Jul 2003 10:52:37 +0200</c>; the day's name is not checked against the date.
+    /// </summary>
     private static bool TryReadMail(Scan scan, out long ticks)
     {
         ticks = 0;

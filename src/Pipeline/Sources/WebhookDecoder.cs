@@ -20,8 +20,8 @@ public abstract record WebhookDecoding
 }
 
 /// <summary>
-/// PostHog's HTTP webhook destination (posthog.md D1): <c>{"event": {...}, "person": ...}</c>. Lenient about the event's fields,
-/// which have been through PostHog already; the person beside it may be stale and is not read. Pure.
+/// PostHog's HTTP webhook destination (posthog.md D1): <c>{"event": {...}, "person": ...}</c>. Lenient about the
+/// event's fields, which have been through PostHog already; the person beside it may be stale and is not read. Pure.
 /// </summary>
 public static class WebhookDecoder
 {

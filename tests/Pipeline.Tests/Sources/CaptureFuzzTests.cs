@@ -43,8 +43,9 @@ public sealed class CaptureFuzzTests
                 ContentEncoding = Hints[random.Next(Hints.Length)],
                 ContentType = random.Next(8) == 0 ? "application/x-www-form-urlencoded" : "application/json",
                 SentAt = random.Next(8) == 0 ? "1772366400000" : null,
-                Data = random.Next(16) == 0 ? Encoding.Latin1.GetString(body) : null,
             };
+            if (random.Next(16) == 0)
+                request = request with { Data = Encoding.UTF8.GetString(body), Body = default };
 
             switch (Bounded(() => Requests.Decode(request)))
             {
@@ -52,7 +53,7 @@ public sealed class CaptureFuzzTests
                     accepted++;
                     foreach (var captured in good.Events)
                         AssertSound(captured);
-                    AssertWhole(good.Events);
+                    AssertWhole(good.Events, body);
                     break;
                 case CaptureDecoding.Refused { Refusal: var refusal }:
                     refused++;
@@ -90,11 +91,18 @@ public sealed class CaptureFuzzTests
         ReadAllText(json.RootElement);
     }
 
-    /// <summary>The slices are all there is: as many events as the payload's own JSON says.</summary>
-    private static void AssertWhole(IReadOnlyList<CaptureEvent> events)
+    /// <summary>Where the body is JSON itself, another parser must count as many events as were taken.</summary>
+    private static void AssertWhole(IReadOnlyList<CaptureEvent> events, byte[] body)
     {
-        for (var i = 1; i < events.Count; i++)
-            Assert.False(events[i].Json.Span.Overlaps(events[i - 1].Json.Span));
+        if (body.AsSpan().IndexOf("\\ud"u8) >= 0 || body[0] is not ((byte)'{' or (byte)'['))
+            return;
+
+        using var json = JsonDocument.Parse(body);
+        var root = json.RootElement;
+        var sent = root.ValueKind == JsonValueKind.Array ? root.GetArrayLength()
+            : root.TryGetProperty("batch", out var batch) && batch.ValueKind == JsonValueKind.Array ? batch.GetArrayLength()
+            : 1;
+        Assert.Equal(sent, events.Count);
     }
 
     private static void ReadAllText(JsonElement element)
