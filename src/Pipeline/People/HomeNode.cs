@@ -14,6 +14,10 @@ public enum Next
 
     /// <summary>It goes on to <see cref="PersonState.Upwards"/>, with its sender.</summary>
     Forward,
+
+    /// <summary>It is dropped, and whoever sent it asks again: this is a stale copy of a home, soon to be stopped by the
+    /// journal's key.</summary>
+    Drop,
 }
 
 /// <summary>What a message makes a home do.</summary>
@@ -38,7 +42,7 @@ public static class HomeNode
     public static Step Handle(PersonState state, IPersonMessage message, PersonRules rules) => message switch
     {
         ApplyEvents apply => Apply(state, apply, rules),
-        GetPerson => Quiet(state, state.Parent is not null ? Next.Forward : state.Seal is null ? Next.Done : Next.Wait),
+        GetPerson get => Quiet(state, Find(state, get)),
         Unite unite => Unite(state, unite, rules),
         Absorb absorb => Absorb(state, absorb, rules),
         SealAbsorbed absorbed => Link(state, absorbed),
@@ -67,11 +71,24 @@ public static class HomeNode
             ? MergePolicy.Join(here, absorbed)
             : MergePolicy.Join(absorbed, here);
 
+    // While sealed, the person may already live elsewhere and know more.
+    private static Next Find(PersonState state, GetPerson query) => state switch
+    {
+        { Parent: not null } => Next.Forward,
+        { Seal: not null } => Next.Wait,
+        _ => state.Root.Members.ContainsKey(query.DistinctId) ? Next.Done : Next.Drop,
+    };
+
     private static Step Apply(PersonState state, ApplyEvents command, PersonRules rules)
     {
         if (state.Parent is not null)
         {
             return Quiet(state, Next.Forward);
+        }
+
+        if (!state.Root.Members.ContainsKey(command.DistinctId))
+        {
+            return Quiet(state, Next.Drop);
         }
 
         var waits = state.Seal is not null && !rules.Faults.HasFlag(ProtocolFaults.NoFreezeWhileSealed);

@@ -75,6 +75,8 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
             case Next.Forward:
                 _shell.People().Tell(message.Towards(_state.Upwards!, _state.Id), sender);
                 break;
+            case Next.Drop:
+                break;
             default:
                 Answer(_state, step, message, sender);
                 break;

@@ -45,6 +45,9 @@ public sealed record EventsApplied(string DistinctId, ImmutableArray<EventResult
 /// <param name="To">The distinct id's home.</param>
 public sealed record GetPerson(PersonId To) : IPersonMessage
 {
+    /// <summary>The distinct id.</summary>
+    public string DistinctId { get; init; } = To.DistinctId;
+
     /// <inheritdoc />
     public IPersonMessage Towards(PersonId home, PersonId by) => this with { To = home };
 }
