@@ -7,7 +7,7 @@ using VarianceActors.Pipeline.Sources;
 
 namespace VarianceActors.Pipeline;
 
-/// <summary>Everything that can be configured: the block <c>variance</c>. Defaults are in <c>hocon/pipeline.conf</c> only.</summary>
+/// <summary>The block <c>variance</c>: all that can be set. Defaults are in <c>hocon/pipeline.conf</c>.</summary>
 public sealed class PipelineOptions
 {
     /// <summary>Secret of the API; empty: the API answers on loopback only.</summary>
