@@ -32,5 +32,6 @@ public static class CommandLineSource
         assignments
             .Select((assignment, i) => (assignment, number: i + 1))
             .Where(numbered => !IsAssignment(numbered.assignment))
-            .Select(numbered => new ConfigurationFault("--set", "give variance.KEY=VALUE", $"--set number {numbered.number}"));
+            .Select(numbered => $"--set number {numbered.number}")
+            .Select(place => new ConfigurationFault("--set", "give variance.KEY=VALUE", place));
 }

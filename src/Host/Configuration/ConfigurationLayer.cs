@@ -3,44 +3,60 @@ using System.Collections.Immutable;
 namespace VarianceActors.Host.Configuration;
 
 /// <summary>One layer of configuration, such as a file, with the places where its settings were written.</summary>
-public sealed class ConfigurationLayer : ConfigurationProvider, IConfigurationSource
+public sealed class ConfigurationLayer
 {
-    private readonly Dictionary<string, string> _origins = new(StringComparer.OrdinalIgnoreCase);
+    private static readonly StringComparer Keys = StringComparer.OrdinalIgnoreCase;
+    private readonly Dictionary<string, Setting> _settings = new(Keys);
+    private readonly Dictionary<string, List<string>> _children = new(Keys);
+    private readonly Dictionary<string, string> _origins = new(Keys);
 
     /// <summary>Takes the settings in order; of two with one key the later counts.</summary>
     public ConfigurationLayer(IEnumerable<Setting> settings, ImmutableArray<ConfigurationFault> faults)
     {
+        Faults = faults;
         foreach (var setting in settings)
         {
-            Data[setting.Key] = setting.Value;
+            _settings[setting.Key] = setting;
             _origins[setting.Key] = setting.Origin;
+            AddToParents(setting);
         }
-
-        Faults = faults;
     }
 
     /// <summary>What was wrong with the layer itself, such as a syntax error.</summary>
     public ImmutableArray<ConfigurationFault> Faults { get; }
 
     /// <summary>Whether the layer says anything at this key or below it.</summary>
-    public bool Has(string key) => Data.ContainsKey(key) || HasChildren(key);
+    public bool Has(string key) => _origins.ContainsKey(key);
 
-    /// <summary>Whether the layer says anything below this key.</summary>
-    public bool HasChildren(string key) => Data.Keys.Any(candidate => IsBelow(candidate, key));
+    /// <summary>The names right below this key, in the order they were written; the top has an empty key.</summary>
+    public IReadOnlyList<string> ChildNames(string key) => _children.TryGetValue(key, out var names) ? names : [];
+
+    /// <summary>The text at this key; null if there is none, or a block.</summary>
+    public string? ValueOf(string key) => _settings.TryGetValue(key, out var setting) ? setting.Value : null;
 
     /// <summary>Where this key, or the first one below it, was written; empty if nowhere.</summary>
-    public string OriginOf(string key) =>
-        _origins.TryGetValue(key, out var origin)
-            ? origin
-            : _origins.FirstOrDefault(candidate => IsBelow(candidate.Key, key)).Value ?? "";
+    public string OriginOf(string key) => _origins.GetValueOrDefault(key, "");
 
-    /// <inheritdoc/>
-    public IConfigurationProvider Build(IConfigurationBuilder builder) => this;
+    private void AddToParents(Setting setting)
+    {
+        for (var key = setting.Key; key.Length > 0;)
+        {
+            var end = key.LastIndexOf(':');
+            var (parent, name) = end < 0 ? ("", key) : (key[..end], key[(end + 1)..]);
+            if (!_children.TryGetValue(parent, out var names))
+            {
+                _children[parent] = names = [];
+            }
 
-    private static bool IsBelow(string candidate, string key) =>
-        candidate.Length > key.Length + 1
-        && candidate[key.Length] == ':'
-        && candidate.StartsWith(key, StringComparison.OrdinalIgnoreCase);
+            if (!names.Contains(name, Keys))
+            {
+                names.Add(name);
+            }
+
+            _origins.TryAdd(parent, setting.Origin);
+            key = parent;
+        }
+    }
 }
 
 /// <summary>One value as it was written.</summary>

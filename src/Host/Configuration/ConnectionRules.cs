@@ -67,7 +67,7 @@ internal static class ConnectionRules
         }
         else if (uri.Scheme == Uri.UriSchemeHttp && !connection.AllowPrivateNetwork)
         {
-            report(key, "is plain http; give an https address, or set allow-private-network = on for a receiver of your own");
+            report(key, "is plain http; give https, or set allow-private-network = on for a receiver of your own");
         }
     }
 
@@ -93,23 +93,27 @@ internal static class ConnectionRules
     }
 
     private static void CheckTokens(
-        string key, string id, IReadOnlyList<string> tokens, Dictionary<string, string> owners, Action<string, string> report)
+        string key,
+        string id,
+        IReadOnlyList<string> tokens,
+        Dictionary<string, string> owners,
+        Action<string, string> report)
     {
         for (var i = 0; i < tokens.Count; i++)
         {
             var token = tokens[i];
-            var element = $"{key}:{i}";
+            var name = $"token {i + 1}";
             if (token.StartsWith("phx_", StringComparison.Ordinal))
             {
-                report(element, "is a personal API key; remove it, revoke it at PostHog, and give the project token (phc_...)");
+                report(key, $"{name} is a personal API key; revoke it at PostHog and give the project token (phc_...)");
             }
             else if (token.Length is 0 or > TokenCharactersMax || !token.All(c => c is > ' ' and <= '~'))
             {
-                report(element, $"is not a project token; give 1 to {TokenCharactersMax} visible ASCII characters (phc_...)");
+                report(key, $"{name} is no project token; give 1 to {TokenCharactersMax} ASCII characters (phc_...)");
             }
             else if (!owners.TryAdd(token, id))
             {
-                report(element, $"is already a token of connection {owners[token]}; a token feeds one connection");
+                report(key, $"{name} is already a token of connection {owners[token]}; a token feeds one connection");
             }
         }
     }

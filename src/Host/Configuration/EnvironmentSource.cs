@@ -12,7 +12,12 @@ public static class EnvironmentSource
 
     /// <summary>Reads the variables that begin with <c>VARIANCE__</c>; others are nobody's business here.</summary>
     public static ConfigurationLayer From(IDictionary variables) =>
-        new(variables.Keys.OfType<string>().Where(IsOurs).Order(StringComparer.Ordinal).Select(name => Read(name, variables)), []);
+        new(
+            variables.Keys.OfType<string>()
+                .Where(IsOurs)
+                .Order(StringComparer.Ordinal)
+                .Select(name => Read(name, variables)),
+            []);
 
     private static bool IsOurs(string name) => name.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase);
 

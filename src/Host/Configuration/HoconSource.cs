@@ -1,8 +1,4 @@
-using System.Collections.Immutable;
-using System.Globalization;
 using System.Text;
-using Akka.Configuration;
-using Akka.Configuration.Hocon;
 using VarianceActors.Pipeline;
 
 namespace VarianceActors.Host.Configuration;
@@ -28,12 +24,12 @@ public static class HoconSource
         var file = new FileInfo(path);
         if (!file.Exists)
         {
-            return Broken(path, "there is no such file; check the path given to --config", "");
+            return Broken(path, "there is no such file; check the path given to --config");
         }
 
         if (file.Length > FileBytesMax)
         {
-            return Broken(path, $"the file is larger than {FileBytesMax} bytes; is it a configuration?", "");
+            return Broken(path, $"the file is larger than {FileBytesMax} bytes; is it a configuration?");
         }
 
         try
@@ -42,63 +38,23 @@ public static class HoconSource
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return Broken(path, "the file cannot be read; check its permissions", "");
+            return Broken(path, "the file cannot be read; check its permissions");
         }
     }
 
-    /// <summary>HOCON text; faults name it <paramref name="name"/>. Text that is not HOCON is a fault of the layer.</summary>
+    /// <summary>HOCON text that faults call by this name. Text that is not HOCON is a fault of the layer.</summary>
     public static ConfigurationLayer FromText(string text, string name)
     {
-        var check = HoconSyntax.Check(text);
-        if (check.Error is not null)
-        {
-            return Broken(name, check.Error, $"{name}:{check.ErrorLine}");
-        }
-
         try
         {
-            var root = ConfigurationFactory.ParseString(text).Root;
-            return new ConfigurationLayer(Settings(root, "", key => Origin(name, check.Lines, key)), []);
+            return new ConfigurationLayer(HoconReader.Read(text, name), []);
         }
-        catch (FormatException)
+        catch (HoconException e)
         {
-            return Broken(name, "a ${...} has no value; set that environment variable, or write ${?...} if it may be unset", "");
-        }
-        catch (ConfigurationException)
-        {
-            return Broken(name, "the file cannot be read as HOCON; put values with special characters in double quotes", "");
+            return Broken($"{name}:{e.Line}", e.Message);
         }
     }
 
-    private static IEnumerable<Setting> Settings(HoconValue value, string key, Func<string, string> origin)
-    {
-        if (value.IsObject())
-        {
-            var items = value.GetObject().Items;
-            return items.Count == 0 && key.Length > 0
-                ? [new Setting(key, null, origin(key))]
-                : items.SelectMany(item => Settings(item.Value, Join(key, item.Key), origin));
-        }
-
-        if (value.IsArray())
-        {
-            var elements = value.GetArray();
-            return elements.Count == 0
-                ? [new Setting(key, "", origin(key))]
-                : elements.Select((element, i) => Element(element, Join(key, i.ToString(CultureInfo.InvariantCulture)), origin(key)));
-        }
-
-        return key.Length == 0 ? [] : [new Setting(key, value.IsString() ? value.GetString() ?? "" : "", origin(key))];
-    }
-
-    private static Setting Element(HoconValue element, string key, string origin) =>
-        new(key, element.IsString() ? element.GetString() ?? "" : null, origin);
-
-    private static string Join(string key, string name) => key.Length == 0 ? name : $"{key}:{name}";
-
-    private static string Origin(string name, ImmutableDictionary<string, int> lines, string key) =>
-        lines.TryGetValue(key, out var line) ? $"{name}:{line}" : name;
-
-    private static ConfigurationLayer Broken(string name, string message, string origin) =>
-        new([], [new ConfigurationFault(name, message, origin)]);
+    private static ConfigurationLayer Broken(string place, string message) =>
+        new([], [new ConfigurationFault(place, message, "")]);
 }

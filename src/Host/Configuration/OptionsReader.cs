@@ -6,8 +6,8 @@ using VarianceActors.Pipeline;
 namespace VarianceActors.Host.Configuration;
 
 /// <summary>
-/// Walks the options and the layers side by side. Unlike the framework's binder it goes on after a fault, replaces lists
-/// instead of mixing their elements, and knows where each value was written.
+/// Walks the options and the layers side by side. Unlike the framework's configuration it goes on after a fault,
+/// replaces lists instead of mixing their elements, and knows where each value was written.
 /// </summary>
 internal sealed class OptionsReader(IReadOnlyList<ConfigurationLayer> layers)
 {
@@ -30,28 +30,25 @@ internal sealed class OptionsReader(IReadOnlyList<ConfigurationLayer> layers)
         return (PipelineOptions)ReadBlock(typeof(PipelineOptions), Root, null);
     }
 
-    /// <summary>Adds a fault, unless this key has one already: one mistake is one line.</summary>
+    /// <summary>Adds a fault once: a mistake in the defaults of connections is met in every connection.</summary>
     public void Report(string key, string message)
     {
-        var path = OptionsSchema.Path(key);
-        if (!_faults.Exists(fault => fault.Path == path))
+        var fault = new ConfigurationFault(OptionsSchema.Path(key), message, Latest(key)?.OriginOf(key) ?? "");
+        if (!_faults.Contains(fault))
         {
-            _faults.Add(new ConfigurationFault(path, message, OriginOf(key)));
+            _faults.Add(fault);
         }
     }
 
     private object ReadBlock(Type type, string key, string? fallback)
     {
-        if (Latest(key) is { } layer && !layer.HasChildren(key) && layer.TryGet(key, out var text) && text is not null)
-        {
-            Report(key, "takes a block { }, not a value");
-        }
-
+        RequireBlock(key);
         var block = Activator.CreateInstance(type)!;
         foreach (var property in OptionsSchema.Properties(type))
         {
             var name = OptionsSchema.KeyOf(property);
-            property.SetValue(block, ReadProperty(property, $"{key}:{name}", fallback is null ? null : $"{fallback}:{name}"));
+            var below = fallback is null ? null : $"{fallback}:{name}";
+            property.SetValue(block, ReadProperty(property, $"{key}:{name}", below));
         }
 
         ReportUnknown(type, key);
@@ -83,6 +80,7 @@ internal sealed class OptionsReader(IReadOnlyList<ConfigurationLayer> layers)
 
     private Dictionary<string, ConnectionOptions> ReadConnections()
     {
+        RequireBlock(Connections);
         var connections = new Dictionary<string, ConnectionOptions>(StringComparer.Ordinal);
         foreach (var id in ChildNames(Connections))
         {
@@ -93,27 +91,19 @@ internal sealed class OptionsReader(IReadOnlyList<ConfigurationLayer> layers)
         return connections;
     }
 
-    private IReadOnlyList<string> ReadList(ConfigurationLayer layer, string key)
+    private string[] ReadList(ConfigurationLayer layer, string key)
     {
-        if (!layer.HasChildren(key))
+        var names = layer.ChildNames(key);
+        if (names.Count == 0)
         {
-            return layer.TryGet(key, out var text) && text is not null
-                ? text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
-                : [];
+            const StringSplitOptions Tidy = StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries;
+            return (layer.ValueOf(key) ?? "").Split(',', Tidy);
         }
 
-        var elements = new List<string>();
-        foreach (var name in layer.GetChildKeys([], key).Distinct())
+        var elements = names.OrderBy(IndexOf).Select(name => layer.ValueOf($"{key}:{name}")).OfType<string>().ToArray();
+        if (elements.Length < names.Count || names.Any(name => IndexOf(name) is null))
         {
-            if (!int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out _)
-                || !layer.TryGet($"{key}:{name}", out var element)
-                || element is null)
-            {
-                Report(key, "takes a list of texts such as [\"a\", \"b\"]");
-                return elements;
-            }
-
-            elements.Add(element);
+            Report(key, "takes a list of texts such as [\"a\", \"b\"]");
         }
 
         return elements;
@@ -122,7 +112,7 @@ internal sealed class OptionsReader(IReadOnlyList<ConfigurationLayer> layers)
     private object? ReadScalar(PropertyInfo property, ConfigurationLayer layer, string key)
     {
         var kind = ScalarKind.Of(property);
-        if (layer.HasChildren(key) || !layer.TryGet(key, out var text) || text is null)
+        if (layer.ChildNames(key).Count > 0 || layer.ValueOf(key) is not { } text)
         {
             Report(key, $"takes {kind.Expected}, not a block or a list");
             return Missing(property.PropertyType);
@@ -143,6 +133,14 @@ internal sealed class OptionsReader(IReadOnlyList<ConfigurationLayer> layers)
         return value;
     }
 
+    private void RequireBlock(string key)
+    {
+        if (Latest(key)?.ValueOf(key) is not null)
+        {
+            Report(key, "takes a block { }, not a value");
+        }
+    }
+
     private void ReportUnknown(Type type, string key)
     {
         foreach (var name in ChildNames(key).Where(name => !OptionsSchema.Knows(type, name)))
@@ -153,12 +151,11 @@ internal sealed class OptionsReader(IReadOnlyList<ConfigurationLayer> layers)
 
     private ConfigurationLayer? Latest(string key) => layers.LastOrDefault(layer => layer.Has(key));
 
-    private string OriginOf(string key) => Latest(key)?.OriginOf(key) ?? "";
-
     private IEnumerable<string> ChildNames(string key) =>
-        layers
-            .SelectMany(layer => layer.GetChildKeys([], key.Length == 0 ? null : key))
-            .Distinct(StringComparer.OrdinalIgnoreCase);
+        layers.SelectMany(layer => layer.ChildNames(key)).Distinct(StringComparer.OrdinalIgnoreCase);
+
+    private static int? IndexOf(string name) =>
+        int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var index) ? index : null;
 
     private static object? Missing(Type type) => type.IsValueType ? Activator.CreateInstance(type) : "";
 

@@ -1,4 +1,3 @@
-using System.Globalization;
 using VarianceActors.Pipeline;
 
 namespace VarianceActors.Host.Configuration;
@@ -8,7 +7,7 @@ internal static class OptionsRules
 {
     private const int SecretCharactersMin = 16;
 
-    /// <summary>Reports every rule that the options break, by key with colons. Values that are secret are never in a message.</summary>
+    /// <summary>Reports every broken rule, by key with colons. No message holds the value of a secret.</summary>
     public static void Check(PipelineOptions options, Action<string, string> report)
     {
         CheckSecret("variance:admin-key", options.AdminKey, report);
@@ -26,7 +25,7 @@ internal static class OptionsRules
     {
         if (secret.Length is > 0 and < SecretCharactersMin)
         {
-            report(key, $"is shorter than {SecretCharactersMin} characters; give a longer one, such as from: openssl rand -hex 24");
+            report(key, $"is shorter than {SecretCharactersMin} characters; make one with: openssl rand -hex 24");
         }
         else if (!secret.All(c => c is > ' ' and <= '~'))
         {
@@ -37,15 +36,18 @@ internal static class OptionsRules
     private static void CheckSizes(PipelineOptions options, Action<string, string> report)
     {
         var (sources, inbox, retry) = (options.Sources, options.Inbox, options.Delivery.Retry);
-        NotAbove("sources:body-bytes-max", sources.BodyBytesMax, "sources:inflated-bytes-max", sources.InflatedBytesMax);
-        NotAbove("sources:event-body-bytes-max", sources.EventBodyBytesMax, "sources:inflated-bytes-max", sources.InflatedBytesMax);
-        NotAbove("sources:webhook-body-bytes-max", sources.WebhookBodyBytesMax, "sources:inflated-bytes-max", sources.InflatedBytesMax);
-        NotAbove("sources:event-bytes-max", sources.EventBytesMax, "sources:inflated-bytes-max", sources.InflatedBytesMax);
+        NotInflated("body-bytes-max", sources.BodyBytesMax);
+        NotInflated("event-body-bytes-max", sources.EventBodyBytesMax);
+        NotInflated("webhook-body-bytes-max", sources.WebhookBodyBytesMax);
+        NotInflated("event-bytes-max", sources.EventBytesMax);
         NotAbove("sources:events-max", sources.EventsMax, "inbox:queue-events-max", inbox.QueueEventsMax);
         NotAbove("inbox:commit-events-max", inbox.CommitEventsMax, "inbox:queue-events-max", inbox.QueueEventsMax);
         NotAbove("retention:outbox", options.Retention.Outbox, "retention:ledger", options.Retention.Ledger);
         NotAbove("delivery:retry:delay-first", retry.DelayFirst, "delivery:retry:delay-max", retry.DelayMax);
         NotAbove("delivery:retry:delay-max", retry.DelayMax, "delivery:retry:budget", retry.Budget);
+
+        void NotInflated(string name, int value) =>
+            NotAbove($"sources:{name}", value, "sources:inflated-bytes-max", sources.InflatedBytesMax);
 
         void NotAbove<T>(string key, T value, string limitKey, T limit)
             where T : struct, IComparable<T>
@@ -54,7 +56,7 @@ internal static class OptionsRules
             if (limit.CompareTo(default) > 0 && value.CompareTo(limit) > 0)
             {
                 var path = OptionsSchema.Path($"variance:{limitKey}");
-                report($"variance:{key}", string.Create(CultureInfo.InvariantCulture, $"must not be above {path}, which is {limit}"));
+                report($"variance:{key}", $"must not be above {path}, which is {limit}");
             }
         }
     }

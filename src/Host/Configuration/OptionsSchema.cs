@@ -10,7 +10,8 @@ internal static class OptionsSchema
     private const string AnyConnection = "ID";
 
     /// <summary>The properties that are keys, in the order of their declaration.</summary>
-    public static IEnumerable<PropertyInfo> Properties(Type type) => type.GetProperties().Where(property => property.CanWrite);
+    public static IEnumerable<PropertyInfo> Properties(Type type) =>
+        type.GetProperties().Where(property => property.CanWrite);
 
     /// <summary>The key of a property: <c>PerSecond</c> is <c>per-second</c>.</summary>
     public static string KeyOf(PropertyInfo property) => Kebab(property.Name);
@@ -19,7 +20,8 @@ internal static class OptionsSchema
     public static string Path(string key) => key.Replace(':', '.');
 
     /// <summary>Whether the property is a block with keys of its own.</summary>
-    public static bool IsBlock(Type type) => type.IsClass && type.Namespace!.StartsWith("VarianceActors.", StringComparison.Ordinal);
+    public static bool IsBlock(Type type) =>
+        type.IsClass && type.Namespace!.StartsWith("VarianceActors.", StringComparison.Ordinal);
 
     /// <summary>Whether the property is a list of texts.</summary>
     public static bool IsList(Type type) => type == typeof(IReadOnlyList<string>);
@@ -45,7 +47,7 @@ internal static class OptionsSchema
 
     /// <summary>Words in Pascal case with hyphens: <c>DataDir</c> is <c>data-dir</c>.</summary>
     public static string Kebab(string name) =>
-        string.Concat(name.Select((c, i) => char.IsUpper(c) && i > 0 ? $"-{char.ToLowerInvariant(c)}" : $"{char.ToLowerInvariant(c)}"));
+        string.Concat(name.Select((c, i) => char.IsUpper(c) && i > 0 ? $"-{c}" : $"{c}")).ToLowerInvariant();
 
     private static string? Find(Type type, string key, string name)
     {

@@ -22,9 +22,9 @@ internal sealed record ScalarKind(string Name, string Expected, Func<string, obj
             _ when type == typeof(bool) => new ScalarKind("on or off", "on or off", text => ParseBoolean(text)),
             _ when type == typeof(int) => Number(property, range),
             _ when type == typeof(TimeSpan) =>
-                new ScalarKind("a duration", $"\"hh:mm:ss\" or \"d.hh:mm:ss\"{Limits(range)}", text => ParseDuration(text)),
+                new("a duration", $"\"hh:mm:ss\" or \"d.hh:mm:ss\"{Limits(range)}", text => ParseDuration(text)),
             _ when type.IsEnum => Word(type),
-            _ => throw new NotSupportedException($"{property.DeclaringType}.{property.Name} is of a type that no key has."),
+            _ => throw new NotSupportedException($"No key has the type of {property.DeclaringType}.{property.Name}."),
         };
     }
 
@@ -38,10 +38,11 @@ internal sealed record ScalarKind(string Name, string Expected, Func<string, obj
     {
         var words = Enum.GetValues(type).Cast<object>()
             .ToDictionary(value => OptionsSchema.Kebab(value.ToString()!), StringComparer.OrdinalIgnoreCase);
-        return new ScalarKind("known here", string.Join(" or ", words.Keys), text => words.GetValueOrDefault(text.Trim()));
+        return new("known here", string.Join(" or ", words.Keys), text => words.GetValueOrDefault(text.Trim()));
     }
 
-    private static string Limits(RangeAttribute? range) => range is null ? "" : $" from {range.Minimum} to {range.Maximum}";
+    private static string Limits(RangeAttribute? range) =>
+        range is null ? "" : $" from {range.Minimum} to {range.Maximum}";
 
     /// <summary>Too large a number is still a number: it comes back as one that no range holds.</summary>
     private static int? ParseNumber(string text) =>
