@@ -4,23 +4,25 @@ using VarianceActors.Pipeline;
 
 namespace VarianceActors.Host.Commands;
 
-/// <summary>What would run, for a person. Holds no secret; of receivers only the host, since a path may be one.</summary>
+/// <summary>What would run, for a person. Holds no secret, and of addresses only the host.</summary>
 internal static class ConfigurationSummary
 {
     /// <summary>Some lines without a final line break.</summary>
     public static string Of(PipelineOptions options, IEnumerable<string> urls)
     {
+        var api = options.AdminKey.Length == 0 ? "for loopback only" : "with the admin key";
         var lines = new List<string>
         {
             "the configuration is good",
-            $"listens at {string.Join(" and ", urls)}; API {(options.AdminKey.Length == 0 ? "for loopback only" : "with the admin key")}",
+            $"listens at {string.Join(" and ", urls)}; API {api}",
             $"data in {options.DataDir}, {options.Inbox.Partitions} partitions",
         };
-        lines.AddRange(options.Connections.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => Line(pair.Key, pair.Value)));
-        return string.Join(Environment.NewLine, options.Connections.Count > 0 ? lines : [.. lines, "no connections"]);
+        lines.AddRange(options.Connections
+            .OrderBy(pair => pair.Key, StringComparer.Ordinal)
+            .Select(pair => string.Join(", ", Parts(pair.Key, pair.Value)))
+            .DefaultIfEmpty("no connections"));
+        return string.Join(Environment.NewLine, lines);
     }
-
-    private static string Line(string id, ConnectionOptions connection) => string.Join(", ", Parts(id, connection));
 
     private static IEnumerable<string> Parts(string id, ConnectionOptions connection)
     {

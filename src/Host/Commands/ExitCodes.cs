@@ -6,7 +6,7 @@ public static class ExitCodes
     /// <summary>It did what it was asked, or stopped when it was asked.</summary>
     public const int Done = 0;
 
-    /// <summary>The configuration is fine, but the start failed: an address in use, a directory that is not writable.</summary>
+    /// <summary>The configuration is fine, but the start failed, such as on an address in use.</summary>
     public const int StartFailed = 1;
 
     /// <summary>The configuration or the command line has faults; all are listed on standard error.</summary>

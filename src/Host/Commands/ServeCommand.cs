@@ -11,7 +11,7 @@ internal static class ServeCommand
 {
     private static readonly Option<string[]> ConfigOption = new("--config")
     {
-        Description = "HOCON file laid over the built-in defaults; may be given several times, the last one counts most.",
+        Description = "HOCON file laid over the defaults; may be given several times, the last one counts most.",
         HelpName = "FILE",
         DefaultValueFactory = _ => [],
     };
@@ -31,8 +31,8 @@ internal static class ServeCommand
 
     private static readonly Option<string[]> SetOption = new("--set")
     {
-        Description = "Sets one key, such as variance.inbox.partitions=64; may be given several times. Not for secrets: "
-            + "other users of the machine can read a command line.",
+        Description = "Sets one key, such as variance.inbox.partitions=64; may be given several times. "
+            + "Not for secrets: other users of the machine can read a command line.",
         HelpName = "KEY=VALUE",
         DefaultValueFactory = _ => [],
     };
@@ -89,7 +89,7 @@ internal static class ServeCommand
             await error.WriteLineAsync(fault.ToString());
         }
 
-        await error.WriteLineAsync(faults.Length == 1 ? "1 fault in the configuration" : $"{faults.Length} faults in the configuration");
+        await error.WriteLineAsync($"{faults.Length} {(faults.Length == 1 ? "fault" : "faults")} in the configuration");
         return ExitCodes.BadConfiguration;
     }
 
@@ -99,12 +99,17 @@ internal static class ServeCommand
         try
         {
             DataDirectory.Prepare(options.DataDir);
-            await using var app = await VarianceHost.BuildAsync(options, urls, TimeProvider.System, LogLevel.Information);
+            await using var app = VarianceHost.Build(options, urls);
             await app.StartAsync(cancellation);
             await app.WaitForShutdownAsync(cancellation);
             return ExitCodes.Done;
         }
-        catch (Exception e) when (e is IOException or SocketException or UnauthorizedAccessException)
+        catch (SocketException e)
+        {
+            await error.WriteLineAsync($"cannot listen at {string.Join(" and ", urls)}: {e.Message}");
+            return ExitCodes.StartFailed;
+        }
+        catch (IOException e)
         {
             await error.WriteLineAsync($"cannot start: {e.Message}");
             return ExitCodes.StartFailed;

@@ -11,7 +11,6 @@ public static class VarianceCommand
         var root = new RootCommand("Takes PostHog events in and keeps Variance's contacts and accounts up to date.")
         {
             ServeCommand.Create(),
-            DemoCommand.Create(),
         };
         var parsed = root.Parse(arguments);
 
