@@ -1,24 +1,36 @@
+using Akka.Actor;
+using Akka.Hosting;
+using Microsoft.Extensions.Options;
+using VarianceActors.Host.Http;
 using VarianceActors.Pipeline;
+using VarianceActors.Pipeline.Inbox;
+using VarianceActors.Pipeline.Ingest;
+using VarianceActors.Pipeline.Sources;
+using VarianceActors.Pipeline.Stores;
 
 namespace VarianceActors.Host;
 
-/// <summary>The whole process: web server and pipeline.</summary>
+/// <summary>Puts a node together: stores, actors, doors and API.</summary>
 public static class VarianceHost
 {
-    /// <summary>Where it listens unless told otherwise.</summary>
+    /// <summary>Where a node listens unless told otherwise.</summary>
     public const string DefaultUrl = "http://127.0.0.1:8000";
 
-    /// <summary>Builds the host. The options are taken as checked; nothing but them configures it.</summary>
-    public static WebApplication Build(PipelineOptions options, string[] urls)
+    /// <summary>Opens the stores and builds the node; it runs when the application is started.</summary>
+    /// <param name="options">The configuration, already validated.</param>
+    /// <param name="urls">Where to listen.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="logLevel">What is logged to the console.</param>
+    /// <exception cref="IOException">The data directory cannot be made or written.</exception>
+    public static async Task<WebApplication> BuildAsync(
+        PipelineOptions options, string[] urls, TimeProvider time, LogLevel logLevel)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrel(kestrel => kestrel.AddServerHeader = false).UseUrls(urls);
-        builder.Services.AddRouting().AddSingleton(options).AddSingleton(TimeProvider.System);
-
         var started = false;
         builder.Logging
             .AddSimpleConsole(console => console.SingleLine = true)
-            .SetMinimumLevel(LogLevel.Information)
+            .SetMinimumLevel(logLevel)
 
             // Below Warning the framework logs request addresses, and a query may hold a token.
             .AddFilter("Microsoft.AspNetCore", LogLevel.Warning)
@@ -26,10 +38,56 @@ public static class VarianceHost
             // A failed start reaches the caller as an exception; the log needs no second copy with a stack trace.
             .AddFilter("Microsoft.AspNetCore.Server.Kestrel", level => started && level >= LogLevel.Warning)
             .AddFilter("Microsoft.Extensions.Hosting.Internal.Host", level => started && level >= LogLevel.Warning);
+        builder.Services.AddRouting();
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(30));
+
+        var breakage = new Breakage();
+        var database = PipelineDatabase.Open(options.DataDir, options.Inbox.CommitTimeout, breakage.Report);
+        var layout = await PipelineLayout.ReadAsync(
+            database, options.Inbox.Partitions, options.Outbox.DeliveryPartitions, options.Connections.Keys);
+        var parts = new PipelineParts(options, database, layout, time);
+
+        builder.Services.AddSingleton(options);
+        builder.Services.AddSingleton(_ => database); // by a factory, so that it is closed at the end
+        builder.Services.AddSingleton(services =>
+            parts with { Database = services.GetRequiredService<PipelineDatabase>() });
+        builder.Services.AddSingleton(time);
+        builder.Services.AddSingleton(Options.Create(options.Sources));
+        builder.Services.AddSingleton(Directory(options));
+        builder.Services.AddSingleton<PipelineQueries>();
+        builder.Services.AddSingleton(services => new InboxWriter(
+            database, layout, options.Inbox, WakeIngest(services.GetRequiredService<IRequiredActor<IngestRegion>>())));
+        builder.Services.AddSingleton<AppendEvents>(
+            services => services.GetRequiredService<InboxWriter>().AppendAsync);
+        builder.Services.AddOpenApi("v1");
+        builder.Services.ConfigureHttpJsonOptions(json =>
+            json.SerializerOptions.PropertyNamingPolicy = System.Text.Json.JsonNamingPolicy.SnakeCaseLower);
+        builder.Services.AddAkka("variance", akka => akka.ConfigureLoggers(loggers =>
+        {
+            loggers.ClearLoggers();
+            loggers.AddLoggerFactory();
+        }).WithPipeline(parts));
 
         var app = builder.Build();
         app.Lifetime.ApplicationStarted.Register(() => started = true);
-        app.MapGet("/health/live", () => Results.Text("live"));
+        breakage.StopOnReport(app);
+        app.MapOpenApi("/openapi/{documentName}.json");
+        app.MapCaptureDoor();
+        app.MapWebhookDoor();
+        app.MapSdkDoor();
+        app.MapHealth();
+        app.MapApi();
         return app;
     }
+
+    private static ConnectionDirectory Directory(PipelineOptions options) => new(options.Connections.Select(
+        connection => new ConnectionKeys(
+            connection.Key,
+            [.. connection.Value.Tokens.Select(token => token.Trim())],
+            connection.Value.WebhookSecret.Length == 0
+                ? []
+                : [ConnectionDirectory.DigestOf(connection.Value.WebhookSecret)])));
+
+    private static Action<int> WakeIngest(IRequiredActor<IngestRegion> region) =>
+        partition => region.ActorRef.Tell(new IngestMessage.Poke(partition));
 }

@@ -22,14 +22,21 @@ public sealed class Pulse : ReceiveActor, IWithTimers
         _ingest = registry.Get<IngestRegion>();
         _delivery = registry.Get<DeliveryRegion>();
         _parts = parts;
+        Receive<MemberUp>(_ => Begin());
         Receive<Beat>(_ => PokeAll());
     }
 
     /// <inheritdoc />
     public ITimerScheduler Timers { get; set; } = null!;
 
-    /// <inheritdoc />
-    protected override void PreStart() =>
+    /// <summary>There are no shards to poke before the node is a member: until then, a node that has to stop can stop at once.</summary>
+    protected override void PreStart()
+    {
+        var self = Self;
+        Akka.Cluster.Cluster.Get(Context.System).RegisterOnMemberUp(() => self.Tell(MemberUp.Instance));
+    }
+
+    private void Begin() =>
         Timers.StartPeriodicTimer(nameof(Beat), Beat.Instance, TimeSpan.Zero, _parts.Options.Ingest.PollInterval);
 
     private void PokeAll()
@@ -46,6 +53,11 @@ public sealed class Pulse : ReceiveActor, IWithTimers
                 _delivery.Tell(new DeliveryMessage.Poke(new DeliveryId(connectionId, partition)));
             }
         }
+    }
+
+    private sealed record MemberUp
+    {
+        public static MemberUp Instance { get; } = new();
     }
 
     private sealed record Beat

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.CommandLine;
+using System.Data.Common;
 using System.Net.Sockets;
 using VarianceActors.Host.Configuration;
 using VarianceActors.Pipeline;
@@ -99,7 +100,7 @@ internal static class ServeCommand
         try
         {
             DataDirectory.Prepare(options.DataDir);
-            await using var app = VarianceHost.Build(options, urls);
+            await using var app = await VarianceHost.BuildAsync(options, urls, TimeProvider.System, LogLevel.Information);
             await app.StartAsync(cancellation);
             await app.WaitForShutdownAsync(cancellation);
             return ExitCodes.Done;
@@ -107,6 +108,11 @@ internal static class ServeCommand
         catch (SocketException e)
         {
             await error.WriteLineAsync($"cannot listen at {string.Join(" and ", urls)}: {e.Message}");
+            return ExitCodes.StartFailed;
+        }
+        catch (DbException e)
+        {
+            await error.WriteLineAsync($"cannot open the database in {options.DataDir}: {e.Message}");
             return ExitCodes.StartFailed;
         }
         catch (IOException e)

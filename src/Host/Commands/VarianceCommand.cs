@@ -11,6 +11,7 @@ public static class VarianceCommand
         var root = new RootCommand("Takes PostHog events in and keeps Variance's contacts and accounts up to date.")
         {
             ServeCommand.Create(),
+            DemoCommand.Create(),
         };
         var parsed = root.Parse(arguments);
 

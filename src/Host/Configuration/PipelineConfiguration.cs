@@ -23,6 +23,14 @@ public static class PipelineConfiguration
             ? new ConfigurationReading(options, [])
             : new ConfigurationReading(null, [.. reader.Faults]);
     }
+
+    /// <summary>Lays a text over the defaults, for a node inside another program.</summary>
+    /// <exception cref="InvalidOperationException">The text has faults; the message lists all of them.</exception>
+    public static PipelineOptions ReadText(string text)
+    {
+        var reading = Read(HoconSource.BuiltIn(), HoconSource.FromText(text, "text"));
+        return reading.Options ?? throw new InvalidOperationException(string.Join(Environment.NewLine, reading.Faults));
+    }
 }
 
 /// <summary>What became of a configuration.</summary>

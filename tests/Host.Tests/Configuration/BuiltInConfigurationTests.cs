@@ -16,7 +16,7 @@ public sealed partial class BuiltInConfigurationTests
 
     [Fact]
     public void A_key_that_no_option_reads_is_found() => Assert.Equal(
-        ["variance.inbox.spare: unknown key; known here: partitions, queue-events-max, queue-bytes-max, linger, "
+        ["variance.inbox.spare: unknown key; known here: partitions, queue-events-max, queue-bytes-max, "
             + "commit-events-max, commit-timeout (changed.conf:41)"],
         FaultsOf(BuiltInText().Replace("  inbox {\n", "  inbox {\n    spare = 1\n", StringComparison.Ordinal)));
 

@@ -33,9 +33,9 @@ public sealed class PipelineConfigurationTests
         Assert.Equal("admin-key-for-tests-0123456789", options.AdminKey);
         Assert.Equal("data", options.DataDir);
         Assert.Equal(32, options.Inbox.Partitions);
-        Assert.Equal(TimeSpan.FromMilliseconds(2), options.Inbox.Linger);
+        Assert.Equal(TimeSpan.FromSeconds(5), options.Inbox.CommitTimeout);
         Assert.Equal(TimeSpan.FromDays(30), options.Retention.Ledger);
-        Assert.Equal(UnseenId.Posthog, options.People.AttachUnseen);
+        Assert.Equal(AttachUnseen.Posthog, options.People.AttachUnseen);
         var (id, acme) = Assert.Single(options.Connections);
         Assert.Equal("acme", id);
         Assert.Equal(["phc_acme"], acme.Tokens);
@@ -165,8 +165,8 @@ public sealed class PipelineConfigurationTests
         "inbox.partitions = [1]",
         "variance.inbox.partitions: takes a whole number from 1 to 1024, not a block or a list (x.conf:1)")]
     [InlineData(
-        "ingest.read-bytes-max = 4MiB",
-        "variance.ingest.read-bytes-max: '4MiB' is not a whole number; "
+        "ingest.window-bytes-max = 4MiB",
+        "variance.ingest.window-bytes-max: '4MiB' is not a whole number; "
         + "give a whole number of bytes from 1024 to 1073741824 (x.conf:1)")]
     [InlineData(
         "delivery.attempt-timeout = 10s",
@@ -185,15 +185,15 @@ public sealed class PipelineConfigurationTests
         "variance.people.update-all-properties: 'maybe' is not on or off; give on or off (x.conf:1)")]
     [InlineData(
         "people.attach-unseen = never",
-        "variance.people.attach-unseen: 'never' is not known here; give posthog or refuse (x.conf:1)")]
+        "variance.people.attach-unseen: 'never' is not known here; give posthog or guarded (x.conf:1)")]
     [InlineData("delivery = 5", "variance.delivery: takes a block { }, not a value (x.conf:1)")]
     [InlineData("connections = acme", "variance.connections: takes a block { }, not a value (x.conf:1)")]
     [InlineData("data-dir = \"\"", "variance.data-dir: is empty; give a directory (x.conf:1)")]
     [InlineData("data-dri = x", "variance.data-dri: unknown key; did you mean variance.data-dir? (x.conf:1)")]
     [InlineData("data_dir = x", "variance.data_dir: unknown key; did you mean variance.data-dir? (x.conf:1)")]
     [InlineData(
-        "linger = \"00:00:01\"",
-        "variance.linger: unknown key; did you mean variance.inbox.linger? (x.conf:1)")]
+        "commit-timeout = \"00:00:01\"",
+        "variance.commit-timeout: unknown key; did you mean variance.inbox.commit-timeout? (x.conf:1)")]
     [InlineData(
         "outbox.colour = red",
         "variance.outbox.colour: unknown key; known here: delivery-partitions (x.conf:1)")]
@@ -334,7 +334,7 @@ public sealed class PipelineConfigurationTests
         [
             "web: unknown key; everything belongs inside variance { } (x.conf:14)",
             "variance.inbox.partitions: 2000 is out of range; give a whole number from 1 to 1024 (x.conf:5)",
-            "variance.inbox.linger: '2ms' is not a duration; "
+            "variance.inbox.commit-timeout: '2ms' is not a duration; "
                 + "give \"hh:mm:ss\" or \"d.hh:mm:ss\" from 00:00:00 to 00:00:01 (x.conf:6)",
             "variance.connections.acme.mapping: 'plug-in' is not known here; give contacts or plugin (x.conf:11)",
             "variance.connections.acme.rate.per-second: '1k' is not a whole number; "
@@ -354,7 +354,7 @@ public sealed class PipelineConfigurationTests
               datadir = "data"
               inbox {
                 partitions = 2000
-                linger = 2ms
+                commit-timeout = 2ms
               }
               connections.acme {
                 tokens = [phx_canary]
