@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Sockets;
 using System.Text;
 using VarianceActors.Pipeline.Inbox;
 using Xunit;
@@ -138,6 +139,22 @@ public sealed class CaptureDoorTests
                 await answer.Content.ReadAsStringAsync());
             Assert.Equal("https://shop.example", answer.Headers.GetValues("Access-Control-Allow-Origin").Single());
         }
+    }
+
+    [Fact]
+    public async Task A_body_that_never_ends_is_refused_at_the_limit()
+    {
+        await using var host = await DoorsHost.StartAsync();
+        using var socket = new TcpClient();
+        await socket.ConnectAsync(host.Client.BaseAddress!.Host, host.Client.BaseAddress.Port);
+        var stream = socket.GetStream();
+        var size = (2 << 20) + 1;
+        await stream.WriteAsync(Encoding.ASCII.GetBytes(
+            $"POST /e/ HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n{size:x}\r\n"));
+        await stream.WriteAsync(new byte[size]);
+
+        using var answer = new StreamReader(stream);
+        Assert.Equal("HTTP/1.1 413 Payload Too Large", await answer.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(30)));
     }
 
     [Fact]
