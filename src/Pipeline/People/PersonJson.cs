@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -33,7 +34,7 @@ internal sealed partial class PersonJson : JsonSerializerContext
     /// <summary>The one wire form.</summary>
     public static PersonJson Wire { get; } = new(new JsonSerializerOptions
     {
-        Converters = { new JsonValueConverter() },
+        Converters = { new JsonValueConverter(), new NamedValuesConverter() },
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         MaxDepth = DepthMax,
         PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
@@ -48,5 +49,40 @@ internal sealed partial class PersonJson : JsonSerializerContext
 
         public override void Write(Utf8JsonWriter writer, JsonValue value, JsonSerializerOptions options) =>
             writer.WriteRawValue(value.Json, skipInputValidation: true);
+    }
+
+    // An object, in order: a fact's winners count through it.
+    private sealed class NamedValuesConverter : JsonConverter<ImmutableArray<NamedValue>>
+    {
+        public override ImmutableArray<NamedValue> Read(
+            ref Utf8JsonReader reader,
+            Type type,
+            JsonSerializerOptions options)
+        {
+            var values = ImmutableArray.CreateBuilder<NamedValue>();
+            while (reader.Read() && reader.TokenType is JsonTokenType.PropertyName)
+            {
+                var name = reader.GetString()!;
+                reader.Read();
+                values.Add(new NamedValue(name, JsonText.Read(ref reader)));
+            }
+
+            return values.DrainToImmutable();
+        }
+
+        public override void Write(
+            Utf8JsonWriter writer,
+            ImmutableArray<NamedValue> values,
+            JsonSerializerOptions options)
+        {
+            writer.WriteStartObject();
+            foreach (var (name, value) in values)
+            {
+                writer.WritePropertyName(name);
+                writer.WriteRawValue(value.Json, skipInputValidation: true);
+            }
+
+            writer.WriteEndObject();
+        }
     }
 }
