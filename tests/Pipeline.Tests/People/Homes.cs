@@ -54,6 +54,9 @@ internal sealed class Homes(PersonRules? rules = null)
         return state;
     }
 
+    public PersonState State(PersonId home) =>
+        _states.TryGetValue(home, out var state) ? state : _states[home] = PersonState.Unborn(home);
+
     /// <summary>The state that a home would have after a crash.</summary>
     public PersonState Replayed(PersonId home) =>
         _journals.GetValueOrDefault(home, []).Aggregate((PersonState?)null, Pipeline.People.Person.Evolve)
@@ -104,7 +107,4 @@ internal sealed class Homes(PersonRules? rules = null)
             }
         }
     }
-
-    private PersonState State(PersonId home) =>
-        _states.TryGetValue(home, out var state) ? state : _states[home] = PersonState.Unborn(home);
 }
