@@ -335,7 +335,7 @@ public sealed class PipelineConfigurationTests
             "web: unknown key; everything belongs inside variance { } (x.conf:14)",
             "variance.inbox.partitions: 2000 is out of range; give a whole number from 1 to 1024 (x.conf:5)",
             "variance.inbox.commit-timeout: '2ms' is not a duration; "
-                + "give \"hh:mm:ss\" or \"d.hh:mm:ss\" from 00:00:00 to 00:00:01 (x.conf:6)",
+                + "give \"hh:mm:ss\" or \"d.hh:mm:ss\" from 00:00:00.100 to 00:10:00 (x.conf:6)",
             "variance.connections.acme.mapping: 'plug-in' is not known here; give contacts or plugin (x.conf:11)",
             "variance.connections.acme.rate.per-second: '1k' is not a whole number; "
                 + "give a whole number from 1 to 1000000 (x.conf:12)",

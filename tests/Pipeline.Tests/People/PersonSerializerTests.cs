@@ -4,6 +4,7 @@ using Akka.Actor;
 using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.People;
+using VarianceActors.Pipeline.Sources;
 using Xunit;
 
 namespace VarianceActors.Pipeline.Tests.People;
@@ -152,12 +153,12 @@ public sealed class PersonSerializerTests : IDisposable
         return PersonState.Unborn(id) with { Root = root.With("dév ☃-1", new Member(7, true, [kept])) };
     }
 
-    private static Sources.CaptureEvent Captured() => Tests.People.Captured.Event(
+    private static CaptureEvent Captured() => Tests.People.Captured.Event(
         "$identify",
         "acc-1",
         """{"$anon_distinct_id":"dév ☃-1"}""",
         uuid: new Guid("0198c2a0-0000-7000-8000-0000000000a1"),
-        notes: Sources.CaptureNotes.UuidMade | Sources.CaptureNotes.Historical);
+        notes: CaptureNotes.UuidMade | CaptureNotes.Historical);
 
     private static EventResult Result() => new(
         41,
