@@ -248,8 +248,14 @@ internal sealed class ContactMessages
 
         if (_account.Stage is not null)
             writer.Field("stage"u8, _account.Stage);
-        writer.Field("posthog_group_type"u8, groupType);
+        WriteGroupType(writer, groupType);
         writer.Close((byte)'}');
+    }
+
+    private static void WriteGroupType(BodyWriter writer, JsonSlice groupType)
+    {
+        if (!groupType.IsTokenLike)
+            writer.Field("posthog_group_type"u8, groupType);
     }
 
     private void WriteGroupSet(BodyWriter writer, JsonSlice groupType)
@@ -259,7 +265,7 @@ internal sealed class ContactMessages
         var set = JsonFields.Of(_fields.Property("$group_set"u8));
         WriteFields(writer, set);
         if (!set.Find("posthog_group_type"u8).IsDefined)
-            writer.Field("posthog_group_type"u8, groupType);
+            WriteGroupType(writer, groupType);
         writer.Close((byte)'}');
     }
 
