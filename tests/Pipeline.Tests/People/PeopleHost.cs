@@ -18,7 +18,19 @@ namespace VarianceActors.Pipeline.Tests.People;
 /// <summary>A cluster of one with a journal in a file, wired as in production.</summary>
 internal sealed class PeopleHost : IAsyncDisposable
 {
+    private const string Quiet = """
+        akka.loglevel = OFF
+        akka.stdout-loglevel = OFF
+        akka.cluster.gossip-interval = 100ms
+        akka.cluster.leader-actions-interval = 100ms
+        akka.cluster.periodic-tasks-initial-delay = 100ms
+        akka.cluster.sharding.state-store-mode = ddata
+        akka.cluster.sharding.distributed-data.durable.keys = []
+
+        """;
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan AskAgain = TimeSpan.FromMilliseconds(1_500);
     private readonly IHost _host;
 
     private PeopleHost(IHost host) => _host = host;
@@ -28,12 +40,16 @@ internal sealed class PeopleHost : IAsyncDisposable
     public IActorRef People => ActorRegistry.For(System).Get<PeopleRegion>();
 
     /// <summary>Starts on a journal file, new or left behind by an earlier host.</summary>
-    public static async Task<PeopleHost> Start(string file, PeopleOptions? options = null)
+    public static Task<PeopleHost> Start(string file, PeopleOptions? options = null) =>
+        StartOn(SqliteJournal(file), options);
+
+    /// <summary>Starts on any journal.</summary>
+    public static async Task<PeopleHost> StartOn(string journal, PeopleOptions? options = null)
     {
         options ??= Options(_ => { });
         var builder = Host.CreateEmptyApplicationBuilder(null);
         builder.Services.AddAkka("people-tests", akka => akka
-            .AddHocon(Journal(file), HoconAddMode.Prepend)
+            .AddHocon(Quiet + journal, HoconAddMode.Prepend)
             .AddHocon(SqlPersistence.DefaultConfiguration, HoconAddMode.Append)
             .WithRemoting("127.0.0.1", 0)
             .WithClustering(new ClusterOptions())
@@ -57,7 +73,7 @@ internal sealed class PeopleHost : IAsyncDisposable
         {
             try
             {
-                return await People.Ask<T>(message, TimeSpan.FromSeconds(3), deadline.Token);
+                return await People.Ask<T>(message, AskAgain, deadline.Token);
             }
             catch (AskTimeoutException) when (!deadline.IsCancellationRequested)
             {
@@ -74,14 +90,7 @@ internal sealed class PeopleHost : IAsyncDisposable
         SqliteConnection.ClearAllPools();
     }
 
-    private static string Journal(string file) => $$"""
-        akka.loglevel = OFF
-        akka.stdout-loglevel = OFF
-        akka.cluster.gossip-interval = 100ms
-        akka.cluster.leader-actions-interval = 100ms
-        akka.cluster.periodic-tasks-initial-delay = 100ms
-        akka.cluster.sharding.state-store-mode = ddata
-        akka.cluster.sharding.distributed-data.durable.keys = []
+    private static string SqliteJournal(string file) => $$"""
         akka.persistence {
           journal.plugin = "akka.persistence.journal.sql"
           journal.sql {

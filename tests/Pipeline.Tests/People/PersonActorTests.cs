@@ -136,6 +136,37 @@ public sealed class PersonActorTests : IDisposable
         Assert.Equal(Homes.Home("acc").Priority.Lane, result.Lane);
     }
 
+    [Fact]
+    public async Task Scenarios_end_the_same_through_actors_and_a_journal()
+    {
+        await using var host = await PeopleHost.Start(_file);
+
+        await Task.WhenAll(Scenario.All().Select(scenario => Play(host, scenario)));
+    }
+
+    private static async Task Play(PeopleHost host, Scenario scenario)
+    {
+        var warnings = new List<(string Type, int Event)>();
+        for (var at = 0; at < scenario.Events.Length; at++)
+        {
+            var captured = scenario.Events[at];
+            var home = new PersonId(scenario.Id, captured.DistinctId);
+            var applied = await host.Apply(new ApplyEvents(home, captured.DistinctId, [new EventAt(at, captured)]));
+            warnings.AddRange(Assert.Single(applied.Results).Warnings.Select(warning => (warning.Type, at)));
+        }
+
+        var persons = new List<PersonSnapshot>();
+        foreach (var id in scenario.Ids())
+        {
+            if (await host.Ask<object>(new GetPerson(new PersonId(scenario.Id, id))) is PersonFound found)
+            {
+                persons.Add(found.Person);
+            }
+        }
+
+        Assert.Equal(scenario.Lines(), scenario.Lines(persons, warnings));
+    }
+
     private static ApplyEvents Command(string distinctId, params (long Offset, CaptureEvent Event)[] events) =>
         new(Homes.Home(distinctId), distinctId, [.. events.Select(at => new EventAt(at.Offset, at.Event))]);
 

@@ -1,0 +1,62 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using Akka.Persistence;
+using Akka.Persistence.Journal;
+using VarianceActors.Pipeline.People;
+
+namespace VarianceActors.Pipeline.Tests.People;
+
+/// <summary>A crash at one of the writes of some homes: before it is durable, or after it and before anything is sent.</summary>
+internal sealed class Crash(int atWrite, bool afterIt)
+{
+    private int _writes;
+
+    public int Writes => _writes;
+
+    public bool AfterIt => afterIt;
+
+    /// <summary>Counts a write; true if this is the one.</summary>
+    public bool IsNow() => Interlocked.Increment(ref _writes) == atWrite;
+}
+
+/// <summary>A journal in memory whose writes fail where a test wants it; a persistent actor stops when a write fails.</summary>
+internal sealed class CrashingJournal : MemoryJournal
+{
+    public const string Config = """
+        akka.persistence {
+          journal.plugin = "crashing"
+          snapshot-store.plugin = "akka.persistence.snapshot-store.local"
+        }
+        crashing {
+          class = "VarianceActors.Pipeline.Tests.People.CrashingJournal, VarianceActors.Pipeline.Tests"
+          plugin-dispatcher = "akka.actor.default-dispatcher"
+          circuit-breaker.max-failures = 100000
+        }
+        """;
+
+    private static readonly ConcurrentDictionary<string, Crash> Crashes = new();
+
+    public static void Plan(Crash crash, IEnumerable<PersonId> homes)
+    {
+        foreach (var home in homes)
+        {
+            Crashes[home.PersistenceId] = crash;
+        }
+    }
+
+    protected override async Task<IImmutableList<Exception>> WriteMessagesAsync(
+        IEnumerable<AtomicWrite> messages,
+        CancellationToken cancellationToken)
+    {
+        var writes = messages.ToArray();
+        var crash = Crashes.GetValueOrDefault(writes[0].PersistenceId);
+        var isNow = crash?.IsNow() is true;
+        if (isNow && !crash!.AfterIt)
+        {
+            throw new IOException("Crashed before the write.");
+        }
+
+        var results = await base.WriteMessagesAsync(writes, cancellationToken);
+        return isNow ? throw new IOException("Crashed after the write.") : results;
+    }
+}
