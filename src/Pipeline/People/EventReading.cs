@@ -57,6 +57,9 @@ public sealed record EventReading(
             warnings.DrainToImmutable());
     }
 
+    /// <summary>The three events that may ask for a merge.</summary>
+    internal static bool IsMergeEvent(string name) => name is Identify or CreateAlias or MergeDangerously;
+
     // In PostHog's order: the header, then mistyped ids, then the personless flag (posthog.md A2).
     private static string? Drop(CaptureEvent captured, PropertyScan scan)
     {
@@ -142,8 +145,6 @@ public sealed record EventReading(
             ("distinctId", captured.DistinctId),
             ("eventUuid", captured.Uuid.ToString()),
             ("event", captured.Event)));
-
-    private static bool IsMergeEvent(string name) => name is Identify or CreateAlias or MergeDangerously;
 
     // PostHog's AI lane only reads persons.
     private static bool IsAiEvent(string name) => name.StartsWith("$ai_", StringComparison.Ordinal);

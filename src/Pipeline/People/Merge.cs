@@ -65,7 +65,8 @@ public readonly record struct MergeId(string DistinctId, long Offset);
 public readonly record struct MergeAsk(MergeKind Kind, string SourceId, string TargetId)
 {
     /// <summary>True if an event must reach its person alone, because the merge it asks for takes time.</summary>
-    public static bool IsIn(CaptureEvent captured) => EventReading.Of(captured).Merge is not null;
+    public static bool IsIn(CaptureEvent captured) =>
+        EventReading.IsMergeEvent(captured.Event) && EventReading.Of(captured).Merge is not null;
 }
 
 /// <summary>A merge as messages name it.</summary>

@@ -58,7 +58,7 @@ public static class MergePolicy
             ? source.Members.SetItems(target.Members)
             : target.Members.SetItems(source.Members),
         target.Pending.AddRange(source.Pending),
-        target.Refused.SetItems(source.Refused));
+        Join(source.Refused, target.Refused));
 
     /// <summary>Settles a merge: the target's person asserts identity, then takes the event's update.</summary>
     /// <param name="root">The set as <see cref="Join(PersonRoot, PersonRoot)"/> left it, or unchanged for
@@ -156,6 +156,23 @@ public static class MergePolicy
             Properties = PersonProperties.Merge(source.Properties, target.Properties),
             Version = Math.Max(source.Version, target.Version),
         };
+    }
+
+    // Both may have refused one child: only its newest seal counts.
+    private static ImmutableDictionary<string, RefusedSeal> Join(
+        ImmutableDictionary<string, RefusedSeal> source,
+        ImmutableDictionary<string, RefusedSeal> target)
+    {
+        var joined = target.ToBuilder();
+        foreach (var (child, seal) in source)
+        {
+            if (!joined.TryGetValue(child, out var other) || other.Number < seal.Number)
+            {
+                joined[child] = seal;
+            }
+        }
+
+        return joined.ToImmutable();
     }
 
     private static ImmutableArray<int> Winners(PersonProfile? profile, PropertyUpdate update, MergeResult result) =>

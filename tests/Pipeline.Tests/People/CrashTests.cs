@@ -1,4 +1,5 @@
 using System.Text;
+using Akka.Actor;
 using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Sources;
 using Xunit;
@@ -29,6 +30,31 @@ public sealed class CrashTests
         Assert.InRange(calm.Writes, 15, 60);
         Assert.All(crashed, outcome => Assert.Equal(expected, outcome.Told));
         Assert.All(crashed, outcome => Assert.True(outcome.crash.Writes >= outcome.run.at, "the crash never happened"));
+    }
+
+    [Fact]
+    public async Task A_home_that_must_leave_memory_with_a_merge_under_way_comes_back_and_finishes_it()
+    {
+        var options = new PeopleOptions { IdleTimeout = TimeSpan.FromMilliseconds(300), Shards = 8 };
+        await using var host = await PeopleHost.StartOn(CrashingJournal.Config, options);
+        PersonId[] homes = [new("idle", "acc"), new("idle", "dev")];
+        var (lower, higher) = homes[0].Priority < homes[1].Priority ? (homes[0], homes[1]) : (homes[1], homes[0]);
+        var gate = new TaskCompletionSource();
+        CrashingJournal.HoldUntil(gate.Task, higher);
+        var identify = Captured.Event("$identify", lower.DistinctId, $$"""{"$anon_distinct_id":"{{higher.DistinctId}}"}""");
+        host.People.Tell(new ApplyEvents(lower, lower.DistinctId, [new EventAt(1, identify)]));
+        var first = await host.ActorOf(lower);
+
+        // Its target cannot answer, so it is sealed and idle; nobody asks it again, and it has to leave.
+        await first.WatchAsync();
+        gate.SetResult();
+        var found = await host.Ask<PersonFound>(new GetPerson(higher));
+        while (found.Person.DistinctIds.Length < 2)
+        {
+            found = await host.Ask<PersonFound>(new GetPerson(higher));
+        }
+
+        Assert.Equal(lower.DistinctId, found.Person.UserId);
     }
 
     // Births, a merge, an attachment, a refusal, opposite merges of the same pair, and events afterwards.

@@ -35,6 +35,7 @@ internal sealed class CrashingJournal : MemoryJournal
         """;
 
     private static readonly ConcurrentDictionary<string, Crash> Crashes = new();
+    private static readonly ConcurrentDictionary<string, Task> Gates = new();
 
     public static void Plan(Crash crash, IEnumerable<PersonId> homes)
     {
@@ -44,12 +45,16 @@ internal sealed class CrashingJournal : MemoryJournal
         }
     }
 
+    /// <summary>Writes of a home wait until the task is done.</summary>
+    public static void HoldUntil(Task opened, PersonId home) => Gates[home.PersistenceId] = opened;
+
     protected override async Task<IImmutableList<Exception>> WriteMessagesAsync(
         IEnumerable<AtomicWrite> messages,
         CancellationToken cancellationToken)
     {
         var writes = messages.ToArray();
         var crash = Crashes.GetValueOrDefault(writes[0].PersistenceId);
+        await Gates.GetValueOrDefault(writes[0].PersistenceId, Task.CompletedTask);
         var isNow = crash?.IsNow() is true;
         if (isNow && !crash!.AfterIt)
         {

@@ -198,6 +198,23 @@ public sealed class MergePolicyTests
         Assert.Equal(("1", "2", 0L), (born.Properties["k"].Json, born.Properties["o"].Json, born.Version));
     }
 
+    [Theory]
+    [InlineData(1, 2)]
+    [InlineData(2, 1)]
+    public void Of_two_refusals_of_one_child_the_newest_seal_counts(long sources, long targets)
+    {
+        var joined = MergePolicy.Join(Refusing("a", sources), Refusing("b", targets));
+
+        Assert.Equal(2, joined.Refused["child"].Number);
+    }
+
+    private static PersonRoot Refusing(string id, long number)
+    {
+        var root = PersonState.Unborn(Homes.Home(id)).Root;
+        var refusal = new MergeRefusal(RefusalReason.Settled, null);
+        return root with { Refused = root.Refused.Add("child", new RefusedSeal(number, refusal)) };
+    }
+
     [Fact]
     public void A_thousand_ids_make_one_person_and_a_shallow_tree()
     {

@@ -65,6 +65,25 @@ internal sealed class PeopleHost : IAsyncDisposable
     public async Task<PersonSnapshot?> Find(string distinctId) =>
         (await Ask<object>(new GetPerson(Homes.Home(distinctId)))) is PersonFound found ? found.Person : null;
 
+    /// <summary>The live actor of a home.</summary>
+    public async Task<IActorRef> ActorOf(PersonId home)
+    {
+        using var deadline = new CancellationTokenSource(Patience);
+        while (true)
+        {
+            try
+            {
+                return await System
+                    .ActorSelection(People.Path / "*" / Uri.EscapeDataString(home.EntityId))
+                    .ResolveOne(TimeSpan.FromMilliseconds(200), deadline.Token);
+            }
+            catch (ActorNotFoundException) when (!deadline.IsCancellationRequested)
+            {
+                // Its shard is still starting.
+            }
+        }
+    }
+
     /// <summary>Asks until it is answered, as the ingest actor does.</summary>
     public async Task<T> Ask<T>(IPersonMessage message)
     {

@@ -103,9 +103,7 @@ public sealed class PersonActorTests : IDisposable
         var options = PeopleHost.Options(options => options.IdleTimeout = TimeSpan.FromMilliseconds(400));
         await using var host = await PeopleHost.Start(_file, options);
         await host.Apply(Command("vis", (1, Captured.Event("seen", "vis", """{"$set":{"plan":"pro"}}"""))));
-        var actor = await host.System
-            .ActorSelection(host.People.Path / "*" / Uri.EscapeDataString(Homes.Home("vis").EntityId))
-            .ResolveOne(TimeSpan.FromSeconds(5));
+        var actor = await host.ActorOf(Homes.Home("vis"));
 
         await actor.WatchAsync();
 
