@@ -36,7 +36,7 @@ internal static class Traffic
         var person = number * 7919 % Persons;
         var page = Pages[number % Pages.Length];
         writer.WriteStartObject();
-        writer.WriteString("uuid", Guid.CreateVersion7());
+        writer.WriteString("uuid", Guid.CreateVersion7(TimeProvider.System.GetUtcNow()));
         writer.WriteString("event", number % 3 == 0 ? "report opened" : "$pageview");
         writer.WriteString("distinct_id", $"user-{person}");
         writer.WriteString("timestamp", "2026-03-01T09:00:00.000Z");
