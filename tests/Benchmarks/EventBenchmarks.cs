@@ -1,15 +1,31 @@
+using System.Collections.Immutable;
 using BenchmarkDotNet.Attributes;
 using VarianceActors.Pipeline.Mapping;
+using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Sources;
 
 namespace VarianceActors.Benchmarks;
 
 /// <summary>What one event costs before anything is stored: decoding a batch of a hundred, and mapping each event.</summary>
+[InProcess]
 [MemoryDiagnoser]
 public class EventBenchmarks
 {
     private const int Events = 100;
     private static readonly DateTimeOffset Now = new(2026, 3, 1, 9, 0, 1, TimeSpan.Zero);
+    private static readonly MappingOptions Options = new();
+    private static readonly PersonSnapshot Ada = new(
+        Guid.Parse("0198c2a0-3333-5000-8000-000000000001"),
+        ["user-1", "device-1"],
+        "user-1",
+        IsIdentified: true,
+        Now,
+        ImmutableDictionary<string, JsonValue>.Empty
+            .Add("email", new JsonValue("\"ada@example.com\""))
+            .Add("name", new JsonValue("\"Ada\""))
+            .Add("plan", new JsonValue("\"pro\"")),
+        Version: 7);
+
     private readonly byte[] _body = Traffic.Batch("phc_bench", 0, Events);
     private readonly SourcesOptions _limits = new()
     {
@@ -40,6 +56,20 @@ public class EventBenchmarks
         foreach (var captured in _events)
         {
             bytes += PluginMapping.Map(captured).Messages.Sum(message => message.Body.Length);
+        }
+
+        return bytes;
+    }
+
+    /// <summary>Map with the mapping <c>contacts</c>, for an identified person whose contact does not change, per event.</summary>
+    [Benchmark(OperationsPerInvoke = Events)]
+    public int MapContacts()
+    {
+        var bytes = 0;
+        foreach (var captured in _events)
+        {
+            bytes += ContactsMapping.Map(captured, Ada, EventChange.None, account: null, Options).Messages
+                .Sum(message => message.Body.Length);
         }
 
         return bytes;
