@@ -16,6 +16,7 @@ public readonly record struct MappedEvent(
 
 /// <summary>A connection's mapping: a pure function from one event and its person to messages.</summary>
 /// <param name="captured">The event.</param>
-/// <param name="person">The person after the event; null if there is none (personless, unborn or no distinct id).</param>
+/// <param name="person">The person after the event; null if there is none (personless, unborn or no distinct
+/// id).</param>
 /// <param name="change">What the event changed.</param>
 public delegate MappedEvent MapEvent(CaptureEvent captured, PersonSnapshot? person, EventChange change);

@@ -21,7 +21,8 @@ internal static class AutomaticProperties
         "ttclid", "rdt_cid", "irclid", "_kx", "epik", "qclid", "sccid",
     ];
 
-    /// <summary>Each name with the one that keeps its first value: <c>$initial_</c> and the name without its <c>$</c>.</summary>
+    /// <summary>Each name with the one that keeps its first value: <c>$initial_</c> and the name without its
+    /// <c>$</c>.</summary>
     public static FrozenDictionary<string, string> InitialByName { get; } =
         Names.ToFrozenDictionary(name => name, name => $"$initial_{name.TrimStart('$')}", StringComparer.Ordinal);
 }

@@ -27,7 +27,8 @@ public sealed record EventReading(
 
     /// <summary>Reads an event that has a distinct id.</summary>
     /// <param name="captured">The event.</param>
-    /// <param name="blockedIds">Ids that a connection bars from merges, beside PostHog's illegal ones; null means none.</param>
+    /// <param name="blockedIds">Ids that a connection bars from merges, beside PostHog's illegal ones; null means
+    /// none.</param>
     public static EventReading Of(CaptureEvent captured, IReadOnlySet<string>? blockedIds = null)
     {
         var scan = PropertyScan.Of(captured);
@@ -36,7 +37,8 @@ public sealed record EventReading(
         if (Drop(captured, scan) is { } refusal)
         {
             warnings.Add(Warn(captured, refusal));
-            return new EventReading(refusal, false, false, false, PropertyUpdate.None, null, warnings.DrainToImmutable());
+            var all = warnings.DrainToImmutable();
+            return new EventReading(refusal, false, false, false, PropertyUpdate.None, null, all);
         }
 
         if (scan.ProfileFlag is ProfileFlag.Unreadable)
@@ -82,7 +84,8 @@ public sealed record EventReading(
         };
     }
 
-    // Step 1 and 2 of posthog.md A3: the same id asks for nothing; an unmergeable id is an ordinary event with a warning.
+    // Step 1 and 2 of posthog.md A3: the same id asks for nothing; an unmergeable id is an ordinary event with a
+    // warning.
     private static MergeAsk? Ask(
         CaptureEvent captured,
         PropertyScan scan,

@@ -15,7 +15,8 @@ public enum Next
     /// <summary>It goes on to <see cref="PersonState.Upwards"/>, with its sender.</summary>
     Forward,
 
-    /// <summary>It is dropped, and whoever sent it asks again: this is a stale copy of a home, soon to be stopped by the
+    /// <summary>It is dropped, and whoever sent it asks again: this is a stale copy of a home, soon to be stopped by
+    /// the
     /// journal's key.</summary>
     Drop,
 }
@@ -23,8 +24,10 @@ public enum Next
 /// <summary>What a message makes a home do.</summary>
 /// <param name="State">The state once the facts are durable.</param>
 /// <param name="Facts">To be persisted together, before anything else is done.</param>
-/// <param name="Sends">To be sent once the facts are durable; may be lost, because whoever needs them asks again.</param>
-/// <param name="Outcomes">The answer to <see cref="ApplyEvents"/>, once the facts are durable; empty if there is none yet.</param>
+/// <param name="Sends">To be sent once the facts are durable; may be lost, because whoever needs them asks
+/// again.</param>
+/// <param name="Outcomes">The answer to <see cref="ApplyEvents"/>, once the facts are durable; empty if there is none
+/// yet.</param>
 /// <param name="Next">What becomes of the message.</param>
 public sealed record Step(
     PersonState State,
@@ -33,7 +36,8 @@ public sealed record Step(
     ImmutableArray<EventOutcome> Outcomes,
     Next Next);
 
-/// <summary>Seal, Absorb, Link: how the homes of distinct ids become one person, whatever is lost, repeated or reordered.</summary>
+/// <summary>Seal, Absorb, Link: how the homes of distinct ids become one person, whatever is lost, repeated or
+/// reordered.</summary>
 /// <remarks>A root is only ever linked under a root of higher priority, so no order of messages can make a cycle or a
 /// deadlock. Which side is source or target of a merge decides the policy, never the direction of the link.</remarks>
 public static class HomeNode
@@ -65,7 +69,8 @@ public static class HomeNode
             : [.. state.Root.Pending.Select(IPersonMessage (pending) => AskToUnite(state, pending))];
     }
 
-    /// <summary>Two sets as one, before the merge's event is applied; the target's is the one with the event's distinct id.</summary>
+    /// <summary>Two sets as one, before the merge's event is applied; the target's is the one with the event's
+    /// distinct id.</summary>
     internal static PersonRoot Join(PersonRoot here, PersonRoot absorbed, MergeId merge) =>
         absorbed.Members.ContainsKey(merge.DistinctId)
             ? MergePolicy.Join(here, absorbed)
@@ -280,7 +285,8 @@ public static class HomeNode
         var frozen = state.Root;
         if (rules.Faults.HasFlag(ProtocolFaults.CursorsNotMoved))
         {
-            frozen = frozen with { Members = frozen.Members.ToImmutableDictionary(pair => pair.Key, _ => Member.Unheard) };
+            var members = frozen.Members.ToImmutableDictionary(pair => pair.Key, _ => Member.Unheard);
+            frozen = frozen with { Members = members };
         }
 
         if (rules.Faults.HasFlag(ProtocolFaults.PendingMergeNotMoved))

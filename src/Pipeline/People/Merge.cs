@@ -41,7 +41,8 @@ public enum RefusalReason : byte
     /// <summary>The source is identified (posthog.md A3.7).</summary>
     AlreadyIdentified = 1,
 
-    /// <summary>The source is identified, the target unseen, and the connection guards against that quirk (A4).</summary>
+    /// <summary>The source is identified, the target unseen, and the connection guards against that quirk
+    /// (A4).</summary>
     AttachToIdentified = 2,
 
     /// <summary>The connection's limit of distinct ids for one person.</summary>
@@ -54,7 +55,8 @@ public enum RefusalReason : byte
     Settled = 5,
 }
 
-/// <summary>A merge by the event that asked for it: that event's distinct id and its offset, which no other event has.</summary>
+/// <summary>A merge by the event that asked for it: that event's distinct id and its offset, which no other event
+/// has.</summary>
 /// <remarks>Not the event's uuid: posthog.md A9 lets two merges share one.</remarks>
 public readonly record struct MergeId(string DistinctId, long Offset);
 
@@ -79,5 +81,6 @@ public sealed record PendingMerge(MergeAsk Ask, AppliedEvent Event)
     internal Merge Merge => new(new MergeId(Event.DistinctId, Event.Offset), Ask);
 }
 
-/// <summary>Why two persons stay apart, and PostHog's warning for it; none for <see cref="RefusalReason.Settled"/>.</summary>
+/// <summary>Why two persons stay apart, and PostHog's warning for it; none for
+/// <see cref="RefusalReason.Settled"/>.</summary>
 public sealed record MergeRefusal(RefusalReason Reason, IngestionWarning? Warning);

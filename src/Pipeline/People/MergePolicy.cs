@@ -50,7 +50,8 @@ public static class MergePolicy
         _ => MergeResult.Merged,
     };
 
-    /// <summary>The set of two sets, before the event's own update: members and all, and the person they have together.</summary>
+    /// <summary>The set of two sets, before the event's own update: members and all, and the person they have
+    /// together.</summary>
     public static PersonRoot Join(PersonRoot source, PersonRoot target) => new(
         Join(source.Profile, target.Profile),
         target.Ids.AddRange(source.Ids),

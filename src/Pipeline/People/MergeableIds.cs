@@ -10,7 +10,8 @@ public static class MergeableIds
 
     private static readonly string[] AnyCase =
     [
-        "anonymous", "guest", "distinctid", "distinct_id", "id", "not_authenticated", "email", "undefined", "true", "false",
+        "anonymous", "guest", "distinctid", "distinct_id", "id", "not_authenticated", "email", "undefined",
+        "true", "false",
     ];
 
     private static readonly string[] Exact = ["[object Object]", "NaN", "None", "none", "null", "0", "undefined"];
@@ -48,5 +49,6 @@ public static class MergeableIds
     // JavaScript's trim also takes the byte order mark away.
     private static bool IsBlank(string id) => id.AsSpan().Trim().Trim('\uFEFF').Trim().IsEmpty;
 
-    private static IEnumerable<string> Quoted(string[] ids) => ids.SelectMany(id => new[] { id, $"'{id}'", $"\"{id}\"" });
+    private static IEnumerable<string> Quoted(string[] ids) =>
+        ids.SelectMany(id => new[] { id, $"'{id}'", $"\"{id}\"" });
 }

@@ -5,7 +5,8 @@ using VarianceActors.Pipeline.Outbox;
 
 namespace VarianceActors.Pipeline.People;
 
-/// <summary>What one event became: everything a mapping needs, and what the ledger needs if there is nothing to map.</summary>
+/// <summary>What one event became: everything a mapping needs, and what the ledger needs if there is nothing to
+/// map.</summary>
 /// <param name="At">The event.</param>
 /// <param name="Person">The person after it; null if there is none.</param>
 /// <param name="Change">What it changed.</param>
@@ -27,7 +28,8 @@ public sealed record Decision(
     ImmutableArray<PersonFact> Facts,
     ImmutableArray<EventOutcome> Outcomes);
 
-/// <summary>The rules of an open root: events become facts, facts become state. Merging is in <see cref="HomeNode"/>.</summary>
+/// <summary>The rules of an open root: events become facts, facts become state. Merging is in
+/// <see cref="HomeNode"/>.</summary>
 public static class Person
 {
     /// <summary>Applies a command's events to a person whose root is open and waits for no merge.</summary>
@@ -156,7 +158,8 @@ public static class Person
         var applied = Applied(at, from, update);
         if (PersonProperties.IsTooLarge(profile?.Properties, update, won))
         {
-            return new PersonFact.EventApplied(applied with { Update = PropertyUpdate.None }, [], false, [TooLarge(applied)]);
+            var rejected = applied with { Update = PropertyUpdate.None };
+            return new PersonFact.EventApplied(rejected, [], false, [TooLarge(applied)]);
         }
 
         return profile is not null && won.IsEmpty

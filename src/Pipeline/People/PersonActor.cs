@@ -7,7 +7,8 @@ using VarianceActors.Pipeline.Sources;
 
 namespace VarianceActors.Pipeline.People;
 
-/// <summary>The shell around <see cref="HomeNode"/>: durability, addresses and time for the home of one distinct id.</summary>
+/// <summary>The shell around <see cref="HomeNode"/>: durability, addresses and time for the home of one distinct
+/// id.</summary>
 public sealed class PersonActor : ReceivePersistentActor, IWithTimers
 {
     private const int WaitingMax = 1_000;
@@ -31,10 +32,10 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
         Command<IPersonMessage>(message => Handle(message, Sender));
         Command<Retry>(_ => Continue());
         Command<Retire>(_ => Leave());
-        Command<SaveSnapshotSuccess>(saved => DeleteSnapshots(new SnapshotSelectionCriteria(saved.Metadata.SequenceNr - 1)));
-        Command<SaveSnapshotFailure>(failed => _log.Warning(failed.Cause, "Snapshot of {PersistenceId} failed", PersistenceId));
+        Command<SaveSnapshotSuccess>(DeleteOlder);
+        Command<SaveSnapshotFailure>(failed => Warn(failed.Cause, "save a snapshot"));
         Command<DeleteSnapshotsSuccess>(_ => { });
-        Command<DeleteSnapshotsFailure>(failed => _log.Warning(failed.Cause, "Old snapshots of {PersistenceId} stay", PersistenceId));
+        Command<DeleteSnapshotsFailure>(failed => Warn(failed.Cause, "delete old snapshots"));
     }
 
     /// <inheritdoc />
@@ -95,7 +96,8 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
         else if (message is ApplyEvents { DistinctId: var distinctId })
         {
             var map = _shell.Mapping(state.Id.ConnectionId);
-            sender.Tell(new EventsApplied(distinctId, [.. step.Outcomes.Select(outcome => Result(state, outcome, map))]));
+            var results = step.Outcomes.Select(outcome => Result(state, outcome, map));
+            sender.Tell(new EventsApplied(distinctId, [.. results]));
         }
     }
 
@@ -164,6 +166,12 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
             SaveSnapshot(state);
         }
     }
+
+    private void DeleteOlder(SaveSnapshotSuccess saved) =>
+        DeleteSnapshots(new SnapshotSelectionCriteria(saved.Metadata.SequenceNr - 1));
+
+    private void Warn(Exception cause, string attempt) =>
+        _log.Warning(cause, "{PersistenceId} could not {Attempt}", PersistenceId, attempt);
 
     private void Send(IEnumerable<IPersonMessage> messages)
     {

@@ -10,10 +10,12 @@ namespace VarianceActors.Pipeline.People;
 /// <param name="Offset">The highest offset applied.</param>
 public readonly record struct Cursor(string DistinctId, long Offset);
 
-/// <summary>An event as a person's history keeps it: its own update whole, so that history can be replayed with other merges.</summary>
+/// <summary>An event as a person's history keeps it: its own update whole, so that history can be replayed with other
+/// merges.</summary>
 /// <param name="DistinctId">The id it came through.</param>
 /// <param name="Offset">Its offset in that id's partition.</param>
-/// <param name="BatchFrom">The offset of the first event of its command; what was kept for repeats before it is due no more.</param>
+/// <param name="BatchFrom">The offset of the first event of its command; what was kept for repeats before it is due no
+/// more.</param>
 /// <param name="Uuid">Its uuid; two events may share one.</param>
 /// <param name="Name">Its name.</param>
 /// <param name="Timestamp">When it happened.</param>
@@ -31,7 +33,8 @@ public sealed record AppliedEvent(
 /// <param name="Merge">The merge, pending until this.</param>
 /// <param name="Result">The result; with <see cref="MergeResult.Refused"/> the reason follows.</param>
 /// <param name="Refusal">Why, if refused.</param>
-/// <param name="Won">Positions in the event's update (<see cref="PropertyUpdate.NameAt"/>) that changed the person.</param>
+/// <param name="Won">Positions in the event's update (<see cref="PropertyUpdate.NameAt"/>) that changed the
+/// person.</param>
 /// <param name="UserId">The person's user id from now on.</param>
 /// <param name="UserIdSource">Who asserted it.</param>
 /// <param name="Change">What the mapping is told, now and on repeats.</param>
@@ -46,7 +49,8 @@ public sealed record SettledMerge(
     EventChange Change,
     ImmutableArray<IngestionWarning> Warnings);
 
-/// <summary>What happened to a home. The journal holds these and nothing else; a change of meaning is a new record.</summary>
+/// <summary>What happened to a home. The journal holds these and nothing else; a change of meaning is a new
+/// record.</summary>
 public abstract record PersonFact
 {
     private PersonFact()

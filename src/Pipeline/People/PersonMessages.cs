@@ -19,8 +19,10 @@ public interface IPersonMessage
 /// <param name="Event">The event; has a distinct id.</param>
 public sealed record EventAt(long Offset, CaptureEvent Event);
 
-/// <summary>Apply consecutive events of one distinct id, in offset order; answered by <see cref="EventsApplied"/>.</summary>
-/// <remarks>The first event is the first one whose result is not committed: results before it are forgotten. An event that
+/// <summary>Apply consecutive events of one distinct id, in offset order; answered by
+/// <see cref="EventsApplied"/>.</summary>
+/// <remarks>The first event is the first one whose result is not committed: results before it are forgotten. An event
+/// that
 /// <see cref="MergeAsk.IsIn">asks for a merge</see> comes alone. May be sent again, also cut differently, until the
 /// answer comes.</remarks>
 /// <param name="To">The distinct id's home.</param>
@@ -37,11 +39,13 @@ public sealed record ApplyEvents(PersonId To, string DistinctId, ImmutableArray<
 
 /// <summary>What events became; everything they changed is durable.</summary>
 /// <param name="DistinctId">The distinct id of all events.</param>
-/// <param name="Results">In offset order from the first event of the command on; one for each of its events, except that
+/// <param name="Results">In offset order from the first event of the command on; one for each of its events, except
+/// that
 /// an event that asks for a merge ends the row before it or after it if it did not come alone.</param>
 public sealed record EventsApplied(string DistinctId, ImmutableArray<EventResult> Results);
 
-/// <summary>Who is behind a distinct id? Answered by <see cref="PersonFound"/> or <see cref="PersonNotFound"/>.</summary>
+/// <summary>Who is behind a distinct id? Answered by <see cref="PersonFound"/> or
+/// <see cref="PersonNotFound"/>.</summary>
 /// <param name="To">The distinct id's home.</param>
 public sealed record GetPerson(PersonId To) : IPersonMessage
 {

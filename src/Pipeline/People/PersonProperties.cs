@@ -9,7 +9,8 @@ using Properties = System.Collections.Immutable.ImmutableDictionary<
 
 namespace VarianceActors.Pipeline.People;
 
-/// <summary>How an update meets the properties that a person has (posthog.md A6): one pass against a snapshot.</summary>
+/// <summary>How an update meets the properties that a person has (posthog.md A6): one pass against a
+/// snapshot.</summary>
 public static class PersonProperties
 {
     /// <summary>PostHog's limit for a person's stored properties, in bytes of JSON.</summary>
@@ -102,12 +103,14 @@ public static class PersonProperties
         return after.ToImmutable();
     }
 
-    /// <summary>Source's properties overlaid by target's, which win every conflict, even with a null (posthog.md A3).</summary>
+    /// <summary>Source's properties overlaid by target's, which win every conflict, even with a null (posthog.md
+    /// A3).</summary>
     public static Properties Merge(Properties source, Properties target) =>
         source.IsEmpty ? target : source.SetItems(target);
 
     /// <summary>Positions that turn <paramref name="merged"/> into what PostHog's two passes after a merge leave: first
-    /// <c>$set_once</c>, <c>$set</c> and <c>$unset</c> on top, then the ordinary pass, in which a property that the first
+    /// <c>$set_once</c>, <c>$set</c> and <c>$unset</c> on top, then the ordinary pass, in which a property that the
+    /// first
     /// pass removed is absent and lands again.</summary>
     public static ImmutableArray<int> WinnersAfterMerge(Properties merged, PropertyUpdate update)
     {

@@ -14,7 +14,8 @@ public enum AttachUnseen
 
 /// <summary>Refusals that a connection adds to PostHog's.</summary>
 /// <param name="DistinctIdsMax">Most distinct ids of one person; 0 means no limit.</param>
-/// <param name="KeepWorkDomainsApart">Refuses to merge persons whose <c>email</c> addresses are of different companies.</param>
+/// <param name="KeepWorkDomainsApart">Refuses to merge persons whose <c>email</c> addresses are of different
+/// companies.</param>
 /// <param name="FreeMailDomains">Domains in lower case that are no company's.</param>
 /// <param name="BlockedIds">Distinct ids that must not take part in merges, beside PostHog's illegal ones.</param>
 public sealed record MergeGuards(
@@ -28,7 +29,8 @@ public sealed record MergeGuards(
 }
 
 /// <summary>What a connection decides about its persons.</summary>
-/// <param name="UpdateAllProperties">PostHog's PERSON_PROPERTIES_UPDATE_ALL: also write changes of filtered properties only.</param>
+/// <param name="UpdateAllProperties">PostHog's PERSON_PROPERTIES_UPDATE_ALL: also write changes of filtered properties
+/// only.</param>
 /// <param name="AttachUnseen">The attach quirk.</param>
 /// <param name="Guards">Refusals beyond PostHog's.</param>
 public sealed record PersonRules(bool UpdateAllProperties, AttachUnseen AttachUnseen, MergeGuards Guards)

@@ -7,7 +7,8 @@ using Akka.Serialization;
 
 namespace VarianceActors.Pipeline.People;
 
-/// <summary>Everything of people that crosses a node or enters the journal. Manifests are for ever: a change of meaning is
+/// <summary>Everything of people that crosses a node or enters the journal. Manifests are for ever: a change of
+/// meaning is
 /// a new type with a new manifest.</summary>
 public sealed class PersonSerializer(ExtendedActorSystem system) : SerializerWithStringManifest(system)
 {

@@ -4,7 +4,8 @@ using System.Text;
 
 namespace VarianceActors.Pipeline.People;
 
-/// <summary>PostHog's person uuid (posthog.md A7): UUIDv5 of <c>{team}:{distinct id}</c>, so it can be computed anywhere.</summary>
+/// <summary>PostHog's person uuid (posthog.md A7): UUIDv5 of <c>{team}:{distinct id}</c>, so it can be computed
+/// anywhere.</summary>
 /// <remarks>The team's number is not known here; the connection's id stands in its place.</remarks>
 public static class PersonUuid
 {

@@ -25,7 +25,8 @@ internal enum ProfileFlag
 /// <param name="IsMistyped">Neither a string nor null.</param>
 internal readonly record struct NamedId(bool IsThere, string? Text, bool IsMistyped);
 
-/// <summary>One pass over an event's JSON that picks out what concerns persons and builds no tree of the rest.</summary>
+/// <summary>One pass over an event's JSON that picks out what concerns persons and builds no tree of the
+/// rest.</summary>
 internal sealed class PropertyScan
 {
     private const int NameCharsMax = 32;

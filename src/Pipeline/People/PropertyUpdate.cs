@@ -9,7 +9,8 @@ public readonly record struct NamedValue(string Name, JsonValue Value);
 
 /// <summary>What one event asks of its person's properties, automatic ones included (posthog.md A6).</summary>
 /// <param name="Set">Names are unique; replaces.</param>
-/// <param name="SetOnce">Names are unique and none is in <paramref name="Set"/>, which wins; fills what is absent.</param>
+/// <param name="SetOnce">Names are unique and none is in <paramref name="Set"/>, which wins; fills what is
+/// absent.</param>
 /// <param name="Unset">Names are unique; removes.</param>
 public sealed record PropertyUpdate(
     ImmutableArray<NamedValue> Set,

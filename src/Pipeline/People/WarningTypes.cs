@@ -1,6 +1,7 @@
 namespace VarianceActors.Pipeline.People;
 
-/// <summary>PostHog's names of the ingestion warnings that persons give (posthog.md A11), and ours for our own guards.</summary>
+/// <summary>PostHog's names of the ingestion warnings that persons give (posthog.md A11), and ours for our own
+/// guards.</summary>
 public static class WarningTypes
 {
     /// <summary>The source is identified and the event is not <c>$merge_dangerously</c>.</summary>

@@ -21,7 +21,8 @@ internal static class Captured
         Guid? uuid = null,
         CaptureNotes notes = CaptureNotes.None)
     {
-        var json = $$"""{"event":{{Json(name)}},"distinct_id":{{Json(distinctId)}},"properties":{{properties}}{{topLevel}}}""";
+        var header = $"\"event\":{Json(name)},\"distinct_id\":{Json(distinctId)}";
+        var json = $$"""{{{header}},"properties":{{properties}}{{topLevel}}}""";
         return new CaptureEvent(
             uuid ?? Guid.NewGuid(),
             name,

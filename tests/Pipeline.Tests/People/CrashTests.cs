@@ -41,12 +41,16 @@ public sealed class CrashTests
         var (lower, higher) = homes[0].Priority < homes[1].Priority ? (homes[0], homes[1]) : (homes[1], homes[0]);
         var gate = new TaskCompletionSource();
         CrashingJournal.HoldUntil(gate.Task, higher);
-        var identify = Captured.Event("$identify", lower.DistinctId, $$"""{"$anon_distinct_id":"{{higher.DistinctId}}"}""");
+        var identify = Captured.Event(
+            "$identify",
+            lower.DistinctId,
+            $$"""{"$anon_distinct_id":"{{higher.DistinctId}}"}""");
         host.People.Tell(new ApplyEvents(lower, lower.DistinctId, [new EventAt(1, identify)]));
         var first = await host.ActorOf(lower);
 
         // Its target cannot answer, so it is sealed and idle; nobody asks it again, and it has to leave.
         await first.WatchAsync();
+        Assert.NotEqual(first, await host.ActorOf(lower));
         gate.SetResult();
         var found = await host.Ask<PersonFound>(new GetPerson(higher));
         while (found.Person.DistinctIds.Length < 2)

@@ -6,7 +6,8 @@ using VarianceActors.Pipeline.People;
 
 namespace VarianceActors.Pipeline.Tests.People;
 
-/// <summary>A crash at one of the writes of some homes: before it is durable, or after it and before anything is sent.</summary>
+/// <summary>A crash at one of the writes of some homes: before it is durable, or after it and before anything is
+/// sent.</summary>
 internal sealed class Crash(int atWrite, bool afterIt)
 {
     private int _writes;
@@ -19,7 +20,8 @@ internal sealed class Crash(int atWrite, bool afterIt)
     public bool IsNow() => Interlocked.Increment(ref _writes) == atWrite;
 }
 
-/// <summary>A journal in memory whose writes fail where a test wants it; a persistent actor stops when a write fails.</summary>
+/// <summary>A journal in memory whose writes fail where a test wants it; a persistent actor stops when a write
+/// fails.</summary>
 internal sealed class CrashingJournal : MemoryJournal
 {
     public const string Config = """

@@ -104,7 +104,10 @@ public sealed class EventReadingTests
     [InlineData("$create_alias", """{"alias":true}""", "invalid_alias")]
     [InlineData("$create_alias", """{"alias":1,"$anon_distinct_id":[]}""", "invalid_anon_distinct_id")]
     [InlineData("$merge_dangerously", """{"alias":["x"]}""", "invalid_alias")]
-    [InlineData("$identify", """{"$process_person_profile":false}""", "invalid_event_when_process_person_profile_is_false")]
+    [InlineData(
+        "$identify",
+        """{"$process_person_profile":false}""",
+        "invalid_event_when_process_person_profile_is_false")]
     public void PostHog_drops_the_whole_event(string name, string properties, string warning)
     {
         var reading = EventReading.Of(Captured.Event(name, "acc", properties));
@@ -120,12 +123,16 @@ public sealed class EventReadingTests
         EventReading.Of(Captured.Event("seen", new string('x', 401))).Refusal);
 
     [Fact]
-    public void What_the_door_altered_is_warned_of() => Assert.Equal(
-        ["distinct_id_truncated", "ignored_invalid_timestamp"],
-        EventReading.Of(Captured.Event(
-            "seen",
-            "vis",
-            notes: CaptureNotes.DistinctIdTruncated | CaptureNotes.TimestampInvalid)).Warnings.Select(warning => warning.Type));
+    public void What_the_door_altered_is_warned_of()
+    {
+        const CaptureNotes notes = CaptureNotes.DistinctIdTruncated | CaptureNotes.TimestampInvalid;
+
+        var reading = EventReading.Of(Captured.Event("seen", "vis", notes: notes));
+
+        Assert.Equal(
+            ["distinct_id_truncated", "ignored_invalid_timestamp"],
+            reading.Warnings.Select(warning => warning.Type));
+    }
 
     [Fact]
     public void An_illegal_id_is_warned_of_once_and_the_target_is_looked_at_first()
@@ -134,7 +141,10 @@ public sealed class EventReadingTests
 
         var warning = Assert.Single(reading.Warnings);
         Assert.Equal("cannot_merge_with_illegal_distinct_id", warning.Type);
-        Assert.Contains("\"illegalDistinctId\":\"guest\",\"otherDistinctId\":\"null\"", warning.Details, StringComparison.Ordinal);
+        Assert.StartsWith(
+            """{"illegalDistinctId":"guest","otherDistinctId":"null",""",
+            warning.Details,
+            StringComparison.Ordinal);
         Assert.Null(reading.Merge);
     }
 

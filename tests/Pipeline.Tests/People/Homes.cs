@@ -75,7 +75,8 @@ internal sealed class Homes(PersonRules? rules = null)
     {
         var step = HomeNode.Handle(State(message.To), message, _rules);
         _states[message.To] = step.State;
-        (_journals.TryGetValue(message.To, out var journal) ? journal : _journals[message.To] = []).AddRange(step.Facts);
+        _journals.TryAdd(message.To, []);
+        _journals[message.To].AddRange(step.Facts);
         foreach (var sent in step.Sends)
         {
             _network.Enqueue(sent);

@@ -103,8 +103,10 @@ public sealed class MergePolicyTests
 
         var warning = Assert.Single(homes.Apply(identify).Warnings);
 
+        var (target, source) = (homes.Person("b")!.PersonUuid, homes.Person("a")!.PersonUuid);
         Assert.Equal(
-            $$"""{"sourcePersonDistinctId":"dev","targetPersonDistinctId":"b","distinctId":"b","eventUuid":"{{identify.Uuid}}","personId":"{{homes.Person("b")!.PersonUuid}}","otherPersonId":"{{homes.Person("a")!.PersonUuid}}"}""",
+            """{"sourcePersonDistinctId":"dev","targetPersonDistinctId":"b","distinctId":"b","""
+            + $"\"eventUuid\":\"{identify.Uuid}\",\"personId\":\"{target}\",\"otherPersonId\":\"{source}\"}}",
             warning.Details);
     }
 

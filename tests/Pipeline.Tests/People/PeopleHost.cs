@@ -138,20 +138,17 @@ internal sealed class PeopleHost : IAsyncDisposable
         return options;
     }
 
-    private static MappedEvent Describe(
-        CaptureEvent captured,
-        PersonSnapshot? person,
-        EventChange change) => new(
-        person is null ? LedgerDecision.Filtered : LedgerDecision.Queued,
-        person is null ? "nobody" : "",
-        person is null
-            ? []
-            :
-            [
-                new OutboundMessage(
-                    MessageKind.Track,
-                    captured.Uuid.ToString(),
-                    Encoding.UTF8.GetBytes(
-                        $"{person.UserId} v{person.Version} {change.ContactChanged} gave up {string.Join(',', change.GivenUpIds)}")),
-            ]);
+    // One message that tells what the mapping was told.
+    private static MappedEvent Describe(CaptureEvent captured, PersonSnapshot? person, EventChange change)
+    {
+        if (person is null)
+        {
+            return new MappedEvent(LedgerDecision.Filtered, "nobody", []);
+        }
+
+        var givenUp = string.Join(',', change.GivenUpIds);
+        var told = $"{person.UserId} v{person.Version} {change.ContactChanged} gave up {givenUp}";
+        var message = new OutboundMessage(MessageKind.Track, captured.Uuid.ToString(), Encoding.UTF8.GetBytes(told));
+        return new MappedEvent(LedgerDecision.Queued, "", [message]);
+    }
 }

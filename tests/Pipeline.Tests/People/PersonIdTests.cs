@@ -33,7 +33,9 @@ public sealed class PersonIdTests
         var ids = Enumerable.Range(0, 200).Select(at => new PersonId("main", $"id-{at}")).ToArray();
 
         var byPriority = ids.OrderBy(id => id.Priority).Select(id => id.DistinctId);
-        var byHash = ids.OrderBy(id => Convert.ToHexString(Hash(id)), StringComparer.Ordinal).Select(id => id.DistinctId);
+        var byHash = ids
+            .OrderBy(id => Convert.ToHexString(Hash(id)), StringComparer.Ordinal)
+            .Select(id => id.DistinctId);
 
         Assert.Equal(byHash, byPriority);
     }

@@ -30,6 +30,14 @@ public sealed class PersonPropertiesTests
     public void A_person_event_writes_filtered_properties_too() =>
         Assert.Equal("$os=2", Apply("$os=1", """{"$set":{"$os":2}}""", everyChange: true));
 
+    [Fact]
+    public void Of_a_name_that_is_set_and_unset_only_the_removal_won()
+    {
+        var update = EventReading.Of(Captured.Event("seen", "vis", """{"$set":{"a":2},"$unset":["a"]}""")).Update;
+
+        Assert.Equal([1], PersonProperties.Winners(Parse("a=1"), update, everyChange: false).AsEnumerable());
+    }
+
     [Theory]
     [InlineData("a=1")]
     [InlineData("list=[1]")]
@@ -62,7 +70,8 @@ public sealed class PersonPropertiesTests
     {
         var held = Parse($"big=\"{new string('x', 700_000)}\"");
         var growing = new PropertyUpdate([new NamedValue("more", new JsonValue("1"))], [], []);
-        var shrinking = new PropertyUpdate([new NamedValue("big", new JsonValue($"\"{new string('x', 690_000)}\""))], [], []);
+        var smaller = new JsonValue($"\"{new string('x', 690_000)}\"");
+        var shrinking = new PropertyUpdate([new NamedValue("big", smaller)], [], []);
 
         Assert.True(PersonProperties.IsTooLarge(held, growing, [0]));
         Assert.False(PersonProperties.IsTooLarge(held, shrinking, [0]));

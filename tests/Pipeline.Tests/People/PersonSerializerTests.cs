@@ -17,7 +17,8 @@ public sealed class PersonSerializerTests : IDisposable
 
     public PersonSerializerTests() => _serializer = new PersonSerializer((ExtendedActorSystem)_system);
 
-    public static TheoryData<string> Manifests() => [.. PersonSerializer.Manifests.Values.Order(StringComparer.Ordinal)];
+    public static TheoryData<string> Manifests() =>
+        [.. PersonSerializer.Manifests.Values.Order(StringComparer.Ordinal)];
 
     public void Dispose() => _system.Dispose();
 

@@ -30,7 +30,9 @@ internal sealed record Scenario(string Id, ImmutableArray<CaptureEvent> Events, 
             .Order(StringComparer.Ordinal);
 
     /// <summary>What came out, in the same form.</summary>
-    public IEnumerable<string> Lines(IEnumerable<PersonSnapshot> persons, IEnumerable<(string Type, int Event)> warnings)
+    public IEnumerable<string> Lines(
+        IEnumerable<PersonSnapshot> persons,
+        IEnumerable<(string Type, int Event)> warnings)
     {
         var tellsBirths = Expected["persons"]!.AsArray().Any(person => person!["created_at"] is not null);
         return persons

@@ -5,7 +5,8 @@ namespace VarianceActors.Pipeline.Tests.People.Simulation;
 /// <summary>An invariant does not hold.</summary>
 public sealed class ViolationException(string message) : Exception(message);
 
-/// <summary>The sequential truth: sets of ids, each with at most one person, told every fact at the moment it is durable.</summary>
+/// <summary>The sequential truth: sets of ids, each with at most one person, told every fact at the moment it is
+/// durable.</summary>
 internal sealed class Oracle(SimulatedEvent[][] events, PersonRules rules, Func<int, PersonId> homeOf)
 {
     private readonly int[] _set = [.. Enumerable.Range(0, events.Length)];

@@ -113,8 +113,9 @@ internal static class Script
             _ => ("$merge_dangerously", "alias"),
         };
         var value = $"\"{target} {offset}\"";
+        var properties = $$$"""{"{{{other}}}":"{{{source}}}","$set":{"m":{{{value}}}}}""";
         return new SimulatedEvent(
-            new EventAt(offset, Captured.Event(name, target, $$$"""{"{{{other}}}":"{{{source}}}","$set":{"m":{{{value}}}}}""")),
+            new EventAt(offset, Captured.Event(name, target, properties)),
             true,
             ("m", new JsonValue(value)),
             merge);
