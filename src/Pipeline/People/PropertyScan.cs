@@ -1,5 +1,4 @@
 using System.Collections.Frozen;
-using System.Collections.Immutable;
 using System.Text;
 using System.Text.Json;
 using VarianceActors.Pipeline.Sources;
@@ -45,11 +44,11 @@ internal sealed class PropertyScan
             .GetAlternateLookup<ReadOnlySpan<char>>();
 
     private readonly bool _liftsAutomatic;
-    private Dictionary<string, JsonValue>? _topSet;
-    private Dictionary<string, JsonValue>? _topSetOnce;
-    private Dictionary<string, JsonValue>? _set;
-    private Dictionary<string, JsonValue>? _setOnce;
-    private Dictionary<string, JsonValue>? _automatic;
+    private PropertyMap? _topSet;
+    private PropertyMap? _topSetOnce;
+    private PropertyMap? _set;
+    private PropertyMap? _setOnce;
+    private PropertyMap? _automatic;
     private List<string>? _unset;
     private bool _isServer;
 
@@ -77,26 +76,29 @@ internal sealed class PropertyScan
     /// <summary>Explicit values over automatic ones, the event's top level over its properties.</summary>
     public PropertyUpdate Update()
     {
-        var set = new Dictionary<string, JsonValue>();
-        var once = new Dictionary<string, JsonValue>();
+        var set = new PropertyMap();
+        var once = new PropertyMap();
+        var osName = _liftsAutomatic ? OsName() : null;
         if (_automatic is not null && _liftsAutomatic)
         {
             LiftAutomatic(set, once, _automatic);
         }
 
-        Overlay(set, _set);
-        Overlay(set, _topSet);
-        Overlay(once, _setOnce);
-        Overlay(once, _topSetOnce);
-        FoldOsName(set, once);
-        foreach (var name in set.Keys)
+        set.PutAll(_set);
+        set.PutAll(_topSet);
+        once.PutAll(_setOnce);
+        once.PutAll(_topSetOnce);
+        if (osName is { } name && !_isServer)
         {
-            once.Remove(name);
+            StandIn(set, AutomaticProperties.Os, name);
+            StandIn(once, AutomaticProperties.InitialOs, name);
         }
 
-        return set.Count + once.Count == 0 && _unset is null
+        var values = set.Listed(osName is null ? null : AutomaticProperties.OsName);
+        var first = once.Listed(osName is null ? null : AutomaticProperties.InitialOsName, set);
+        return values.IsEmpty && first.IsEmpty && _unset is null
             ? PropertyUpdate.None
-            : new PropertyUpdate(Listed(set), Listed(once), _unset is null ? [] : [.. _unset.Distinct()]);
+            : new PropertyUpdate(values, first, _unset is null ? [] : [.. _unset.Distinct()]);
     }
 
     private void ReadTop(ref Utf8JsonReader reader)
@@ -178,15 +180,15 @@ internal sealed class PropertyScan
                 break;
             default:
                 reader.Read();
-                (_automatic ??= [])[name] = JsonText.Read(ref reader);
+                (_automatic ??= new PropertyMap()).Put(name, JsonText.Read(ref reader));
                 break;
         }
     }
 
     private void LiftAutomatic(
-        Dictionary<string, JsonValue> set,
-        Dictionary<string, JsonValue> once,
-        Dictionary<string, JsonValue> automatic)
+        PropertyMap set,
+        PropertyMap once,
+        PropertyMap automatic)
     {
         foreach (var (name, value) in automatic)
         {
@@ -195,35 +197,22 @@ internal sealed class PropertyScan
                 continue;
             }
 
-            set[name] = value;
-            once[AutomaticProperties.InitialByName[name]] = value;
+            set.Put(name, value);
+            once.Put(AutomaticProperties.InitialByName[name], value);
         }
     }
 
     // Some SDKs say $os_name for $os; it stands in where $os is absent or null and is never kept under its own name.
-    private void FoldOsName(Dictionary<string, JsonValue> set, Dictionary<string, JsonValue> once)
+    private JsonValue? OsName() =>
+        _automatic?.Find(AutomaticProperties.OsName) is { Json: not ("null" or "\"\"" or "false" or "0") } name
+            ? name
+            : null;
+
+    private static void StandIn(PropertyMap values, string name, JsonValue value)
     {
-        if (_automatic is null || !_liftsAutomatic || !_automatic.TryGetValue(AutomaticProperties.OsName, out var name)
-            || name.Json is "null" or "\"\"" or "false" or "0")
+        if (values.Find(name) is null or { Json: "null" })
         {
-            return;
-        }
-
-        if (!_isServer)
-        {
-            StandIn(set, AutomaticProperties.Os, name);
-            StandIn(once, AutomaticProperties.InitialOs, name);
-        }
-
-        set.Remove(AutomaticProperties.OsName);
-        once.Remove(AutomaticProperties.InitialOsName);
-    }
-
-    private static void StandIn(Dictionary<string, JsonValue> values, string name, JsonValue value)
-    {
-        if (!values.TryGetValue(name, out var there) || there.Json is "null")
-        {
-            values[name] = value;
+            values.Put(name, value);
         }
     }
 
@@ -244,7 +233,7 @@ internal sealed class PropertyScan
         return KnownNames.TryGetValue(name[..length], out var known) ? known : null;
     }
 
-    private static Dictionary<string, JsonValue>? ReadMap(ref Utf8JsonReader reader)
+    private static PropertyMap? ReadMap(ref Utf8JsonReader reader)
     {
         reader.Read();
         if (reader.TokenType is not JsonTokenType.StartObject)
@@ -253,12 +242,12 @@ internal sealed class PropertyScan
             return null;
         }
 
-        var map = new Dictionary<string, JsonValue>();
+        var map = new PropertyMap();
         while (reader.Read() && reader.TokenType is JsonTokenType.PropertyName)
         {
             var name = JsonText.Text(ref reader);
             reader.Read();
-            map[name] = JsonText.Read(ref reader);
+            map.Put(name, JsonText.Read(ref reader));
         }
 
         return map;
@@ -312,15 +301,4 @@ internal sealed class PropertyScan
         reader.Skip();
         return id;
     }
-
-    private static void Overlay(Dictionary<string, JsonValue> under, Dictionary<string, JsonValue>? over)
-    {
-        foreach (var (name, value) in over ?? [])
-        {
-            under[name] = value;
-        }
-    }
-
-    private static ImmutableArray<NamedValue> Listed(Dictionary<string, JsonValue> values) =>
-        [.. values.Select(pair => new NamedValue(pair.Key, pair.Value))];
 }

@@ -23,6 +23,8 @@ public sealed class EventReadingTests
     [InlineData("""{"_kx":1}""", "", "_kx=1", "$initial__kx=1", "")]
     [InlineData("""{"$os_name":"Linux"}""", "", "$os=\"Linux\"", "$initial_os=\"Linux\"", "")]
     [InlineData("""{"$os_name":"Linux","$os":"Mac"}""", "", "$os=\"Mac\"", "$initial_os=\"Mac\"", "")]
+    [InlineData("""{"$os_name":"Linux","$set":{"$os_name":"X"}}""", "", "$os=\"Linux\"", "$initial_os=\"Linux\"", "")]
+    [InlineData("""{"$os_name":"Linux","$os":null}""", "", "$os=\"Linux\"", "$initial_os=\"Linux\"", "")]
     [InlineData("""{"$os":"Mac","$os_version":"9","$is_server":true}""", "", "", "", "")]
     [InlineData("""{"$os":"Mac","$is_server":"true"}""", "", "$os=\"Mac\"", "$initial_os=\"Mac\"", "")]
     [InlineData("""{"$geoip_city_name":"Oslo","plan":"pro"}""", "", "", "", "")]
@@ -38,6 +40,20 @@ public sealed class EventReadingTests
         Assert.Equal(set.Replace("\\uFFFD", "\uFFFD", StringComparison.Ordinal), Text(update.Set));
         Assert.Equal(once, Text(update.SetOnce));
         Assert.Equal(unset, string.Join(' ', update.Unset));
+    }
+
+    [Fact]
+    public void Of_many_names_each_keeps_its_last_value()
+    {
+        var twice = Enumerable.Range(0, 200).Select(at => $"\"n{at % 100}\":{at}");
+
+        var update = EventReading.Of(Captured.Event(
+            "seen",
+            "vis",
+            $$$"""{"$set":{{{{string.Join(',', twice)}}}},"$set_once":{"n7":0,"other":0}}""")).Update;
+
+        Assert.Equal(Enumerable.Range(100, 100).Select(at => $"n{at - 100}={at}"), Text(update.Set).Split(' '));
+        Assert.Equal("other=0", Text(update.SetOnce));
     }
 
     [Theory]
