@@ -14,8 +14,13 @@ namespace VarianceActors.Pipeline.Delivery;
 /// <param name="Layout">The numbers of the connections.</param>
 /// <param name="Options">Sizes and times.</param>
 /// <param name="SendFor">How to deliver a message of a connection.</param>
+/// <param name="Wake">Makes another slice look again; must return at once.</param>
 public sealed record DeliveryContext(
-    PipelineDatabase Database, PipelineLayout Layout, DeliveryOptions Options, Func<string, Send> SendFor);
+    PipelineDatabase Database,
+    PipelineLayout Layout,
+    DeliveryOptions Options,
+    Func<string, Send> SendFor,
+    Action<DeliveryId> Wake);
 
 /// <summary>
 /// Delivers one slice of a connection's messages: reads the outbox, keeps the order of each person (lane), runs lanes side by
@@ -31,17 +36,16 @@ public sealed class DeliveryActor : ReceiveActor
     private readonly int _connection;
     private readonly Channel<OutboxEntry> _heads;
     private readonly Cancelable _stopping = new Cancelable(Context.System.Scheduler);
-    private readonly Dictionary<ulong, Queue<OutboxEntry>> _lanes = [];
-    private readonly Queue<ulong> _lanesReady = [];
+    private readonly DeliveryLanes _lanes = new();
     private readonly List<FinishedMessage> _finished = [];
     private DeliveryState _state = new(0, Progress.Start(), []);
     private long _version;
     private long _nextRead;
-    private int _windowMessages;
-    private long _windowBytes;
     private int _sending;
     private bool _mayHaveMore = true;
     private bool _reading;
+    private bool _checking;
+    private bool _checkAgain;
     private bool _committing;
 
     /// <summary>The actor of a slice.</summary>
@@ -87,6 +91,7 @@ public sealed class DeliveryActor : ReceiveActor
         Receive<FinishedMessage>(Finish);
         Receive<DeliveryCommitted>(GoOn);
         Receive<EntriesRead>(FanOut);
+        Receive<BarriersRead>(Unblock);
         Receive<DeliveryMessage.Poke>(_ => Poked());
         Receive<Status.Failure>(Fail);
     }
@@ -103,12 +108,13 @@ public sealed class DeliveryActor : ReceiveActor
     private void Poked()
     {
         _mayHaveMore = true;
+        CheckBlocked();
         TryRead();
     }
 
     private void TryRead()
     {
-        var full = _windowMessages >= _context.Options.WindowMessages || _windowBytes >= _context.Options.WindowBytesMax;
+        var full = _lanes.Entries >= _context.Options.WindowMessages || _lanes.Bytes >= _context.Options.WindowBytesMax;
         if (_reading || full || !_mayHaveMore)
         {
             return;
@@ -116,7 +122,7 @@ public sealed class DeliveryActor : ReceiveActor
 
         _reading = true;
         _mayHaveMore = false;
-        var (from, bytes) = (_nextRead, _context.Options.WindowBytesMax - _windowBytes);
+        var (from, bytes) = (_nextRead, _context.Options.WindowBytesMax - _lanes.Bytes);
         _context.Database
             .ReadAsync(session => new EntriesRead(
                 OutboxStatements.Read(session, _connection, _id.Partition, from, bytes)))
@@ -131,55 +137,90 @@ public sealed class DeliveryActor : ReceiveActor
             _nextRead = entry.Position + 1;
             if (!_state.Progress.IsDone(entry.Position))
             {
-                Enqueue(entry);
+                _lanes.Add(entry);
             }
         }
 
         _mayHaveMore |= read.Entries.Length > 0;
         SendReady();
+        TryCommit();
         TryRead();
-    }
-
-    private void Enqueue(OutboxEntry entry)
-    {
-        _windowMessages++;
-        _windowBytes += entry.Message.Body.Length;
-        if (!_lanes.TryGetValue(entry.Lane, out var lane))
-        {
-            _lanes[entry.Lane] = lane = [];
-            _lanesReady.Enqueue(entry.Lane);
-        }
-
-        lane.Enqueue(entry);
     }
 
     /// <summary>Never more than the channel holds, so a write always succeeds.</summary>
     private void SendReady()
     {
-        while (_sending < _context.Options.LanesMax && _lanesReady.TryDequeue(out var lane))
+        while (_sending < _context.Options.LanesMax && _lanes.TryTake(out var head))
         {
-            _sending++;
-            _heads.Writer.TryWrite(_lanes[lane].Peek());
+            if (head.Barrier is null)
+            {
+                _sending++;
+                _heads.Writer.TryWrite(head);
+            }
+            else if (head.Barrier.After is null)
+            {
+                End(head);
+            }
+            else
+            {
+                _lanes.Block(head);
+            }
+        }
+
+        CheckBlocked();
+    }
+
+    /// <summary>Looks whether what blocked heads wait for is done; other slices tell with a poke, and a lost poke costs a pulse.</summary>
+    private void CheckBlocked()
+    {
+        _checkAgain = _checking;
+        if (_checking || _lanes.Blocked.Count == 0)
+        {
+            return;
+        }
+
+        _checking = true;
+        var partitions = _lanes.Blocked.Select(head => head.Barrier!.After!.Value.DeliveryPartition).ToHashSet();
+        _context.Database
+            .ReadAsync(session => new BarriersRead(partitions.ToDictionary(
+                partition => partition,
+                partition => DeliveryStatements.ReadState(session, _connection, partition).Progress)))
+            .PipeTo(Self);
+    }
+
+    private void Unblock(BarriersRead read)
+    {
+        _checking = false;
+        var over = _lanes.Unblock(head => head.Barrier!.After is { } after
+            && (after.DeliveryPartition == _id.Partition ? _state.Progress : read.Progress.GetValueOrDefault(after.DeliveryPartition))
+                is { } progress
+            && progress.IsDone(after.Position));
+        over.ForEach(End);
+        if (over.Count > 0)
+        {
+            SendReady();
+            TryCommit();
+        }
+        else if (_checkAgain)
+        {
+            CheckBlocked();
         }
     }
 
     private void Finish(FinishedMessage finished)
     {
         _sending--;
-        _finished.Add(finished);
-        var lane = _lanes[finished.Entry.Lane];
-        lane.Dequeue();
-        if (lane.Count > 0)
-        {
-            _lanesReady.Enqueue(finished.Entry.Lane);
-        }
-        else
-        {
-            _lanes.Remove(finished.Entry.Lane);
-        }
-
+        End(finished);
         SendReady();
         TryCommit();
+    }
+
+    private void End(OutboxEntry barrier) => End(new FinishedMessage(barrier, new DeliveryOutcome.Delivered()));
+
+    private void End(FinishedMessage finished)
+    {
+        _finished.Add(finished);
+        _lanes.Finish(finished.Entry);
     }
 
     /// <summary>Commits every outcome there is; what finishes meanwhile gathers for the next commit.</summary>
@@ -204,7 +245,7 @@ public sealed class DeliveryActor : ReceiveActor
             .WriteAsync(session =>
             {
                 commit.Run(session, _id.Partition, progress, version);
-                return new DeliveryCommitted(finished.Length, finished.Sum(one => (long)one.Entry.Message.Body.Length));
+                return new DeliveryCommitted(finished);
             })
             .PipeTo(Self);
     }
@@ -213,8 +254,13 @@ public sealed class DeliveryActor : ReceiveActor
     {
         _committing = false;
         _version++;
-        _windowMessages -= committed.Messages;
-        _windowBytes -= committed.Bytes;
+        _lanes.Release(
+            committed.Finished.Length, committed.Finished.Sum(one => (long)one.Entry.Message.Body.Length));
+        foreach (var waiting in committed.Finished.Select(one => one.Entry.Barrier?.Wakes).OfType<int>().Distinct())
+        {
+            _context.Wake(_id with { Partition = waiting });
+        }
+
         TryCommit();
         TryRead();
     }

@@ -16,15 +16,20 @@ public static class DeliveryHosting
         .WithCustomSerializer("delivery", [typeof(DeliveryMessage)], system => new DeliverySerializer(system))
         .WithShardRegion<DeliveryRegion>(
             "delivery",
-            (system, _, _) => EntityProps(system, parts),
+            (system, registry, _) => EntityProps(system, registry, parts),
             new Extractor(),
             new ShardOptions { RememberEntities = false, PassivateIdleEntityAfter = TimeSpan.Zero });
 
-    private static Func<string, Props> EntityProps(ActorSystem system, PipelineParts parts)
+    private static Func<string, Props> EntityProps(ActorSystem system, IActorRegistry registry, PipelineParts parts)
     {
         var receivers = new Receivers(system, parts.Options, parts.Time);
         system.RegisterOnTermination(receivers.Dispose);
-        var context = new DeliveryContext(parts.Database, parts.Layout, parts.Options.Delivery, receivers.For);
+        var context = new DeliveryContext(
+            parts.Database,
+            parts.Layout,
+            parts.Options.Delivery,
+            receivers.For,
+            id => registry.Get<DeliveryRegion>().Tell(new DeliveryMessage.Poke(id)));
         return entityId => Props.Create(() => new DeliveryActor(DeliveryId.Parse(entityId), context));
     }
 

@@ -35,4 +35,7 @@ internal sealed record DeliveryState(long Version, Progress Progress, HashSet<Ev
 internal sealed record EntriesRead(ImmutableArray<OutboxEntry> Entries);
 
 /// <summary>A commit is on disk.</summary>
-internal sealed record DeliveryCommitted(int Messages, long Bytes);
+internal sealed record DeliveryCommitted(ImmutableArray<FinishedMessage> Finished);
+
+/// <summary>How far the slices are that heads wait for.</summary>
+internal sealed record BarriersRead(Dictionary<int, Progress> Progress);

@@ -242,28 +242,34 @@ public sealed class IngestActor : ReceiveActor, IWithTimers
         _committing = true;
         var decided = _decided.ToImmutableArray();
         _decided.Clear();
-        foreach (var one in decided)
-        {
-            _progress.Add(one.Event.Offset);
-        }
-
-        var now = _context.Time.GetUtcNow();
-        var commit = new IngestCommit(_partition, _context.Layout.DeliveryPartitions, decided, now);
-        var (progress, doneBelow, version) = (_progress.Encode(), _progress.Next, _version);
+        var commit = new IngestCommit(_partition, _context.Layout.DeliveryPartitions, decided, _context.Time.GetUtcNow());
+        var (progress, version) = (_progress.With(decided.Select(one => one.Event.Offset)), _version);
         _context.Database
-            .WriteAsync(session =>
-            {
-                commit.Run(session, progress, doneBelow, version);
-                return new IngestCommitted(decided, commit);
-            })
+            .WriteAsync(session => new IngestCommitted(commit, progress, commit.Run(session, progress, version)))
             .PipeTo(Self);
     }
 
     private void GoOn(IngestCommitted committed)
     {
         _committing = false;
+        if (committed.Stale.IsEmpty)
+        {
+            Finish(committed);
+        }
+        else
+        {
+            AskStaleAgain(committed);
+        }
+
+        TryCommit();
+        TryRead();
+    }
+
+    private void Finish(IngestCommitted committed)
+    {
         _version++;
-        foreach (var (inboxEvent, result) in committed.Decided)
+        _progress = committed.Progress;
+        foreach (var (inboxEvent, result) in committed.Commit.Decided)
         {
             Forget(inboxEvent, result);
         }
@@ -272,9 +278,23 @@ public sealed class IngestActor : ReceiveActor, IWithTimers
         {
             _context.WakeDelivery(connection, deliveryPartition);
         }
+    }
 
-        TryCommit();
-        TryRead();
+    /// <summary>These persons became part of others after they answered: whoever holds them now answers anew.</summary>
+    private void AskStaleAgain(IngestCommitted committed)
+    {
+        foreach (var decided in committed.Commit.Decided)
+        {
+            if (!committed.Stale.Contains((decided.Event.ConnectionNumber, decided.Result.Lane)))
+            {
+                _decided.Add(decided);
+            }
+            else if (_lanesInFlight.TryGetValue(decided.Event.Offset, out var lane))
+            {
+                lane.MarkUnanswered();
+                _context.People.Tell(lane.Send(_round));
+            }
+        }
     }
 
     private void Forget(InboxEvent inboxEvent, EventResult result)

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Collections.Immutable;
 using VarianceActors.Pipeline.Inbox;
 using VarianceActors.Pipeline.Outbox;
@@ -19,106 +18,96 @@ internal sealed class IngestCommit
 {
     private readonly int _partition;
     private readonly DateTimeOffset _now;
-    private readonly ImmutableArray<DecidedEvent> _decided;
-    private readonly SortedDictionary<(int Connection, int DeliveryPartition), Slice> _slices = [];
+    private readonly OutboxBatch _outbox;
     private readonly List<LedgerRow> _ledger = [];
+    private readonly HashSet<(int Connection, ulong Lane)> _used = [];
+    private readonly HashSet<(int Connection, ulong Lane)> _closed = [];
+    private readonly HashSet<(int Connection, ulong Lane)> _usedAfterClosing = [];
 
     /// <summary>Encodes the messages of <paramref name="decided"/>, in order.</summary>
     public IngestCommit(int partition, int deliveryPartitions, ImmutableArray<DecidedEvent> decided, DateTimeOffset now)
     {
         _partition = partition;
         _now = now;
-        _decided = decided;
+        _outbox = new OutboxBatch(deliveryPartitions);
+        Decided = decided;
         foreach (var (inboxEvent, result) in decided)
         {
             if (result.Decision != LedgerDecision.Duplicate)
             {
-                AddMessages(inboxEvent, result, (int)(result.Lane % (ulong)deliveryPartitions));
+                Add(inboxEvent, result);
             }
         }
     }
 
-    /// <summary>The delivery partitions that get messages.</summary>
-    public IEnumerable<(int Connection, int DeliveryPartition)> Touched => _slices.Keys;
+    /// <summary>The events that this commit decides.</summary>
+    public ImmutableArray<DecidedEvent> Decided { get; }
 
-    /// <summary>Writes everything into the running transaction.</summary>
+    /// <summary>The delivery partitions that get messages.</summary>
+    public IEnumerable<(int Connection, int DeliveryPartition)> Touched => _outbox.Touched;
+
+    /// <summary>Writes everything into the running transaction, unless a person has become part of another one since it
+    /// answered: its messages may not go into its old lane any more. Then nothing is written.</summary>
     /// <param name="session">The transaction.</param>
-    /// <param name="progress">The partition's progress with these events done, encoded.</param>
-    /// <param name="doneBelow">Every offset below this is done: its inbox row may go.</param>
+    /// <param name="progress">The partition's progress with these events done.</param>
     /// <param name="version">The version that the progress row must have.</param>
+    /// <returns>The lanes whose persons must be asked again; empty if everything is written.</returns>
     /// <exception cref="FencedException">Somebody else has moved the progress: another copy of the actor lives.</exception>
-    public void Run(Session session, byte[] progress, long doneBelow, long version)
+    public ImmutableHashSet<(int Connection, ulong Lane)> Run(Session session, Progress progress, long version)
     {
-        IngestStatements.MoveProgress(session, _partition, progress, version);
-        var firstPositions = _slices.ToDictionary(
-            slice => slice.Key,
-            slice => OutboxStatements.Append(
-                session,
-                slice.Key.Connection,
-                slice.Key.DeliveryPartition,
-                slice.Value.Messages,
-                _now,
-                slice.Value.Buffer.WrittenSpan.ToArray()));
+        var stale = _used
+            .Where(used => LaneStatements.IsClosed(session, used.Connection, used.Lane))
+            .Union(_usedAfterClosing)
+            .ToImmutableHashSet();
+        if (!stale.IsEmpty)
+        {
+            return stale;
+        }
+
+        IngestStatements.MoveProgress(session, _partition, progress.Encode(), version);
+        foreach (var (connection, lane) in _closed)
+        {
+            LaneStatements.Close(session, connection, lane, _now);
+        }
+
+        _outbox.Write(session, _now);
         foreach (var row in _ledger)
         {
             LedgerStatements.Add(session, row.DeliveryPartition is { } deliveryPartition
-                ? row with { FirstPosition = row.FirstPosition + firstPositions[(row.Key.Connection, deliveryPartition)] }
+                ? row with { FirstPosition = row.FirstPosition + _outbox.FirstPositionIn(row.Key.Connection, deliveryPartition) }
                 : row);
         }
 
-        foreach (var group in _decided.CountBy(decided => (decided.Event.ConnectionNumber, decided.Result.Decision)))
+        foreach (var group in Decided.CountBy(decided => (decided.Event.ConnectionNumber, decided.Result.Decision)))
         {
             LedgerStatements.Count(session, group.Key.ConnectionNumber, _partition, group.Key.Decision, group.Value);
         }
 
-        InboxStatements.DeleteBelow(session, _partition, doneBelow);
+        InboxStatements.DeleteBelow(session, _partition, progress.Next);
+        return [];
     }
 
-    private void AddMessages(InboxEvent inboxEvent, EventResult result, int deliveryPartition)
+    private void Add(InboxEvent inboxEvent, EventResult result)
     {
         var captured = inboxEvent.Event;
         var key = new EventKey(inboxEvent.ConnectionNumber, captured.Uuid, captured.Fingerprint);
+        var lane = (key.Connection, result.Lane);
+        (_closed.Contains(lane) ? _usedAfterClosing : _used).Add(lane);
+        foreach (var behind in result.Behind)
+        {
+            _closed.Add((key.Connection, behind));
+            _outbox.Order(key, captured.ReceivedAt, result.Lane, behind);
+        }
+
         var row = new LedgerRow(
             key, _partition, inboxEvent.Offset, captured.Door, captured.ReceivedAt, result.Decision, result.Reason,
             DeliveryPartition: null, FirstPosition: null, result.Messages.Length, LedgerStatements.Encode(result.Warnings));
-        if (result.Messages.IsEmpty)
+        if (!result.Messages.IsEmpty)
         {
-            _ledger.Add(row);
-            return;
+            var (deliveryPartition, index) = _outbox.Add(key, captured.ReceivedAt, result);
+            row = row with { DeliveryPartition = deliveryPartition, FirstPosition = index };
         }
 
-        var place = (inboxEvent.ConnectionNumber, deliveryPartition);
-        if (!_slices.TryGetValue(place, out var slice))
-        {
-            _slices[place] = slice = new Slice();
-        }
-
-        _ledger.Add(row with { DeliveryPartition = deliveryPartition, FirstPosition = slice.Messages });
-        for (var index = 0; index < result.Messages.Length; index++)
-        {
-            slice.Append(new OutboxEntry(
-                Position: 0,
-                result.Lane,
-                captured.Uuid,
-                captured.Fingerprint,
-                Closes: index == result.Messages.Length - 1,
-                captured.ReceivedAt,
-                result.Messages[index]));
-        }
-    }
-
-    private sealed class Slice
-    {
-        public Slice() => OutboxRow.Begin(Buffer);
-
-        public ArrayBufferWriter<byte> Buffer { get; } = new(4096);
-
-        public int Messages { get; private set; }
-
-        public void Append(OutboxEntry entry)
-        {
-            OutboxRow.Append(Buffer, entry);
-            Messages++;
-        }
+        _ledger.Add(row);
     }
 }

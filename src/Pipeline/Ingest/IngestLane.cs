@@ -59,6 +59,8 @@ internal sealed class IngestLane(PersonId personId)
 
     public void MarkAnswered() => Answered = true;
 
+    public void MarkUnanswered() => Answered = false;
+
     public void MarkCommitted() => InFlight = [];
 
     private static bool IsMerge(InboxEvent inboxEvent) =>

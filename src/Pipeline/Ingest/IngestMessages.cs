@@ -47,8 +47,12 @@ internal sealed record EventsRead(ImmutableArray<InboxEvent> Events, ImmutableHa
 /// <summary>The progress of the partition, when the actor starts.</summary>
 internal sealed record ProgressRead(long Version, Progress Progress);
 
-/// <summary>A commit is on disk.</summary>
-internal sealed record IngestCommitted(ImmutableArray<DecidedEvent> Decided, IngestCommit Commit);
+/// <summary>A commit has run.</summary>
+/// <param name="Commit">The commit.</param>
+/// <param name="Progress">The progress that it wrote.</param>
+/// <param name="Stale">Lanes that are closed: nothing was written, and their persons must be asked again.</param>
+internal sealed record IngestCommitted(
+    IngestCommit Commit, Progress Progress, ImmutableHashSet<(int Connection, ulong Lane)> Stale);
 
 /// <summary>Time to ask again for answers that did not come.</summary>
 internal sealed record AskAgain

@@ -43,4 +43,8 @@ public sealed record EventResult(
     string Reason,
     ulong Lane,
     ImmutableArray<OutboundMessage> Messages,
-    ImmutableArray<IngestionWarning> Warnings);
+    ImmutableArray<IngestionWarning> Warnings)
+{
+    /// <summary>Lanes of persons that became part of this one: their waiting messages leave before this event's.</summary>
+    public ImmutableArray<ulong> Behind { get; init; } = [];
+}

@@ -20,7 +20,24 @@ public sealed record OutboxEntry(
     ulong Fingerprint,
     bool Closes,
     DateTimeOffset AcceptedAt,
-    OutboundMessage Message);
+    OutboundMessage Message)
+{
+    /// <summary>Set on an entry that is no message: it keeps the order between two lanes.</summary>
+    public LaneBarrier? Barrier { get; init; }
+}
+
+/// <summary>
+/// When a person becomes part of another one, its messages change their lane. The end of the old lane is marked with an entry
+/// that <see cref="Wakes"/> the new lane's delivery partition, and the new lane goes on only when the entry <see cref="After"/>
+/// which it comes is done, and with it everything that lay before it in the old lane.
+/// </summary>
+/// <remarks>An entry only ever waits for one that was committed before it or with it, so no two lanes wait for each other.</remarks>
+/// <param name="Wakes">The delivery partition that waits for this entry; null on an entry that waits itself.</param>
+/// <param name="After">The place of the entry that this one waits for; null on an entry that is waited for.</param>
+public sealed record LaneBarrier(int? Wakes, (int DeliveryPartition, long Position)? After)
+{
+    internal static readonly OutboundMessage NoMessage = new(0, "", ReadOnlyMemory<byte>.Empty);
+}
 
 /// <summary>The binary form of an outbox row: a form number, then one message after the other.</summary>
 internal static class OutboxRow
@@ -38,6 +55,14 @@ internal static class OutboxRow
         writer.WriteByte(entry.Closes ? (byte)1 : (byte)0);
         writer.WriteFixed((ulong)entry.AcceptedAt.UtcTicks);
         writer.WriteByte((byte)entry.Message.Kind);
+        if (entry.Barrier is { } barrier)
+        {
+            writer.WriteVarint((barrier.Wakes ?? -1) + 1);
+            writer.WriteVarint((barrier.After?.DeliveryPartition ?? -1) + 1);
+            writer.WriteFixed((ulong)(barrier.After?.Position ?? 0));
+            return;
+        }
+
         writer.WriteText(entry.Message.MessageId);
         writer.WriteBytes(entry.Message.Body.Span);
     }
@@ -67,7 +92,22 @@ internal static class OutboxRow
         var fingerprint = reader.ReadFixed();
         var closes = reader.ReadByte() == 1;
         var acceptedAt = new DateTimeOffset((long)reader.ReadFixed(), TimeSpan.Zero);
-        var message = new OutboundMessage((MessageKind)reader.ReadByte(), reader.ReadText(), reader.ReadBytes());
-        return new OutboxEntry(position, lane, uuid, fingerprint, closes, acceptedAt, message);
+        var kind = reader.ReadByte();
+        return kind == 0
+            ? new OutboxEntry(position, lane, uuid, fingerprint, closes, acceptedAt, LaneBarrier.NoMessage)
+            {
+                Barrier = ReadBarrier(ref reader),
+            }
+            : new OutboxEntry(
+                position, lane, uuid, fingerprint, closes, acceptedAt,
+                new OutboundMessage((MessageKind)kind, reader.ReadText(), reader.ReadBytes()));
+    }
+
+    private static LaneBarrier ReadBarrier(ref RowReader reader)
+    {
+        var wakes = (int)reader.ReadVarint() - 1;
+        var partition = (int)reader.ReadVarint() - 1;
+        var position = (long)reader.ReadFixed();
+        return new LaneBarrier(wakes < 0 ? null : wakes, partition < 0 ? null : (partition, position));
     }
 }

@@ -39,17 +39,22 @@ internal static class OutboxStatements
         AND first_position + message_count <= @done_below AND created_at < @created_before
         """);
 
-    /// <summary>Appends a row of messages.</summary>
-    /// <returns>The position of its first message.</returns>
-    public static long Append(
-        Session session, int connection, int deliveryPartition, int messages, DateTimeOffset now, byte[] payload)
-    {
-        var next = (long)session.Scalar(RaisePosition, connection, deliveryPartition, messages)!;
-        var firstPosition = next - messages;
+    /// <summary>Makes room for entries at the end of a delivery partition.</summary>
+    /// <returns>The position of the first of them.</returns>
+    public static long Raise(Session session, int connection, int deliveryPartition, int entries) =>
+        (long)session.Scalar(RaisePosition, connection, deliveryPartition, entries)! - entries;
+
+    /// <summary>Adds a row of entries in the room made for them.</summary>
+    public static void Add(
+        Session session,
+        int connection,
+        int deliveryPartition,
+        long firstPosition,
+        int entries,
+        DateTimeOffset now,
+        byte[] payload) =>
         session.Execute(
-            AddRow, connection, deliveryPartition, firstPosition, messages, now.ToUnixTimeMilliseconds(), payload);
-        return firstPosition;
-    }
+            AddRow, connection, deliveryPartition, firstPosition, entries, now.ToUnixTimeMilliseconds(), payload);
 
     /// <summary>The messages from <paramref name="fromPosition"/> on, in order: whole rows, until <paramref name="bytesMax"/> are read.</summary>
     public static ImmutableArray<OutboxEntry> Read(

@@ -40,6 +40,7 @@ public sealed class Retention : ReceiveActor, IWithTimers
         _parts.Database
             .WriteAsync(session => new Deleted(
                 LedgerStatements.DeleteOldest(session, RowsPerStep, ledgerBefore)
+                + LaneStatements.DeleteOldest(session, RowsPerStep, outboxBefore)
                 + _parts.Layout.NumberByConnection.Values.Sum(connection => DeleteOutbox(session, connection, outboxBefore))))
             .PipeTo(Self);
     }

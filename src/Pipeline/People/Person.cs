@@ -12,12 +12,14 @@ namespace VarianceActors.Pipeline.People;
 /// <param name="Change">What it changed.</param>
 /// <param name="Refusal">PostHog's warning name if its rules drop the event; else null.</param>
 /// <param name="Warnings">All of them.</param>
+/// <param name="Behind">Lanes of roots that were absorbed, behind whose messages its own must leave.</param>
 public sealed record EventOutcome(
     EventAt At,
     PersonSnapshot? Person,
     EventChange Change,
     string? Refusal,
-    ImmutableArray<IngestionWarning> Warnings);
+    ImmutableArray<IngestionWarning> Warnings,
+    ImmutableArray<ulong> Behind);
 
 /// <summary>What follows from a command.</summary>
 /// <param name="State">The state once the facts are durable.</param>
@@ -55,6 +57,7 @@ public static class Person
                 return outcomes.Count > 0 ? Decided() : Ask(state, at, ask, reading, from);
             }
 
+            var cameFrom = member.From;
             var fact = Apply(state, at, reading, from, rules);
             if (fact is null)
             {
@@ -69,7 +72,7 @@ public static class Person
 
             var change = fact is null ? EventChange.None : new EventChange(fact.ContactChanged, []);
             var warnings = fact is null ? [] : fact.Warnings;
-            outcomes.Add(Outcome(state, at, reading, change, warnings));
+            outcomes.Add(Outcome(state, at, reading, change, warnings, Lanes(cameFrom)));
         }
 
         return Decided();
@@ -91,9 +94,7 @@ public static class Person
             PersonFact.Sealed { Seal: var seal } => before with { Seal = seal, Seals = seal.Number },
             PersonFact.Unsealed unsealed => Settle(before with { Seal = null }, unsealed.Settled),
             PersonFact.Linked linked => before with { Root = PersonRoot.Empty, Seal = null, Parent = linked.Parent },
-            PersonFact.Absorbed absorbed => Settle(
-                before with { Root = HomeNode.Join(before.Root, absorbed.Frozen, absorbed.Settled.Merge) },
-                absorbed.Settled),
+            PersonFact.Absorbed absorbed => Absorb(before, absorbed),
             PersonFact.AbsorbRefused refused => Settle(
                 before with { Root = Remember(before.Root, refused) },
                 refused.Settled),
@@ -180,11 +181,11 @@ public static class Person
         {
             if (kept.Offset == at.Offset)
             {
-                return Outcome(state, at, reading, kept.Change, kept.Warnings);
+                return Outcome(state, at, reading, kept.Change, kept.Warnings, Lanes(member.From, kept.Behind));
             }
         }
 
-        return Outcome(state, at, reading, EventChange.None, []);
+        return Outcome(state, at, reading, EventChange.None, [], Lanes(member.From));
     }
 
     private static EventOutcome Outcome(
@@ -192,8 +193,23 @@ public static class Person
         EventAt at,
         EventReading reading,
         EventChange change,
-        ImmutableArray<IngestionWarning> warnings) =>
-        new(at, state.Snapshot(), change, reading.Refusal, reading.Warnings.AddRange(warnings));
+        ImmutableArray<IngestionWarning> warnings,
+        ImmutableArray<ulong> behind) =>
+        new(at, state.Snapshot(), change, reading.Refusal, reading.Warnings.AddRange(warnings), behind);
+
+    private static ImmutableArray<ulong> Lanes(params ReadOnlySpan<ulong?> lanes)
+    {
+        var some = ImmutableArray.CreateBuilder<ulong>();
+        foreach (var lane in lanes)
+        {
+            if (lane is { } known && !some.Contains(known))
+            {
+                some.Add(known);
+            }
+        }
+
+        return some.DrainToImmutable();
+    }
 
     private static AppliedEvent Applied(EventAt at, long from, PropertyUpdate update) => new(
         at.Event.DistinctId,
@@ -218,7 +234,7 @@ public static class Person
 
     private static PersonState Advance(PersonState state, string distinctId, long offset) => state with
     {
-        Root = state.Root.With(distinctId, state.Root.Members[distinctId] with { Cursor = offset }),
+        Root = state.Root.With(distinctId, state.Root.Members[distinctId] with { Cursor = offset, From = null }),
         Moved = state.Moved.Add(distinctId),
     };
 
@@ -227,7 +243,8 @@ public static class Person
         var members = state.Root.Members;
         foreach (var cursor in fact.Cursors)
         {
-            members = members.SetItem(cursor.DistinctId, members[cursor.DistinctId] with { Cursor = cursor.Offset });
+            var moved = members[cursor.DistinctId] with { Cursor = cursor.Offset, From = null };
+            members = members.SetItem(cursor.DistinctId, moved);
         }
 
         return state with { Root = state.Root with { Members = members }, Moved = [], IsFounded = true };
@@ -258,6 +275,25 @@ public static class Person
     private static PersonState Settle(PersonState state, SettledMerge? settled) => settled is null
         ? state
         : state with { Root = MergePolicy.Apply(state.Id, state.Root, settled) };
+
+    // Messages of the absorbed members lie in the lane of their old root; what follows must leave behind them.
+    private static PersonState Absorb(PersonState state, PersonFact.Absorbed fact)
+    {
+        var lane = fact.Child.Priority.Lane;
+        var members = fact.Frozen.Members.ToImmutableDictionary(
+            member => member.Key,
+            member => member.Value with { From = member.Value.From ?? lane });
+        var joined = HomeNode.Join(state.Root, fact.Frozen with { Members = members }, fact.Settled.Merge);
+        var settled = Settle(state with { Root = joined }, fact.Settled);
+        var target = settled.Root.Members[fact.Settled.Merge.DistinctId];
+        var kept = target.Kept[^1] with { Behind = lane };
+        return settled with
+        {
+            Root = settled.Root.With(
+                fact.Settled.Merge.DistinctId,
+                target with { Kept = target.Kept.SetItem(target.Kept.Length - 1, kept) }),
+        };
+    }
 
     private static PersonRoot Remember(PersonRoot root, PersonFact.AbsorbRefused refused) => root with
     {

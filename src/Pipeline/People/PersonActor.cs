@@ -187,7 +187,10 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
         var lane = state.Id.Priority.Lane;
         if (outcome.Refusal is { } refusal && outcome.At.Event.Door == Door.Capture)
         {
-            return new EventResult(outcome.At.Offset, LedgerDecision.Refused, refusal, lane, [], outcome.Warnings);
+            return new EventResult(outcome.At.Offset, LedgerDecision.Refused, refusal, lane, [], outcome.Warnings)
+            {
+                Behind = outcome.Behind,
+            };
         }
 
         var mapped = map(outcome.At.Event, outcome.Person, outcome.Change);
@@ -197,7 +200,10 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
             mapped.Reason,
             lane,
             mapped.Messages,
-            outcome.Warnings);
+            outcome.Warnings)
+        {
+            Behind = outcome.Behind,
+        };
     }
 
     private readonly record struct Waiting(IPersonMessage Message, IActorRef Sender);

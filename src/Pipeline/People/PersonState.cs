@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.Outbox;
 
@@ -32,13 +33,27 @@ public sealed record PersonProfile(
     long Version);
 
 /// <summary>What an event became, kept so that a repeat of it gets the same answer.</summary>
-public sealed record KeptOutcome(long Offset, EventChange Change, ImmutableArray<IngestionWarning> Warnings);
+/// <param name="Offset">The event's offset.</param>
+/// <param name="Change">What it changed.</param>
+/// <param name="Warnings">That depended on the person.</param>
+/// <param name="Behind">The lane of the root that its merge absorbed; null if it absorbed none.</param>
+public sealed record KeptOutcome(
+    long Offset,
+    EventChange Change,
+    ImmutableArray<IngestionWarning> Warnings,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] ulong? Behind = null);
 
 /// <summary>One distinct id of a root.</summary>
 /// <param name="Cursor">The highest offset applied; -1 before the first.</param>
 /// <param name="IsAliased">An alias to the user id was due and given: the id must never be a user id again.</param>
 /// <param name="Kept">Outcomes of the newest command, where they do not follow from the event alone.</param>
-public sealed record Member(long Cursor, bool IsAliased, ImmutableArray<KeptOutcome> Kept)
+/// <param name="From">The lane that its last messages lie in, if that is the lane of a root that was absorbed; null if it
+/// is this root's.</param>
+public sealed record Member(
+    long Cursor,
+    bool IsAliased,
+    ImmutableArray<KeptOutcome> Kept,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] ulong? From = null)
 {
     /// <summary>A distinct id that no event came through.</summary>
     public static readonly Member Unheard = new(-1, false, []);

@@ -43,6 +43,18 @@ public sealed class Progress
         return new Progress(next, above);
     }
 
+    /// <summary>A copy with further numbers done.</summary>
+    public Progress With(IEnumerable<long> numbers)
+    {
+        var copy = new Progress(Next, [.. _above]);
+        foreach (var number in numbers)
+        {
+            copy.Add(number);
+        }
+
+        return copy;
+    }
+
     /// <summary>Whether <paramref name="number"/> is done.</summary>
     public bool IsDone(long number) => number < Next || _above.Contains(number);
 

@@ -13,7 +13,7 @@ public sealed class CrashTests
     [Fact]
     public async Task A_crash_at_any_write_changes_neither_answers_nor_persons()
     {
-        var options = new PeopleOptions { MergeRetry = TimeSpan.FromMilliseconds(100), Shards = 8 };
+        var options = PeopleHost.Options(options => options.MergeRetry = TimeSpan.FromMilliseconds(100));
         await using var host = await PeopleHost.StartOn(CrashingJournal.Config, options);
         var calm = new Crash(Never, false);
         var expected = await Play(host, "calm", calm);
@@ -35,7 +35,7 @@ public sealed class CrashTests
     [Fact]
     public async Task A_home_that_must_leave_memory_with_a_merge_under_way_comes_back_and_finishes_it()
     {
-        var options = new PeopleOptions { IdleTimeout = TimeSpan.FromMilliseconds(300), Shards = 8 };
+        var options = PeopleHost.Options(options => options.IdleTimeout = TimeSpan.FromMilliseconds(300));
         await using var host = await PeopleHost.StartOn(CrashingJournal.Config, options);
         PersonId[] homes = [new("idle", "acc"), new("idle", "dev")];
         var (lower, higher) = homes[0].Priority < homes[1].Priority ? (homes[0], homes[1]) : (homes[1], homes[0]);
