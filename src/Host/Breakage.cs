@@ -12,7 +12,7 @@ internal sealed partial class Breakage
 
     public void StopOnReport(WebApplication app) => _ = StopAsync(app);
 
-    [LoggerMessage(LogLevel.Critical, "The disk fails under the database; the node stops. Check the disk before the next start.")]
+    [LoggerMessage(LogLevel.Critical, "The database cannot be written any more; the node stops. Check the disk and the memory before the next start.")]
     private static partial void LogBroken(ILogger logger, Exception failure);
 
     private async Task StopAsync(WebApplication app)

@@ -1,6 +1,7 @@
 using Akka.Actor;
 using Akka.Hosting;
 using Microsoft.Extensions.Options;
+using VarianceActors.Host.Commands;
 using VarianceActors.Host.Http;
 using VarianceActors.Pipeline;
 using VarianceActors.Pipeline.Inbox;
@@ -11,7 +12,7 @@ using VarianceActors.Pipeline.Stores;
 namespace VarianceActors.Host;
 
 /// <summary>Puts a node together: stores, actors, doors and API.</summary>
-public static class VarianceHost
+public static partial class VarianceHost
 {
     /// <summary>Where a node listens unless told otherwise.</summary>
     public const string DefaultUrl = "http://127.0.0.1:8000";
@@ -41,34 +42,50 @@ public static class VarianceHost
         builder.Services.AddRouting();
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(30));
 
+        var inUse = DataDirectory.Lock(options.DataDir);
         var breakage = new Breakage();
         var database = PipelineDatabase.Open(options.DataDir, options.Inbox.CommitTimeout, breakage.Report);
         var layout = await PipelineLayout.ReadAsync(
             database, options.Inbox.Partitions, options.Outbox.DeliveryPartitions, options.Connections.Keys);
-        var parts = new PipelineParts(options, database, layout, time);
 
         builder.Services.AddSingleton(options);
-        builder.Services.AddSingleton(_ => database); // by a factory, so that it is closed at the end
-        builder.Services.AddSingleton(services =>
-            parts with { Database = services.GetRequiredService<PipelineDatabase>() });
+        builder.Services.AddSingleton(_ => inUse); // by factories, so that they are closed at the end
+        builder.Services.AddSingleton(_ => database);
+        builder.Services.AddSingleton(services => new PipelineParts(
+            options,
+            services.GetRequiredService<PipelineDatabase>(),
+            layout,
+            time,
+            services.GetRequiredService<ILoggerFactory>().CreateLogger("VarianceActors.Pipeline")));
         builder.Services.AddSingleton(time);
         builder.Services.AddSingleton(Options.Create(options.Sources));
         builder.Services.AddSingleton(Directory(options));
         builder.Services.AddSingleton<PipelineQueries>();
         builder.Services.AddSingleton(services => new InboxWriter(
-            database, layout, options.Inbox, WakeIngest(services.GetRequiredService<IRequiredActor<IngestRegion>>())));
+            database,
+            layout,
+            options.Inbox,
+            WakeIngest(services.GetRequiredService<IRequiredActor<IngestRegion>>()),
+            breakage.Report));
         builder.Services.AddSingleton<AppendEvents>(
             services => services.GetRequiredService<InboxWriter>().AppendAsync);
         builder.Services.AddOpenApi("v1");
         builder.Services.ConfigureHttpJsonOptions(json =>
             json.SerializerOptions.PropertyNamingPolicy = System.Text.Json.JsonNamingPolicy.SnakeCaseLower);
-        builder.Services.AddAkka("variance", akka => akka.ConfigureLoggers(loggers =>
+        builder.Services.AddAkka("variance", (akka, services) => akka.ConfigureLoggers(loggers =>
         {
             loggers.ClearLoggers();
             loggers.AddLoggerFactory();
-        }).WithPipeline(parts));
+        }).WithPipeline(services.GetRequiredService<PipelineParts>()));
 
         var app = builder.Build();
+        app.Services.GetRequiredService<FileStream>();
+        if (layout.Partitioning.Partitions != options.Inbox.Partitions
+            || layout.DeliveryPartitions != options.Outbox.DeliveryPartitions)
+        {
+            LogFixed(app.Logger, layout.Partitioning.Partitions, layout.DeliveryPartitions);
+        }
+
         app.Lifetime.ApplicationStarted.Register(() => started = true);
         breakage.StopOnReport(app);
         app.MapOpenApi("/openapi/{documentName}.json");
@@ -79,6 +96,12 @@ public static class VarianceHost
         app.MapApi();
         return app;
     }
+
+    [LoggerMessage(
+        LogLevel.Warning,
+        "The database was made with inbox.partitions = {Partitions} and outbox.delivery-partitions = {DeliveryPartitions}; "
+        + "these stay, whatever the configuration says.")]
+    private static partial void LogFixed(ILogger logger, int partitions, int deliveryPartitions);
 
     private static ConnectionDirectory Directory(PipelineOptions options) => new(options.Connections.Select(
         connection => new ConnectionKeys(

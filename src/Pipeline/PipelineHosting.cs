@@ -2,6 +2,7 @@ using System.Reflection;
 using Akka.Actor;
 using Akka.Configuration;
 using Akka.Hosting;
+using Microsoft.Extensions.Logging;
 using VarianceActors.Pipeline.Delivery;
 using VarianceActors.Pipeline.Ingest;
 using VarianceActors.Pipeline.Mapping;
@@ -16,8 +17,9 @@ namespace VarianceActors.Pipeline;
 /// <param name="Database">Inbox, outbox, ledger, dead letters.</param>
 /// <param name="Layout">How the work is cut.</param>
 /// <param name="Time">The clock.</param>
+/// <param name="Log">Where what is not an actor logs.</param>
 public sealed record PipelineParts(
-    PipelineOptions Options, PipelineDatabase Database, PipelineLayout Layout, TimeProvider Time);
+    PipelineOptions Options, PipelineDatabase Database, PipelineLayout Layout, TimeProvider Time, ILogger Log);
 
 /// <summary>Wires the whole pipeline of a node, for the host and for the tests alike.</summary>
 public static class PipelineHosting

@@ -20,4 +20,21 @@ internal static class DataDirectory
             throw new IOException($"the data directory {path} is not writable: {e.Message}", e);
         }
     }
+
+    /// <summary>Makes sure that no other process works on the directory, until the result is disposed of or the process
+    /// ends.</summary>
+    /// <exception cref="IOException">Another process works on it; the message says so.</exception>
+    public static FileStream Lock(string path)
+    {
+        Directory.CreateDirectory(path);
+        try
+        {
+            return new FileStream(
+                Path.Combine(path, "in-use"), FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 1);
+        }
+        catch (IOException e)
+        {
+            throw new IOException($"the data directory {path} is in use by another process; give each its own", e);
+        }
+    }
 }

@@ -25,11 +25,25 @@ internal sealed class AdminAccess(PipelineOptions options) : IEndpointFilter
 
     private static byte[] Digest(string key) => SHA256.HashData(Encoding.UTF8.GetBytes(key));
 
+    /// <summary>A request that a proxy on this machine passed on comes over loopback too, but not from here; and a page in a
+    /// browser here can reach loopback under a name of its own.</summary>
+    private static bool IsLocal(HttpContext http) =>
+        http.Connection.RemoteIpAddress is { } remote
+        && IPAddress.IsLoopback(remote)
+        && !http.Request.Headers.Keys.Any(IsForwarded)
+        && (http.Request.Host.Host == "localhost"
+            || (IPAddress.TryParse(http.Request.Host.Host.Trim('[', ']'), out var host) && IPAddress.IsLoopback(host)));
+
+    private static bool IsForwarded(string header) =>
+        header.StartsWith("X-Forwarded-", StringComparison.OrdinalIgnoreCase)
+        || header.Equals("Forwarded", StringComparison.OrdinalIgnoreCase)
+        || header.Equals("Via", StringComparison.OrdinalIgnoreCase);
+
     private bool IsAdmin(HttpContext http)
     {
         if (_keyDigest is null)
         {
-            return http.Connection.RemoteIpAddress is { } remote && IPAddress.IsLoopback(remote);
+            return IsLocal(http);
         }
 
         var presented = http.Request.Headers.Authorization.ToString();

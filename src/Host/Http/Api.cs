@@ -96,11 +96,27 @@ internal static class Api
     }
 
     private static async Task<Results<Ok<PersonView>, ProblemHttpResult>> PersonAsync(
-        string connection, string distinctId, IRequiredActor<PeopleRegion> people, CancellationToken cancellationToken)
+        string connection,
+        string distinctId,
+        HttpContext http,
+        IRequiredActor<PeopleRegion> people,
+        CancellationToken cancellationToken)
     {
         var region = await people.GetAsync(cancellationToken);
-        var answer = await region.Ask<object>(
-            new GetPerson(new PersonId(connection, distinctId)), PersonPatience, cancellationToken);
+        object answer;
+        try
+        {
+            answer = await region.Ask<object>(
+                new GetPerson(new PersonId(connection, RawSegment.Behind(http, "persons", distinctId))),
+                PersonPatience,
+                cancellationToken);
+        }
+        catch (AskTimeoutException)
+        {
+            return TypedResults.Problem(
+                "The person does not answer now; ask again.", statusCode: StatusCodes.Status503ServiceUnavailable);
+        }
+
         return answer is PersonFound found
             ? TypedResults.Ok(ViewOf(found.Person))
             : TypedResults.Problem("There is no person with this distinct id.", statusCode: StatusCodes.Status404NotFound);

@@ -27,7 +27,8 @@ public sealed record DeliveryContext(
 /// side through the stream, and commits outcomes. Everything it knows can be read again, so on any failure it stops, and the
 /// next poke starts it anew; what was sent and not committed is then sent once more.
 /// </summary>
-/// <remarks>Loading: reads the position → Running: reads, sends, commits.</remarks>
+/// <remarks>Loading: reads the position → Running: reads, sends, commits → draining, when its shard moves or the node stops:
+/// begins nothing new, finishes and commits what is on the wire, stops.</remarks>
 public sealed class DeliveryActor : ReceiveActor
 {
     private readonly ILoggingAdapter _log = Context.GetLogger();
@@ -47,6 +48,7 @@ public sealed class DeliveryActor : ReceiveActor
     private bool _checking;
     private bool _checkAgain;
     private bool _committing;
+    private bool _draining;
 
     /// <summary>The actor of a slice.</summary>
     public DeliveryActor(DeliveryId id, DeliveryContext context)
@@ -83,6 +85,7 @@ public sealed class DeliveryActor : ReceiveActor
     {
         Receive<DeliveryState>(Start);
         Receive<DeliveryMessage.Poke>(_ => { });
+        Receive<Drain>(_ => Context.Stop(Self));
         Receive<Status.Failure>(Fail);
     }
 
@@ -93,6 +96,7 @@ public sealed class DeliveryActor : ReceiveActor
         Receive<EntriesRead>(FanOut);
         Receive<BarriersRead>(Unblock);
         Receive<DeliveryMessage.Poke>(_ => Poked());
+        Receive<Drain>(_ => BeginDraining());
         Receive<Status.Failure>(Fail);
     }
 
@@ -115,7 +119,7 @@ public sealed class DeliveryActor : ReceiveActor
     private void TryRead()
     {
         var full = _lanes.Entries >= _context.Options.WindowMessages || _lanes.Bytes >= _context.Options.WindowBytesMax;
-        if (_reading || full || !_mayHaveMore)
+        if (_reading || full || _draining || !_mayHaveMore)
         {
             return;
         }
@@ -150,7 +154,7 @@ public sealed class DeliveryActor : ReceiveActor
     /// <summary>Never more than the channel holds, so a write always succeeds.</summary>
     private void SendReady()
     {
-        while (_sending < _context.Options.LanesMax && _lanes.TryTake(out var head))
+        while (!_draining && _sending < _context.Options.LanesMax && _lanes.TryTake(out var head))
         {
             if (head.Barrier is null)
             {
@@ -210,9 +214,29 @@ public sealed class DeliveryActor : ReceiveActor
     private void Finish(FinishedMessage finished)
     {
         _sending--;
-        End(finished);
+        if (finished.Outcome is not DeliveryOutcome.Abandoned)
+        {
+            End(finished);
+        }
+
         SendReady();
         TryCommit();
+        StopWhenDrained();
+    }
+
+    private void BeginDraining()
+    {
+        _draining = true;
+        _stopping.Cancel();
+        StopWhenDrained();
+    }
+
+    private void StopWhenDrained()
+    {
+        if (_draining && _sending == 0 && !_committing)
+        {
+            Context.Stop(Self);
+        }
     }
 
     private void End(OutboxEntry barrier) => End(new FinishedMessage(barrier, new DeliveryOutcome.Delivered()));
@@ -263,6 +287,7 @@ public sealed class DeliveryActor : ReceiveActor
 
         TryCommit();
         TryRead();
+        StopWhenDrained();
     }
 
     private void Fail(Status.Failure failure)
@@ -273,5 +298,11 @@ public sealed class DeliveryActor : ReceiveActor
             _id.Partition,
             _id.ConnectionId);
         Context.Stop(Self);
+    }
+
+    /// <summary>Asks the actor to finish what is on the wire, and to stop.</summary>
+    internal sealed record Drain
+    {
+        public static Drain Instance { get; } = new();
     }
 }

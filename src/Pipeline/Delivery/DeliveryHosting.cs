@@ -18,11 +18,16 @@ public static class DeliveryHosting
             "delivery",
             (system, registry, _) => EntityProps(system, registry, parts),
             new Extractor(),
-            new ShardOptions { RememberEntities = false, PassivateIdleEntityAfter = TimeSpan.Zero });
+            new ShardOptions
+            {
+                RememberEntities = false,
+                PassivateIdleEntityAfter = TimeSpan.Zero,
+                HandOffStopMessage = DeliveryActor.Drain.Instance,
+            });
 
     private static Func<string, Props> EntityProps(ActorSystem system, IActorRegistry registry, PipelineParts parts)
     {
-        var receivers = new Receivers(system, parts.Options, parts.Time);
+        var receivers = new Receivers(system, parts.Options, parts.Time, parts.Log);
         system.RegisterOnTermination(receivers.Dispose);
         var context = new DeliveryContext(
             parts.Database,

@@ -13,6 +13,9 @@ public abstract record DeliveryOutcome
     /// <summary>The connection has no receiver: the message was made and recorded, and is not sent.</summary>
     public sealed record DryRun : DeliveryOutcome;
 
+    /// <summary>The actor stops before the message has an outcome: whoever goes on sends it.</summary>
+    public sealed record Abandoned : DeliveryOutcome;
+
     /// <summary>It cannot be delivered; it is kept whole for an operator.</summary>
     /// <param name="Reason">Why, such as <c>status-400</c> or <c>retry-budget-exhausted</c>.</param>
     /// <param name="Status">The HTTP status of the last answer; null if there was none.</param>

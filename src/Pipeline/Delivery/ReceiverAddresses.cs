@@ -30,7 +30,7 @@ public static class ReceiverAddresses
     }
 
     /// <summary>Connects to a receiver, trying its allowed addresses in turn.</summary>
-    /// <exception cref="HttpRequestException">It has no address that may be dialled.</exception>
+    /// <exception cref="ReceiverAddressException">It has no address that may be dialled.</exception>
     /// <exception cref="SocketException">None of them could be reached.</exception>
     internal static async ValueTask<Stream> ConnectAsync(
         DnsEndPoint receiver, bool allowPrivateNetwork, CancellationToken cancellationToken)
@@ -41,8 +41,7 @@ public static class ReceiverAddresses
         var allowed = allowPrivateNetwork ? resolved : Array.FindAll(resolved, IsPublic);
         if (allowed.Length == 0)
         {
-            throw new HttpRequestException(
-                "The receiver has no public address; set allow-private-network = on if that is meant.");
+            throw new ReceiverAddressException();
         }
 
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
@@ -58,3 +57,7 @@ public static class ReceiverAddresses
         }
     }
 }
+
+/// <summary>The receiver has no public address, and the connection does not allow others.</summary>
+internal sealed class ReceiverAddressException()
+    : HttpRequestException("The receiver has no public address; set allow-private-network = on if that is meant.");

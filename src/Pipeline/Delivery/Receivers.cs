@@ -1,6 +1,7 @@
 using System.Collections.Frozen;
 using Akka.Actor;
 using Akka.Streams;
+using Microsoft.Extensions.Logging;
 using VarianceActors.Pipeline.Outbox;
 
 namespace VarianceActors.Pipeline.Delivery;
@@ -11,14 +12,14 @@ public sealed class Receivers : IDisposable
     private readonly FrozenDictionary<string, WebhookSender> _senders;
 
     /// <summary>Makes a sender and a rate gate for each connection that has a URL.</summary>
-    public Receivers(ActorSystem system, PipelineOptions options, TimeProvider time)
+    public Receivers(ActorSystem system, PipelineOptions options, TimeProvider time, ILogger log)
     {
         var materializer = system.Materializer();
         _senders = options.Connections
             .Where(connection => connection.Value.Url.Length > 0)
             .ToFrozenDictionary(
                 connection => connection.Key,
-                connection => Sender(connection.Value, options.Delivery, materializer, time));
+                connection => Sender(connection.Key, connection.Value, options.Delivery, materializer, time, log));
     }
 
     /// <summary>The delegate that delivers the messages of a connection.</summary>
@@ -35,13 +36,20 @@ public sealed class Receivers : IDisposable
     }
 
     private static WebhookSender Sender(
-        ConnectionOptions connection, DeliveryOptions options, ActorMaterializer materializer, TimeProvider time) => new(
+        string connectionId,
+        ConnectionOptions connection,
+        DeliveryOptions options,
+        ActorMaterializer materializer,
+        TimeProvider time,
+        ILogger log) => new(
         new Uri(connection.Url),
         connection.Authorization,
         connection.AllowPrivateNetwork,
         options,
         new RateGate(connection.Rate.PerSecond, connection.Rate.Burst, materializer),
-        time);
+        time,
+        connectionId,
+        log);
 
     private static Task<DeliveryOutcome> DryRunAsync(OutboxEntry entry, CancellationToken cancellationToken) =>
         Task.FromResult<DeliveryOutcome>(new DeliveryOutcome.DryRun());

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
+using Microsoft.Extensions.Logging;
 using Polly;
 using Polly.Retry;
 using Polly.Timeout;
@@ -11,7 +12,7 @@ namespace VarianceActors.Pipeline.Delivery;
 /// Delivers the messages of one connection over HTTP: one POST a message, the same bytes on every attempt, tried until it has
 /// an outcome. Success is a 2xx that was seen, and nothing else.
 /// </summary>
-public sealed class WebhookSender : IDisposable
+public sealed partial class WebhookSender : IDisposable
 {
     /// <summary>How much of an answer's body is kept for the operator, in bytes.</summary>
     public const int ResponseKeptBytes = 4096;
@@ -26,10 +27,13 @@ public sealed class WebhookSender : IDisposable
     private readonly DeliveryOptions _options;
     private readonly RateGate _gate;
     private readonly TimeProvider _time;
+    private readonly string _connectionId;
+    private readonly ILogger _log;
     private readonly SemaphoreSlim _inFlight;
     private readonly ResiliencePipeline _attempt;
     private readonly ResiliencePipeline<DeliveryAttempt> _untilDone;
     private long _lastSuccessTicks;
+    private string? _heldFor;
 
     /// <summary>The sender of a connection.</summary>
     /// <param name="url">Where to POST.</param>
@@ -38,19 +42,25 @@ public sealed class WebhookSender : IDisposable
     /// <param name="options">Times and sizes.</param>
     /// <param name="gate">The connection's rate.</param>
     /// <param name="time">The clock that waits and timeouts run on.</param>
+    /// <param name="connectionId">The connection, for the log.</param>
+    /// <param name="log">Told when the connection turns out to be set up wrongly, and when it works again.</param>
     public WebhookSender(
         Uri url,
         string? authorization,
         bool allowPrivateNetwork,
         DeliveryOptions options,
         RateGate gate,
-        TimeProvider time)
+        TimeProvider time,
+        string connectionId,
+        ILogger log)
     {
         _url = url;
         _authorization = string.IsNullOrEmpty(authorization) ? null : authorization;
         _options = options;
         _gate = gate;
         _time = time;
+        _connectionId = connectionId;
+        _log = log;
         _http = new HttpClient(Handler(allowPrivateNetwork)) { Timeout = Timeout.InfiniteTimeSpan };
         _inFlight = new SemaphoreSlim(options.InFlightMax);
         _attempt = new ResiliencePipelineBuilder { TimeProvider = time }.AddTimeout(options.AttemptTimeout).Build();
@@ -74,6 +84,10 @@ public sealed class WebhookSender : IDisposable
                     this)
                 .ConfigureAwait(false);
             return Conclude(delivery, last);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            return new DeliveryOutcome.Abandoned();
         }
         finally
         {
@@ -129,9 +143,16 @@ public sealed class WebhookSender : IDisposable
         _ => false,
     };
 
-    private bool IsBudgetSpent(Delivery delivery) =>
-        _time.GetUtcNow() - delivery.FirstAttemptAt >= _options.Retry.Budget
-        && Volatile.Read(ref _lastSuccessTicks) > delivery.FirstAttemptAt.UtcTicks;
+    private bool IsBudgetSpent(Delivery delivery)
+    {
+        var now = _time.GetUtcNow();
+        if (delivery.FailsAloneSince is null && Volatile.Read(ref _lastSuccessTicks) > delivery.FirstAttemptAt.UtcTicks)
+        {
+            delivery.FailsAloneSince = now;
+        }
+
+        return now - delivery.FailsAloneSince >= _options.Retry.Budget;
+    }
 
     private static DeliveryOutcome Conclude(Delivery delivery, DeliveryAttempt last)
     {
@@ -157,18 +178,20 @@ public sealed class WebhookSender : IDisposable
                 .ExecuteAsync(
                     static async (state, token) => await state.Sender.PostAsync(state.Body, token).ConfigureAwait(false),
                     (Sender: this, delivery.Entry.Message.Body),
-                    cancellationToken)
+                    CancellationToken.None) // what is under way is finished: the receiver may have taken it already
                 .ConfigureAwait(false);
-            if (attempt.Verdict == DeliveryVerdict.Delivered)
-            {
-                Volatile.Write(ref _lastSuccessTicks, _time.GetUtcNow().UtcTicks);
-            }
-
+            Note(attempt);
             return attempt;
         }
         catch (TimeoutRejectedException)
         {
             return DeliveryAttempt.Unanswered("timeout");
+        }
+        catch (HttpRequestException failure) when (failure.GetBaseException() is ReceiverAddressException)
+        {
+            var refused = DeliveryAttempt.Unanswered("receiver-address-not-public") with { Verdict = DeliveryVerdict.Hold };
+            Note(refused);
+            return refused;
         }
         catch (HttpRequestException failure)
         {
@@ -181,6 +204,32 @@ public sealed class WebhookSender : IDisposable
         finally
         {
             _inFlight.Release();
+        }
+    }
+
+    [LoggerMessage(
+        LogLevel.Warning,
+        "Connection {Connection} is set up wrongly ({Reason}); its messages are kept and tried again until it is mended.")]
+    private static partial void LogHeld(ILogger logger, string connection, string reason);
+
+    [LoggerMessage(LogLevel.Information, "Connection {Connection} delivers again.")]
+    private static partial void LogDelivers(ILogger logger, string connection);
+
+    /// <summary>Tells once what is wrong with the connection, and once that it is mended.</summary>
+    private void Note(DeliveryAttempt attempt)
+    {
+        if (attempt.Verdict == DeliveryVerdict.Delivered)
+        {
+            Volatile.Write(ref _lastSuccessTicks, _time.GetUtcNow().UtcTicks);
+            if (Interlocked.Exchange(ref _heldFor, null) is not null)
+            {
+                LogDelivers(_log, _connectionId);
+            }
+        }
+        else if (attempt.Verdict == DeliveryVerdict.Hold
+            && Interlocked.Exchange(ref _heldFor, attempt.Reason) != attempt.Reason)
+        {
+            LogHeld(_log, _connectionId, attempt.Reason);
         }
     }
 
@@ -249,5 +298,8 @@ public sealed class WebhookSender : IDisposable
         public DateTimeOffset LastAttemptAt { get; set; } = startedAt;
 
         public int Attempts { get; set; }
+
+        /// <summary>Since when it fails although others succeed; null while nothing succeeds.</summary>
+        public DateTimeOffset? FailsAloneSince { get; set; }
     }
 }

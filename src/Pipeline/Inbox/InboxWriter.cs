@@ -16,6 +16,7 @@ public sealed class InboxWriter : IAsyncDisposable
     private readonly PipelineLayout _layout;
     private readonly InboxOptions _options;
     private readonly Action<int> _committed;
+    private readonly Action<Exception> _broken;
     private readonly Channel<Request> _requests = Channel.CreateUnbounded<Request>(
         new UnboundedChannelOptions { SingleReader = true });
     private readonly Task _writing;
@@ -27,12 +28,19 @@ public sealed class InboxWriter : IAsyncDisposable
     /// <param name="layout">How the events are cut into partitions.</param>
     /// <param name="options">How much may wait, and how long.</param>
     /// <param name="committed">Told each partition that got events; must return at once.</param>
-    public InboxWriter(PipelineDatabase database, PipelineLayout layout, InboxOptions options, Action<int> committed)
+    /// <param name="broken">Told a failure that no retry can mend; the writer then takes nothing more.</param>
+    public InboxWriter(
+        PipelineDatabase database,
+        PipelineLayout layout,
+        InboxOptions options,
+        Action<int> committed,
+        Action<Exception> broken)
     {
         _database = database;
         _layout = layout;
         _options = options;
         _committed = committed;
+        _broken = broken;
         _writing = Task.Run(WriteAllAsync);
     }
 
@@ -92,16 +100,9 @@ public sealed class InboxWriter : IAsyncDisposable
 
     private async Task WriteAllAsync()
     {
-        try
+        while (await _requests.Reader.WaitToReadAsync().ConfigureAwait(false))
         {
-            while (await _requests.Reader.WaitToReadAsync().ConfigureAwait(false))
-            {
-                await WriteWaitingAsync().ConfigureAwait(false);
-            }
-        }
-        finally
-        {
-            _requests.Writer.TryComplete();
+            await WriteWaitingAsync().ConfigureAwait(false);
         }
     }
 
@@ -115,7 +116,17 @@ public sealed class InboxWriter : IAsyncDisposable
             events += request.Events.Count;
         }
 
-        var outcome = await CommitAsync(batch).ConfigureAwait(false);
+        var outcome = AppendOutcome.Unavailable;
+        try
+        {
+            outcome = await CommitAsync(batch).ConfigureAwait(false);
+        }
+        catch (Exception failure)
+        {
+            _requests.Writer.TryComplete();
+            _broken(failure);
+        }
+
         foreach (var request in batch)
         {
             Release(request);
@@ -130,9 +141,13 @@ public sealed class InboxWriter : IAsyncDisposable
         {
             await _database.WriteAsync(session =>
             {
-                foreach (var ((partition, connection), row) in rows)
+                foreach (var ((partition, connection), full) in rows)
                 {
-                    InboxStatements.Append(session, partition, connection, row.Events, row.Buffer.WrittenSpan.ToArray());
+                    foreach (var row in full)
+                    {
+                        InboxStatements.Append(
+                            session, partition, connection, row.Events, row.Buffer.WrittenSpan.ToArray());
+                    }
                 }
 
                 return true;
@@ -155,22 +170,27 @@ public sealed class InboxWriter : IAsyncDisposable
         return AppendOutcome.Committed;
     }
 
-    /// <summary>One row for each partition and connection, in a fixed order, so that two nodes never wait for each other.</summary>
-    private SortedDictionary<(int Partition, int Connection), Row> Encode(List<Request> batch)
+    /// <summary>Rows by partition and connection, in a fixed order, so that two nodes never wait for each other.</summary>
+    private SortedDictionary<(int Partition, int Connection), List<Row>> Encode(List<Request> batch)
     {
-        var rows = new SortedDictionary<(int, int), Row>();
+        var rows = new SortedDictionary<(int, int), List<Row>>();
         foreach (var request in batch)
         {
             var connection = _layout.NumberByConnection[request.ConnectionId];
             foreach (var captured in request.Events)
             {
                 var key = (_layout.Partitioning.Of(request.ConnectionId, captured), connection);
-                if (!rows.TryGetValue(key, out var row))
+                if (!rows.TryGetValue(key, out var parts))
                 {
-                    rows[key] = row = new Row();
+                    rows[key] = parts = [new Row()];
                 }
 
-                row.Append(captured);
+                if (parts[^1].IsFull)
+                {
+                    parts.Add(new Row());
+                }
+
+                parts[^1].Append(captured);
             }
         }
 
@@ -189,9 +209,15 @@ public sealed class InboxWriter : IAsyncDisposable
             new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 
+    /// <summary>Some events of one partition and connection; a further row takes over when one is full, so that whoever
+    /// reads rows reads little at a time.</summary>
     private sealed class Row
     {
+        private const int BytesMax = 1 << 20;
+
         public Row() => InboxRow.Begin(Buffer);
+
+        public bool IsFull => Buffer.WrittenCount >= BytesMax;
 
         public ArrayBufferWriter<byte> Buffer { get; } = new(4096);
 

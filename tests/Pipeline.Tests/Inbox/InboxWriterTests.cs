@@ -114,7 +114,7 @@ public sealed class InboxWriterTests
             CommitEventsMax = 500,
             CommitTimeout = TimeSpan.FromSeconds(10),
         };
-        return (new InboxWriter(store.Database, layout, options, _ => { }), layout);
+        return (new InboxWriter(store.Database, layout, options, _ => { }, store.Broken.Add), layout);
     }
 
     private static async Task<List<List<InboxEvent>>> ReadAllAsync(TemporaryDatabase store)
