@@ -73,6 +73,9 @@ public sealed class PipelineHarness : IAsyncDisposable
     /// <summary>A client whose base address is the pipeline's.</summary>
     public HttpClient Http { get; private set; }
 
+    /// <summary>The folder that the pipeline keeps its data in.</summary>
+    public string DataDirectory => _directory;
+
     /// <summary>The services of the running host.</summary>
     public IServiceProvider Services => _host.Services;
 

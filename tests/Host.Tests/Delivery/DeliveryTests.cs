@@ -112,6 +112,32 @@ public sealed class DeliveryTests
     }
 
     [Fact]
+    public async Task An_outage_longer_than_the_budget_spends_nothing_of_it()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(
+            new HarnessOptions("plugin", """variance.delivery.retry.budget = "00:01:00" """));
+        var outage = true;
+        var failures = new ConcurrentDictionary<string, int>();
+        pipeline.Variance.Answer = message => ValueTask.FromResult(
+            outage || (NumberOf(message) % 2 == 0 && failures.AddOrUpdate(message.MessageId, 1, (_, count) => count + 1) < 3)
+                ? new StandInAnswer(503)
+                : StandInAnswer.Ok);
+        await pipeline.CaptureAsync([.. Enumerable.Range(0, 40).Select(number => Event($"person-{number}", number))]);
+        await PipelineHarness.UntilAsync(
+            () =>
+            {
+                pipeline.Clock.Advance(TimeSpan.FromSeconds(1));
+                return Task.FromResult(pipeline.Variance.Received.Length >= 300);
+            },
+            "the outage has lasted");
+        pipeline.Clock.Advance(TimeSpan.FromMinutes(5));
+        outage = false;
+        await TurnUntilSettledAsync(pipeline);
+        var ledger = await pipeline.LedgerAsync();
+        Assert.Equal((40, 0), (ledger["delivered"], ledger["dead"]));
+    }
+
+    [Fact]
     public async Task A_wrong_authorization_loses_nothing()
     {
         await using var pipeline = await PipelineHarness.StartAsync(

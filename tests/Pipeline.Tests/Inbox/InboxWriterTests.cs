@@ -94,6 +94,17 @@ public sealed class InboxWriterTests
     }
 
     [Fact]
+    public async Task A_failure_that_no_retry_can_mend_is_answered_and_reported_and_nothing_more_is_taken()
+    {
+        await using var store = new TemporaryDatabase();
+        var (writer, _) = await StartAsync(store);
+        Assert.Equal(AppendOutcome.Unavailable, await writer.AppendAsync("no such connection", [Event("ada")], default));
+        Assert.Single(store.Broken);
+        Assert.Equal(AppendOutcome.Unavailable, await writer.AppendAsync("acme", [Event("ada")], default));
+        await writer.DisposeAsync();
+    }
+
+    [Fact]
     public async Task A_stopped_writer_takes_nothing()
     {
         await using var store = new TemporaryDatabase();
