@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using VarianceActors.Pipeline.Mapping;
+using VarianceActors.Pipeline.People;
 
 namespace VarianceActors.Pipeline;
 
@@ -30,6 +31,9 @@ public sealed class ConnectionOptions
 
     /// <summary>Speed limit for the whole cluster.</summary>
     public required RateOptions Rate { get; set; }
+
+    /// <summary>How persons merge beyond PostHog's rules.</summary>
+    public required IdentityOptions Identity { get; set; }
 
     /// <summary>What is not sent.</summary>
     public required FilterOptions Filters { get; set; }

@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Reflection;
 using Akka.Actor;
 using Akka.Configuration;
@@ -41,7 +42,7 @@ public static class PipelineHosting
             .AddHocon(ConfigurationFactory.ParseString(ReadHocon("akka.conf")), HoconAddMode.Append)
             .AddHocon(ConfigurationFactory.ParseString(ReadHocon("cluster.conf")), HoconAddMode.Append)
             .WithSqliteJournal(parts.Options.DataDir)
-            .WithPeople(parts.Options.People, map)
+            .WithPeople(parts.Options.People, map, RulesOf(parts.Options))
             .WithIngest(registry => new IngestContext(
                 parts.Database,
                 parts.Layout,
@@ -54,6 +55,14 @@ public static class PipelineHosting
             .WithActors((system, registry) => system.ActorOf(Props.Create(() => new Pulse(registry, parts)), "pulse"))
             .WithActors((system, _) => system.ActorOf(Props.Create(() => new Retention(parts)), "retention"))
             .AddStartup((system, _) => JoinSelf(Akka.Cluster.Cluster.Get(system)));
+    }
+
+    private static Func<string, PersonRules> RulesOf(PipelineOptions options)
+    {
+        var rules = options.Connections.ToFrozenDictionary(
+            connection => connection.Key,
+            connection => connection.Value.Identity.ToRules(options.People.UpdateAllProperties));
+        return connectionId => rules[connectionId];
     }
 
     private static Action<int, int> WakeDelivery(IActorRef delivery, PipelineLayout layout) => (connection, partition) =>

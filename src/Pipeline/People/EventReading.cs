@@ -97,26 +97,34 @@ public sealed record EventReading(
             return null;
         }
 
-        var illegal = !MayMerge(ask.TargetId, blockedIds) ? ask.TargetId
-            : !MayMerge(ask.SourceId, blockedIds) ? ask.SourceId
-            : null;
-        if (illegal is null)
+        foreach (var (id, other) in (ReadOnlySpan<(string, string)>)
+            [(ask.TargetId, ask.SourceId), (ask.SourceId, ask.TargetId)])
         {
-            return ask;
+            if (Bar(id, blockedIds) is { } type)
+            {
+                warnings.Add(new IngestionWarning(
+                    type,
+                    JsonText.Object(
+                        ("illegalDistinctId", id),
+                        ("otherDistinctId", other),
+                        ("distinctId", captured.DistinctId),
+                        ("eventUuid", captured.Uuid.ToString()))));
+                return null;
+            }
         }
 
-        warnings.Add(new IngestionWarning(
-            WarningTypes.CannotMergeWithIllegalDistinctId,
-            JsonText.Object(
-                ("illegalDistinctId", illegal),
-                ("otherDistinctId", illegal == ask.TargetId ? ask.SourceId : ask.TargetId),
-                ("distinctId", captured.DistinctId),
-                ("eventUuid", captured.Uuid.ToString()))));
-        return null;
+        return ask;
     }
 
-    private static bool MayMerge(string id, IReadOnlySet<string>? blockedIds) =>
-        MergeableIds.Contains(id) && blockedIds?.Contains(id) is not true;
+    private static string? Bar(string id, IReadOnlySet<string>? blockedIds)
+    {
+        if (!MergeableIds.Contains(id))
+        {
+            return WarningTypes.CannotMergeWithIllegalDistinctId;
+        }
+
+        return blockedIds?.Contains(id) is true ? WarningTypes.GuardBlockedDistinctId : null;
+    }
 
     private static MergeAsk? Named(CaptureEvent captured, PropertyScan scan) => captured.Event switch
     {

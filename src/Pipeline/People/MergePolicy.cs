@@ -224,8 +224,9 @@ public static class MergePolicy
     {
         var type = reason switch
         {
-            RefusalReason.TooManyIds => WarningTypes.MergeMoveLimitExceeded,
-            RefusalReason.OtherWorkDomain => WarningTypes.CannotMergeOtherWorkDomain,
+            RefusalReason.AttachToIdentified => WarningTypes.GuardAttachToIdentified,
+            RefusalReason.TooManyIds => WarningTypes.GuardTooManyDistinctIds,
+            RefusalReason.OtherWorkDomain => WarningTypes.GuardOtherWorkDomain,
             _ => WarningTypes.CannotMergeAlreadyIdentified,
         };
         var details = JsonText.Object(

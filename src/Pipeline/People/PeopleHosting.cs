@@ -31,18 +31,18 @@ public static class PeopleHosting
     /// <param name="builder">The actor system.</param>
     /// <param name="options">How persons are kept.</param>
     /// <param name="mapping">A connection's mapping, by connection id.</param>
-    /// <param name="guards">A connection's merge guards, by connection id; none if null.</param>
+    /// <param name="rules">A connection's rules of identity, by connection id; PostHog's own if null.</param>
     public static AkkaConfigurationBuilder WithPeople(
         this AkkaConfigurationBuilder builder,
         PeopleOptions options,
         Func<string, MapEvent> mapping,
-        Func<string, MergeGuards>? guards = null) => builder
+        Func<string, PersonRules>? rules = null) => builder
         .WithPersonSerializer()
         .WithShardRegion<PeopleRegion>(
             RegionName,
             (_, registry, _) => Entities(new PersonShell(
                 options,
-                Rules(options, guards),
+                rules ?? (_ => PersonRules.Posthog),
                 mapping,
                 () => registry.Get<PeopleRegion>())),
             new PersonExtractor(options.Shards),
@@ -59,10 +59,4 @@ public static class PeopleHosting
 
     private static Func<string, Props> Entities(PersonShell shell) =>
         entityId => Props.Create(() => new PersonActor(entityId, shell));
-
-    private static Func<string, PersonRules> Rules(PeopleOptions options, Func<string, MergeGuards>? guards)
-    {
-        var common = new PersonRules(options.UpdateAllProperties, options.AttachUnseen, MergeGuards.None);
-        return connection => guards is null ? common : common with { Guards = guards(connection) };
-    }
 }

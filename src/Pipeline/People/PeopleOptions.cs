@@ -16,9 +16,6 @@ public sealed class PeopleOptions
     /// <summary>Whether a change of volatile properties alone updates a person (posthog.md A6).</summary>
     public bool UpdateAllProperties { get; set; }
 
-    /// <summary>What happens when an identified source meets a target that nobody has seen.</summary>
-    public AttachUnseen AttachUnseen { get; set; }
-
     /// <summary>Time after which an unanswered step of a merge is asked for again.</summary>
     [Range(typeof(TimeSpan), "00:00:00.050", "00:10:00")]
     public TimeSpan MergeRetry { get; set; }

@@ -10,11 +10,17 @@ public static class WarningTypes
     /// <summary>Posthog.md A5.</summary>
     public const string CannotMergeWithIllegalDistinctId = "cannot_merge_with_illegal_distinct_id";
 
-    /// <summary>The person would have more distinct ids than the connection allows.</summary>
-    public const string MergeMoveLimitExceeded = "merge_move_limit_exceeded";
+    /// <summary>Ours: the source is identified, the target is new, and the connection keeps such ids apart.</summary>
+    public const string GuardAttachToIdentified = "guard_attach_to_identified";
+
+    /// <summary>Ours: the person would have more distinct ids than the connection allows.</summary>
+    public const string GuardTooManyDistinctIds = "guard_too_many_distinct_ids";
 
     /// <summary>Ours: the two persons' e-mail addresses are of different companies.</summary>
-    public const string CannotMergeOtherWorkDomain = "cannot_merge_other_work_domain";
+    public const string GuardOtherWorkDomain = "guard_other_work_domain";
+
+    /// <summary>Ours: the connection bars the id from merges.</summary>
+    public const string GuardBlockedDistinctId = "guard_blocked_distinct_id";
 
     /// <summary>The event is dropped.</summary>
     public const string InvalidAnonDistinctId = "invalid_anon_distinct_id";

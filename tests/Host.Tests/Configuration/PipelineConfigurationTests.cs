@@ -35,7 +35,6 @@ public sealed class PipelineConfigurationTests
         Assert.Equal(32, options.Inbox.Partitions);
         Assert.Equal(TimeSpan.FromSeconds(5), options.Inbox.CommitTimeout);
         Assert.Equal(TimeSpan.FromDays(30), options.Retention.Ledger);
-        Assert.Equal(AttachUnseen.Posthog, options.People.AttachUnseen);
         var (id, acme) = Assert.Single(options.Connections);
         Assert.Equal("acme", id);
         Assert.Equal(["phc_acme"], acme.Tokens);
@@ -46,6 +45,33 @@ public sealed class PipelineConfigurationTests
         Assert.True(acme.AllowPrivateNetwork);
         Assert.Equal((500, 500), (acme.Rate.PerSecond, acme.Rate.Burst));
         Assert.Empty(acme.Filters.EventsDenied);
+        Assert.Equal((AttachUnseen.Posthog, 20_000), (acme.Identity.AttachUnseen, acme.Identity.DistinctIdsMax));
+        Assert.False(acme.Identity.KeepWorkDomainsApart);
+        Assert.Empty(acme.Identity.BlockedIds);
+    }
+
+    [Fact]
+    public void Each_connection_has_its_own_rules_of_identity()
+    {
+        var options = Good(File("""
+            variance {
+              connection-defaults.identity { distinct-ids-max = 7, keep-work-domains-apart = on }
+              connections {
+                one { tokens = [a], identity { attach-unseen = guarded, blocked-ids = [kiosk, "a b"] } }
+                two { tokens = [b], identity.distinct-ids-max = 0 }
+              }
+            }
+            """));
+
+        var one = options.Connections["one"].Identity.ToRules(updateAllProperties: true);
+        var two = options.Connections["two"].Identity.ToRules(updateAllProperties: false);
+        Assert.Equal((true, AttachUnseen.Guarded), (one.UpdateAllProperties, one.AttachUnseen));
+        Assert.Equal((false, AttachUnseen.Posthog), (two.UpdateAllProperties, two.AttachUnseen));
+        Assert.Equal((7, 0), (one.Guards.DistinctIdsMax, two.Guards.DistinctIdsMax));
+        Assert.Equal((true, true), (one.Guards.KeepWorkDomainsApart, two.Guards.KeepWorkDomainsApart));
+        Assert.Equal(["a b", "kiosk"], one.Guards.BlockedIds.Order());
+        Assert.Contains("gmail.com", one.Guards.FreeMailDomains);
+        Assert.All(one.Guards.FreeMailDomains, domain => Assert.Matches("^[a-z0-9.-]+$", domain));
     }
 
     [Fact]
@@ -183,9 +209,6 @@ public sealed class PipelineConfigurationTests
     [InlineData(
         "people.update-all-properties = maybe",
         "variance.people.update-all-properties: 'maybe' is not on or off; give on or off (x.conf:1)")]
-    [InlineData(
-        "people.attach-unseen = never",
-        "variance.people.attach-unseen: 'never' is not known here; give posthog or guarded (x.conf:1)")]
     [InlineData("delivery = 5", "variance.delivery: takes a block { }, not a value (x.conf:1)")]
     [InlineData("connections = acme", "variance.connections: takes a block { }, not a value (x.conf:1)")]
     [InlineData("data-dir = \"\"", "variance.data-dir: is empty; give a directory (x.conf:1)")]
@@ -257,6 +280,15 @@ public sealed class PipelineConfigurationTests
     [InlineData(
         "tokens = [canary, canary]",
         "tokens: token 2 is already a token of connection acme; a token feeds one connection (x.conf:1)")]
+    [InlineData(
+        "identity.attach-unseen = never",
+        "identity.attach-unseen: 'never' is not known here; give posthog or guarded (x.conf:1)")]
+    [InlineData(
+        "identity.distinct-ids-max = -1",
+        "identity.distinct-ids-max: -1 is out of range; give a whole number from 0 to 1000000 (x.conf:1)")]
+    [InlineData(
+        "identity.blocked-ids { a = b }",
+        "identity.blocked-ids: takes a list of texts such as [\"a\", \"b\"] (x.conf:1)")]
     [InlineData("tokens { a = b }", "tokens: takes a list of texts such as [\"a\", \"b\"] (x.conf:1)")]
     [InlineData("rat.burst = 5", "rat: unknown key; did you mean variance.connections.acme.rate? (x.conf:1)")]
     [InlineData(

@@ -165,14 +165,14 @@ public sealed class EventReadingTests
     }
 
     [Fact]
-    public void Ids_that_a_connection_blocks_are_illegal_too()
+    public void Ids_that_a_connection_blocks_do_not_merge_and_the_warning_is_the_guards()
     {
         var captured = Captured.Event("$identify", "acc", """{"$anon_distinct_id":"kiosk"}""");
 
         var reading = EventReading.Of(captured, new HashSet<string> { "kiosk" });
 
         Assert.Null(reading.Merge);
-        Assert.Equal("cannot_merge_with_illegal_distinct_id", Assert.Single(reading.Warnings).Type);
+        Assert.Equal("guard_blocked_distinct_id", Assert.Single(reading.Warnings).Type);
     }
 
     private static string Text(IEnumerable<NamedValue> values) =>

@@ -118,7 +118,7 @@ public sealed class MergePolicyTests
 
         var refused = homes.Apply(Identify("b", "dev"));
 
-        Assert.Equal("cannot_merge_already_identified", Assert.Single(refused.Warnings).Type);
+        Assert.Equal("guard_attach_to_identified", Assert.Single(refused.Warnings).Type);
         Assert.Equal(["b"], refused.Person!.DistinctIds.AsEnumerable());
         Assert.True(refused.Person.IsIdentified);
         Assert.NotEqual(homes.Person("a")!.PersonUuid, refused.Person.PersonUuid);
@@ -145,7 +145,7 @@ public sealed class MergePolicyTests
 
         var refused = homes.Apply(Captured.Event("$merge_dangerously", "a", """{"alias":"dev-2"}"""));
 
-        Assert.Equal("merge_move_limit_exceeded", Assert.Single(refused.Warnings).Type);
+        Assert.Equal("guard_too_many_distinct_ids", Assert.Single(refused.Warnings).Type);
         Assert.Equal(2, refused.Person!.DistinctIds.Length);
         Assert.Null(homes.Person("dev-2"));
     }
@@ -168,7 +168,7 @@ public sealed class MergePolicyTests
         var identify = homes.Apply(Identify("acc", "dev"));
 
         Assert.Equal(
-            isRefused ? ["cannot_merge_other_work_domain"] : [],
+            isRefused ? ["guard_other_work_domain"] : [],
             identify.Warnings.Select(warning => warning.Type));
     }
 
