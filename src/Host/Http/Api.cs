@@ -78,6 +78,8 @@ internal static class Api
             .WithSummary("The person behind a distinct id.");
         connection.MapGet("/dead-letters", DeadLettersAsync)
             .WithSummary("Messages that could not be delivered, in the order they came.");
+        connection.MapGet("/warnings", WarningsAsync)
+            .WithSummary("Ingestion warnings, counted and listed, the newest first; a refused merge is one.");
     }
 
     private static async Task<Ok<LedgerBalance>> LedgerAsync(
@@ -130,6 +132,16 @@ internal static class Api
         return TypedResults.Ok(new DeadLetterPage(
             rows.ConvertAll(ViewOf), rows.Count == Math.Clamp(limit, 1, PageMax) ? rows[^1].Id : null));
     }
+
+    private static async Task<Ok<WarningPage>> WarningsAsync(
+        string connection,
+        PipelineQueries queries,
+        CancellationToken cancellationToken,
+        string? type = null,
+        long? after = null,
+        int limit = 100) =>
+        TypedResults.Ok(await queries.ReadWarningsAsync(
+            connection, type, after, Math.Clamp(limit, 1, PageMax), cancellationToken));
 
     private static PersonView ViewOf(PersonSnapshot person) => new(
         person.PersonUuid,

@@ -12,7 +12,7 @@ public readonly record struct DecidedEvent(InboxEvent Event, EventResult Result)
 
 /// <summary>
 /// What one commit of an ingest actor writes, made ready outside the transaction: the outbox rows, the ledger rows, the
-/// counts and the progress of the partition, all or nothing.
+/// warnings, the counts and the progress of the partition, all or nothing.
 /// </summary>
 internal sealed class IngestCommit
 {
@@ -23,6 +23,7 @@ internal sealed class IngestCommit
     private readonly HashSet<(int Connection, ulong Lane)> _used = [];
     private readonly HashSet<(int Connection, ulong Lane)> _closed = [];
     private readonly HashSet<(int Connection, ulong Lane)> _usedAfterClosing = [];
+    private readonly List<WarningRow> _warnings = [];
 
     /// <summary>Encodes the messages of <paramref name="decided"/>, in order.</summary>
     public IngestCommit(int partition, int deliveryPartitions, ImmutableArray<DecidedEvent> decided, DateTimeOffset now)
@@ -36,6 +37,7 @@ internal sealed class IngestCommit
             if (result.Decision != LedgerDecision.Duplicate)
             {
                 Add(inboxEvent, result);
+                AddWarnings(inboxEvent, result);
             }
         }
     }
@@ -83,6 +85,7 @@ internal sealed class IngestCommit
             LedgerStatements.Count(session, group.Key.ConnectionNumber, _partition, group.Key.Decision, group.Value);
         }
 
+        WarningStatements.Add(session, _partition, _warnings);
         InboxStatements.DeleteBelow(session, _partition, progress.Next);
         return [];
     }
@@ -109,5 +112,14 @@ internal sealed class IngestCommit
         }
 
         _ledger.Add(row);
+    }
+
+    private void AddWarnings(InboxEvent inboxEvent, EventResult result)
+    {
+        foreach (var warning in result.Warnings)
+        {
+            var captured = inboxEvent.Event;
+            _warnings.Add(new WarningRow(inboxEvent.ConnectionNumber, captured.Uuid, captured.ReceivedAt, warning));
+        }
     }
 }

@@ -25,9 +25,9 @@ public enum LedgerDecision : byte
     Duplicate = 6,
 }
 
-/// <summary>One of PostHog's ingestion warnings (posthog.md A11).</summary>
+/// <summary>One of PostHog's ingestion warnings (posthog.md A11), or a guard's.</summary>
 /// <param name="Type">PostHog's name, such as <c>cannot_merge_already_identified</c>.</param>
-/// <param name="Details">The details as a JSON object.</param>
+/// <param name="Details">The details as a JSON object; they name distinct ids, so they never go into a log.</param>
 public sealed record IngestionWarning(string Type, string Details);
 
 /// <summary>What one accepted event became: the person's answer to the ingest actor.</summary>

@@ -6,8 +6,8 @@ using VarianceActors.Pipeline.Stores;
 namespace VarianceActors.Pipeline.Outbox;
 
 /// <summary>
-/// Deletes what is older than its retention, in small steps, so that no step holds up the pipeline: ledger rows, and outbox
-/// rows whose messages all have an outcome. Dead letters stay until an operator decides. Runs on every node; a step done twice
+/// Deletes what is older than its retention, in small steps, so that no step holds up the pipeline: ledger rows, warnings, and
+/// outbox rows whose messages all have an outcome. Dead letters stay until an operator decides. Runs on every node; a step done twice
 /// deletes nothing more.
 /// </summary>
 public sealed class Retention : ReceiveActor, IWithTimers
@@ -41,6 +41,7 @@ public sealed class Retention : ReceiveActor, IWithTimers
             .WriteAsync(session => new Deleted(
                 LedgerStatements.DeleteOldest(session, RowsPerStep, ledgerBefore)
                 + LaneStatements.DeleteOldest(session, RowsPerStep, outboxBefore)
+                + WarningStatements.DeleteOldest(session, RowsPerStep, ledgerBefore)
                 + _parts.Layout.NumberByConnection.Values.Sum(connection => DeleteOutbox(session, connection, outboxBefore))))
             .PipeTo(Self);
     }

@@ -5,7 +5,7 @@ namespace VarianceActors.Pipeline.Outbox;
 /// <summary>How long finished work is kept: the block <c>variance.retention</c>.</summary>
 public sealed class RetentionOptions
 {
-    /// <summary>Age of ledger rows; how long a repeat of an event is recognised.</summary>
+    /// <summary>Age of ledger rows and warnings; how long a repeat of an event is recognised.</summary>
     [Range(typeof(TimeSpan), "01:00:00", "3650.00:00:00")]
     public TimeSpan Ledger { get; set; }
 
