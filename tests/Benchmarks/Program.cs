@@ -15,4 +15,8 @@ var load = new Command("load", "Accepted and delivered events per second, end to
 load.SetAction((parsed, cancellationToken) => new LoadRun(
     parsed.GetValue(events), parsed.GetValue(perRequest), parsed.GetValue(mapping)!).RunAsync(cancellationToken));
 
-return await new RootCommand("Benchmarks of VarianceActors.") { micro, load }.Parse(args).InvokeAsync();
+var howMany = new Option<int>("--merges") { Description = "How many merges of each kind.", DefaultValueFactory = _ => 20_000 };
+var merges = new Command("merges", "Merges per second, end to end, against a host process of its own.") { howMany };
+merges.SetAction((parsed, cancellationToken) => new MergesRun(parsed.GetValue(howMany)).RunAsync(cancellationToken));
+
+return await new RootCommand("Benchmarks of VarianceActors.") { micro, load, merges }.Parse(args).InvokeAsync();
