@@ -42,7 +42,11 @@ public static class PipelineHosting
             .AddHocon(ConfigurationFactory.ParseString(ReadHocon("akka.conf")), HoconAddMode.Append)
             .AddHocon(ConfigurationFactory.ParseString(ReadHocon("cluster.conf")), HoconAddMode.Append)
             .WithSqliteJournal(parts.Options.DataDir)
-            .WithPeople(parts.Options.People, map, RulesOf(parts.Options))
+            .WithPeople(
+                parts.Options.People,
+                map,
+                UnfinishedMerges.In(parts.Database, parts.Layout, parts.Time),
+                RulesOf(parts.Options))
             .WithIngest(registry => new IngestContext(
                 parts.Database,
                 parts.Layout,
@@ -53,6 +57,7 @@ public static class PipelineHosting
                 parts.Time))
             .WithDelivery(parts)
             .WithActors((system, registry) => system.ActorOf(Props.Create(() => new Pulse(registry, parts)), "pulse"))
+            .WithActors((system, registry) => system.ActorOf(WakerProps(registry.Get<PeopleRegion>(), parts), "merge-waker"))
             .WithActors((system, _) => system.ActorOf(Props.Create(() => new Retention(parts)), "retention"))
             .AddStartup((system, _) => JoinSelf(Akka.Cluster.Cluster.Get(system)));
     }
@@ -64,6 +69,9 @@ public static class PipelineHosting
             connection => connection.Value.Identity.ToRules(options.People.UpdateAllProperties));
         return connectionId => rules[connectionId];
     }
+
+    private static Props WakerProps(IActorRef people, PipelineParts parts) =>
+        Props.Create(() => new MergeWaker(people, parts.Database, parts.Layout, parts.Time));
 
     private static Action<int, int> WakeDelivery(IActorRef delivery, PipelineLayout layout) => (connection, partition) =>
         delivery.Tell(new DeliveryMessage.Poke(new DeliveryId(layout.ConnectionByNumber[connection], partition)));

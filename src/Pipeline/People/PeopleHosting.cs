@@ -31,11 +31,13 @@ public static class PeopleHosting
     /// <param name="builder">The actor system.</param>
     /// <param name="options">How persons are kept.</param>
     /// <param name="mapping">A connection's mapping, by connection id.</param>
+    /// <param name="unfinished">The homes that must be woken after a crash.</param>
     /// <param name="rules">A connection's rules of identity, by connection id; PostHog's own if null.</param>
     public static AkkaConfigurationBuilder WithPeople(
         this AkkaConfigurationBuilder builder,
         PeopleOptions options,
         Func<string, MapEvent> mapping,
+        UnfinishedMerges unfinished,
         Func<string, PersonRules>? rules = null) => builder
         .WithPersonSerializer()
         .WithShardRegion<PeopleRegion>(
@@ -44,6 +46,7 @@ public static class PeopleHosting
                 options,
                 rules ?? (_ => PersonRules.Posthog),
                 mapping,
+                unfinished,
                 () => registry.Get<PeopleRegion>())),
             new PersonExtractor(options.Shards),
             new ShardOptions

@@ -18,6 +18,8 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
     private readonly PersonShell _shell;
     private PersonState? _state;
     private long _snapshotAt;
+    private long? _listedAs;
+    private bool _isListing;
 
     /// <summary>The actor of one home.</summary>
     /// <param name="entityId">The home's <see cref="PersonId.EntityId"/>.</param>
@@ -31,6 +33,9 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
         Recover<RecoveryCompleted>(_ => Continue());
         Command<IPersonMessage>(message => Handle(message, Sender));
         Command<Retry>(_ => Continue());
+        Command<Listed>(GoOn);
+        Command<NotListed>(NoteNotListed);
+        Command<NotUnlisted>(failed => Warn(failed.Cause, "leave the list of unfinished merges"));
         Command<Retire>(_ => Leave());
         Command<SaveSnapshotSuccess>(DeleteOlder);
         Command<SaveSnapshotFailure>(failed => Warn(failed.Cause, "save a snapshot"));
@@ -55,6 +60,12 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
     {
         _state ??= PersonState.Unborn(message.To);
         var step = HomeNode.Handle(_state, message, _shell.Rules(_state.Id.ConnectionId));
+        if (step.State.IsBusy && !_state.IsBusy && _listedAs is null)
+        {
+            List(_state, message, sender);
+            return;
+        }
+
         if (step.Facts.IsEmpty)
         {
             Finish(step, message, sender);
@@ -62,6 +73,48 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
         }
 
         PersistAll(step.Facts, _ => { }, () => Finish(step, message, sender));
+    }
+
+    // First the list, then the fact: were this node to stop in between, a home without business would be woken, and never
+    // would one with business sleep. The message is handled anew afterwards, because others are handled meanwhile.
+    private void List(PersonState state, IPersonMessage? message, IActorRef sender)
+    {
+        if (_isListing)
+        {
+            if (message is not null)
+            {
+                Wait(message, sender);
+            }
+
+            return;
+        }
+
+        _isListing = true;
+        var mark = LastSequenceNr + 1;
+        _shell.Unfinished.Begin(state.Id, mark).PipeTo(
+            Self,
+            success: () => new Listed(mark, message, sender),
+            failure: cause => new NotListed(cause));
+    }
+
+    private void GoOn(Listed listed)
+    {
+        (_isListing, _listedAs) = (false, listed.Mark);
+        if (listed.Message is { } message)
+        {
+            Handle(message, listed.Sender);
+        }
+        else
+        {
+            Settle(_state!);
+        }
+    }
+
+    // Whoever asked for the merge asks again.
+    private void NoteNotListed(NotListed failed)
+    {
+        _isListing = false;
+        Warn(failed.Cause, "enter the list of unfinished merges");
     }
 
     private void Finish(Step step, IPersonMessage message, IActorRef sender)
@@ -81,6 +134,12 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
             default:
                 Answer(_state, step, message, sender);
                 break;
+        }
+
+        // Who wakes a home found it on the list.
+        if (message is ResumeMerge && !_isListing)
+        {
+            _listedAs ??= LastSequenceNr + 1;
         }
 
         Settle(_state);
@@ -124,6 +183,7 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
         }
 
         Timers.Cancel(Retry.Instance);
+        Unlist(state);
         foreach (var (message, sender) in _waiting.Values)
         {
             Self.Tell(message, sender);
@@ -132,10 +192,25 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
         _waiting.Clear();
     }
 
+    private void Unlist(PersonState state)
+    {
+        if (_listedAs is { } mark)
+        {
+            _listedAs = null;
+            _shell.Unfinished.End(state.Id, mark).PipeTo(Self, failure: cause => new NotUnlisted(cause));
+        }
+    }
+
     private void Continue()
     {
         if (_state is { IsBusy: true } state)
         {
+            // It is on the list, with a mark that is not known any more.
+            if (_listedAs is null)
+            {
+                List(state, null, Self);
+            }
+
             Send(HomeNode.Resume(state, _shell.Rules(state.Id.ConnectionId)));
             Settle(state);
         }
@@ -206,6 +281,12 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
         };
     }
 
+    private sealed record Listed(long Mark, IPersonMessage? Message, IActorRef Sender);
+
+    private sealed record NotListed(Exception Cause);
+
+    private sealed record NotUnlisted(Exception Cause);
+
     private readonly record struct Waiting(IPersonMessage Message, IActorRef Sender);
 
     private sealed record Retry
@@ -224,9 +305,11 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
 /// <param name="Options">How persons are kept.</param>
 /// <param name="Rules">By connection id.</param>
 /// <param name="Mapping">By connection id.</param>
+/// <param name="Unfinished">The homes that must be woken after a crash.</param>
 /// <param name="People">The region that every home is reached through.</param>
 public sealed record PersonShell(
     PeopleOptions Options,
     Func<string, PersonRules> Rules,
     Func<string, MapEvent> Mapping,
+    UnfinishedMerges Unfinished,
     Func<IActorRef> People);

@@ -14,9 +14,10 @@ public sealed class CrashTests
     public async Task A_crash_at_any_write_changes_neither_answers_nor_persons()
     {
         var options = PeopleHost.Options(options => options.MergeRetry = TimeSpan.FromMilliseconds(100));
-        await using var host = await PeopleHost.StartOn(CrashingJournal.Config, options);
+        var list = new UnfinishedList();
+        await using var host = await PeopleHost.StartOn(CrashingJournal.Config, options, list.Merges);
         var calm = new Crash(Never, false);
-        var expected = await Play(host, "calm", calm);
+        var expected = await Play(host, "calm", calm, list);
 
         var crashed = await Task.WhenAll(Enumerable
             .Range(1, calm.Writes)
@@ -24,12 +25,14 @@ public sealed class CrashTests
             .Select(async run =>
             {
                 var crash = new Crash(run.at, run.afterIt);
-                return (run, crash, Told: await Play(host, $"crash-{run.at}-{run.afterIt}", crash));
+                return (run, crash, Told: await Play(host, $"crash-{run.at}-{run.afterIt}", crash, list));
             }));
 
         Assert.InRange(calm.Writes, 15, 60);
         Assert.All(crashed, outcome => Assert.Equal(expected, outcome.Told));
         Assert.All(crashed, outcome => Assert.True(outcome.crash.Writes >= outcome.run.at, "the crash never happened"));
+        Assert.All(crashed, outcome => Assert.Equal(0, outcome.crash.Unlisted));
+        await WakeUntilEmpty(host, list);
     }
 
     [Fact]
@@ -61,11 +64,28 @@ public sealed class CrashTests
         Assert.Equal(lower.DistinctId, found.Person.UserId);
     }
 
+    // What a crash left on the list without business leaves it when it is woken.
+    private static async Task WakeUntilEmpty(PeopleHost host, UnfinishedList list)
+    {
+        foreach (var home in list.Homes)
+        {
+            host.People.Tell(new ResumeMerge(home));
+        }
+
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        using var ticks = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+        while (list.Homes.Any())
+        {
+            Assert.True(await ticks.WaitForNextTickAsync(deadline.Token));
+        }
+    }
+
     // Births, a merge, an attachment, a refusal, opposite merges of the same pair, and events afterwards.
-    private static async Task<IEnumerable<string>> Play(PeopleHost host, string connection, Crash crash)
+    private static async Task<IEnumerable<string>> Play(
+        PeopleHost host, string connection, Crash crash, UnfinishedList list)
     {
         string[] ids = ["dev", "acc", "other", "late", "third"];
-        CrashingJournal.Plan(crash, ids.Select(id => new PersonId(connection, id)));
+        CrashingJournal.Plan(crash, ids.Select(id => new PersonId(connection, id)), list);
         var told = new List<string>();
         var offset = 0L;
         foreach (var captured in Happenings())

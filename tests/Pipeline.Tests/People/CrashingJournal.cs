@@ -11,13 +11,19 @@ namespace VarianceActors.Pipeline.Tests.People;
 internal sealed class Crash(int atWrite, bool afterIt)
 {
     private int _writes;
+    private int _unlisted;
 
     public int Writes => _writes;
+
+    /// <summary>Writes that began a merge of a home that was not on the list of unfinished merges.</summary>
+    public int Unlisted => _unlisted;
 
     public bool AfterIt => afterIt;
 
     /// <summary>Counts a write; true if this is the one.</summary>
     public bool IsNow() => Interlocked.Increment(ref _writes) == atWrite;
+
+    public void NoteUnlisted() => Interlocked.Increment(ref _unlisted);
 }
 
 /// <summary>A journal in memory whose writes fail where a test wants it; a persistent actor stops when a write
@@ -27,7 +33,7 @@ internal sealed class CrashingJournal : MemoryJournal
     public const string Config = """
         akka.persistence {
           journal.plugin = "crashing"
-          snapshot-store.plugin = "akka.persistence.snapshot-store.local"
+          snapshot-store.plugin = "akka.persistence.snapshot-store.inmem"
         }
         crashing {
           class = "VarianceActors.Pipeline.Tests.People.CrashingJournal, VarianceActors.Pipeline.Tests"
@@ -37,13 +43,15 @@ internal sealed class CrashingJournal : MemoryJournal
         """;
 
     private static readonly ConcurrentDictionary<string, Crash> Crashes = new();
+    private static readonly ConcurrentDictionary<string, Func<bool>> Lists = new();
     private static readonly ConcurrentDictionary<string, Task> Gates = new();
 
-    public static void Plan(Crash crash, IEnumerable<PersonId> homes)
+    public static void Plan(Crash crash, IEnumerable<PersonId> homes, UnfinishedList list)
     {
         foreach (var home in homes)
         {
             Crashes[home.PersistenceId] = crash;
+            Lists[home.PersistenceId] = () => list.Holds(home);
         }
     }
 
@@ -56,6 +64,11 @@ internal sealed class CrashingJournal : MemoryJournal
     {
         var writes = messages.ToArray();
         var crash = Crashes.GetValueOrDefault(writes[0].PersistenceId);
+        if (crash is not null && BeginsMerge(writes[0]) && !Lists[writes[0].PersistenceId]())
+        {
+            crash.NoteUnlisted();
+        }
+
         await Gates.GetValueOrDefault(writes[0].PersistenceId, Task.CompletedTask);
         var isNow = crash?.IsNow() is true;
         if (isNow && !crash!.AfterIt)
@@ -66,4 +79,8 @@ internal sealed class CrashingJournal : MemoryJournal
         var results = await base.WriteMessagesAsync(writes, cancellationToken);
         return isNow ? throw new IOException("Crashed after the write.") : results;
     }
+
+    private static bool BeginsMerge(AtomicWrite write) =>
+        ((IEnumerable<IPersistentRepresentation>)write.Payload).Last().Payload
+            is PersonFact.MergeAsked or PersonFact.Sealed;
 }

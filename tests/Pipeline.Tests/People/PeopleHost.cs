@@ -40,11 +40,17 @@ internal sealed class PeopleHost : IAsyncDisposable
     public IActorRef People => ActorRegistry.For(System).Get<PeopleRegion>();
 
     /// <summary>Starts on a journal file, new or left behind by an earlier host.</summary>
-    public static Task<PeopleHost> Start(string file, PeopleOptions? options = null) =>
-        StartOn(SqliteJournal(file), options);
+    public static Task<PeopleHost> Start(
+        string file, PeopleOptions? options = null, UnfinishedMerges? unfinished = null) =>
+        StartOn(SqliteJournal(file), options, unfinished);
+
+    /// <summary>Starts on a journal file in which some homes cannot write.</summary>
+    public static Task<PeopleHost> StartOnFailing(string file, UnfinishedMerges unfinished) =>
+        StartOn(FailingFileJournal.Config + SqliteJournal(file), unfinished: unfinished);
 
     /// <summary>Starts on any journal.</summary>
-    public static async Task<PeopleHost> StartOn(string journal, PeopleOptions? options = null)
+    public static async Task<PeopleHost> StartOn(
+        string journal, PeopleOptions? options = null, UnfinishedMerges? unfinished = null)
     {
         options ??= Options(_ => { });
         var builder = Host.CreateEmptyApplicationBuilder(null);
@@ -53,7 +59,7 @@ internal sealed class PeopleHost : IAsyncDisposable
             .AddHocon(SqlPersistence.DefaultConfiguration, HoconAddMode.Append)
             .WithRemoting("127.0.0.1", 0)
             .WithClustering(new ClusterOptions())
-            .WithPeople(options, _ => Describe)
+            .WithPeople(options, _ => Describe, unfinished ?? new UnfinishedList().Merges)
             .AddStartup((system, _) => Cluster.Get(system).Join(Cluster.Get(system).SelfAddress)));
         var host = new PeopleHost(builder.Build());
         await host._host.StartAsync();
