@@ -6,6 +6,7 @@ using VarianceActors.Host.Http;
 using VarianceActors.Pipeline;
 using VarianceActors.Pipeline.Inbox;
 using VarianceActors.Pipeline.Ingest;
+using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Sources;
 using VarianceActors.Pipeline.Stores;
 
@@ -61,6 +62,7 @@ public static partial class VarianceHost
         builder.Services.AddSingleton(Options.Create(options.Sources));
         builder.Services.AddSingleton(Directory(options));
         builder.Services.AddSingleton<PipelineQueries>();
+        builder.Services.AddSingleton<PersonJournal>();
         builder.Services.AddSingleton(services => new InboxWriter(
             database,
             layout,

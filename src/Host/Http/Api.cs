@@ -27,6 +27,58 @@ public sealed record PersonView(
     JsonObject Properties,
     long Version);
 
+/// <summary>Every decision about who a person is.</summary>
+/// <param name="PersonId">PostHog's person uuid.</param>
+/// <param name="Decisions">In the order in which they were made.</param>
+public sealed record TimelineView(Guid PersonId, IReadOnlyList<DecisionView> Decisions);
+
+/// <summary>A decision about who a person is, as the API shows it.</summary>
+/// <param name="Result"><c>created</c>, <c>attached</c>, <c>merged</c>, <c>same</c> or <c>refused</c>.</param>
+/// <param name="Reason">Why: <c>first_event</c>, <c>neither_id_had_a_person</c>, <c>source_had_no_person</c>,
+/// <c>target_had_no_person</c>, <c>both_ids_had_a_person</c>, <c>both_ids_had_this_person</c>; of a refusal
+/// <c>already_identified</c>, <c>attach_to_identified</c>, <c>too_many_ids</c>, <c>other_work_domain</c>.</param>
+/// <param name="Event">The uuid of the event that asked.</param>
+/// <param name="Name">The event's name.</param>
+/// <param name="DistinctId">The event's distinct id.</param>
+/// <param name="Offset">The event's offset in its partition of the inbox.</param>
+/// <param name="Timestamp">When the event happened, ISO 8601.</param>
+/// <param name="SourceId">The id whose person was to join; null for a birth without a merge.</param>
+/// <param name="TargetId">The id whose person was to stay; null for a birth without a merge.</param>
+/// <param name="PersonId">The uuid of the person that the event's distinct id had from then on; of a refusal that this
+/// person did not ask for, this person's.</param>
+/// <param name="AbsorbedPersonId">The uuid of the person that ended; null unless two persons became one.</param>
+/// <param name="JoinedIds">The distinct ids that came to the person.</param>
+/// <param name="BecameIdentified">The user id if the person became identified by this; else null.</param>
+/// <param name="Conflicts">Properties that both persons had with different values.</param>
+public sealed record DecisionView(
+    string Result,
+    string Reason,
+    Guid Event,
+    string Name,
+    string DistinctId,
+    long Offset,
+    DateTimeOffset Timestamp,
+    string? SourceId,
+    string? TargetId,
+    Guid? PersonId,
+    Guid? AbsorbedPersonId,
+    IReadOnlyList<string> JoinedIds,
+    string? BecameIdentified,
+    IReadOnlyList<ConflictView> Conflicts);
+
+/// <summary>A property that both persons of a merge had with different values.</summary>
+/// <param name="Property">Its name.</param>
+/// <param name="Winner">Whose value stayed: <c>target</c>, or <c>event</c> for the merge event's own.</param>
+/// <param name="Value">The value that stayed; null if the event removed it.</param>
+/// <param name="SourceValue">The value of the person that joined.</param>
+/// <param name="TargetValue">The value of the person that stayed.</param>
+public sealed record ConflictView(
+    string Property,
+    string Winner,
+    JsonNode? Value,
+    JsonNode? SourceValue,
+    JsonNode? TargetValue);
+
 /// <summary>A dead letter, as the API shows it.</summary>
 /// <param name="Id">Its number; pass it as <c>after</c> to go on behind it.</param>
 /// <param name="Uuid">The event.</param>
@@ -76,6 +128,8 @@ internal static class Api
             .WithSummary("What became of one event.");
         connection.MapGet("/persons/{distinctId}", PersonAsync)
             .WithSummary("The person behind a distinct id.");
+        connection.MapGet("/persons/{distinctId}/timeline", TimelineAsync)
+            .WithSummary("Every decision about who this person is, in order: births, merges and refusals.");
         connection.MapGet("/dead-letters", DeadLettersAsync)
             .WithSummary("Messages that could not be delivered, in the order they came.");
         connection.MapGet("/warnings", WarningsAsync)
@@ -104,25 +158,54 @@ internal static class Api
         IRequiredActor<PeopleRegion> people,
         CancellationToken cancellationToken)
     {
+        var home = new PersonId(connection, RawSegment.Behind(http, "persons", distinctId));
+        return await AskAsync(people, new GetPerson(home), cancellationToken) switch
+        {
+            PersonFound found => TypedResults.Ok(ViewOf(found.Person)),
+            null => NoAnswer(),
+            _ => NoPerson(),
+        };
+    }
+
+    private static async Task<Results<Ok<TimelineView>, ProblemHttpResult>> TimelineAsync(
+        string connection,
+        string distinctId,
+        HttpContext http,
+        IRequiredActor<PeopleRegion> people,
+        PersonJournal journal,
+        CancellationToken cancellationToken)
+    {
+        var home = new PersonId(connection, RawSegment.Behind(http, "persons", distinctId));
+        var answer = await AskAsync(people, new GetHistory(home), cancellationToken);
+        if (answer is not HistoryFound found)
+        {
+            return answer is null ? NoAnswer() : NoPerson();
+        }
+
+        var decisions = await journal.ReadDecisionsAsync(found.Homes.Select(home.Beside), cancellationToken);
+        return TypedResults.Ok(new TimelineView(found.Person.PersonUuid, [.. decisions.Select(ViewOf)]));
+    }
+
+    /// <summary>The answer of a person's home; null if none comes in time.</summary>
+    private static async Task<object?> AskAsync(
+        IRequiredActor<PeopleRegion> people, IPersonMessage question, CancellationToken cancellationToken)
+    {
         var region = await people.GetAsync(cancellationToken);
-        object answer;
         try
         {
-            answer = await region.Ask<object>(
-                new GetPerson(new PersonId(connection, RawSegment.Behind(http, "persons", distinctId))),
-                PersonPatience,
-                cancellationToken);
+            return await region.Ask<object>(question, PersonPatience, cancellationToken);
         }
         catch (AskTimeoutException)
         {
-            return TypedResults.Problem(
-                "The person does not answer now; ask again.", statusCode: StatusCodes.Status503ServiceUnavailable);
+            return null;
         }
-
-        return answer is PersonFound found
-            ? TypedResults.Ok(ViewOf(found.Person))
-            : TypedResults.Problem("There is no person with this distinct id.", statusCode: StatusCodes.Status404NotFound);
     }
+
+    private static ProblemHttpResult NoAnswer() => TypedResults.Problem(
+        "The person does not answer now; ask again.", statusCode: StatusCodes.Status503ServiceUnavailable);
+
+    private static ProblemHttpResult NoPerson() =>
+        TypedResults.Problem("There is no person with this distinct id.", statusCode: StatusCodes.Status404NotFound);
 
     private static async Task<Ok<DeadLetterPage>> DeadLettersAsync(
         string connection, PipelineQueries queries, CancellationToken cancellationToken, long after = 0, int limit = 100)
@@ -153,6 +236,29 @@ internal static class Api
             .OrderBy(property => property.Key, StringComparer.Ordinal)
             .Select(property => KeyValuePair.Create(property.Key, JsonNode.Parse(property.Value.Json)))),
         person.Version);
+
+    private static DecisionView ViewOf(IdentityDecision decision) => new(
+        decision.Result.ToString().ToLowerInvariant(),
+        decision.Reason,
+        decision.Event.Uuid,
+        decision.Event.Name,
+        decision.Event.DistinctId,
+        decision.Event.Offset,
+        decision.Event.Timestamp,
+        decision.Merge?.SourceId,
+        decision.Merge?.TargetId,
+        decision.StayedUuid,
+        decision.AbsorbedUuid,
+        decision.JoinedIds,
+        decision.BecameIdentified,
+        [
+            .. decision.Conflicts.Select(conflict => new ConflictView(
+                conflict.Name,
+                conflict.Winner.ToString().ToLowerInvariant(),
+                conflict.Value is { } value ? JsonNode.Parse(value.Json) : null,
+                JsonNode.Parse(conflict.SourceValue.Json),
+                JsonNode.Parse(conflict.TargetValue.Json))),
+        ]);
 
     private static DeadLetterView ViewOf(DeadLetter letter) => new(
         letter.Id,

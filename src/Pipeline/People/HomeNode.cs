@@ -46,7 +46,8 @@ public static class HomeNode
     public static Step Handle(PersonState state, IPersonMessage message, PersonRules rules) => message switch
     {
         ApplyEvents apply => Apply(state, apply, rules),
-        GetPerson get => Quiet(state, Find(state, get)),
+        GetPerson get => Quiet(state, Find(state, get.DistinctId)),
+        GetHistory get => Quiet(state, Find(state, get.DistinctId)),
         Unite unite => Unite(state, unite, rules),
         Absorb absorb => Absorb(state, absorb, rules),
         SealAbsorbed absorbed => Link(state, absorbed),
@@ -77,11 +78,11 @@ public static class HomeNode
             : MergePolicy.Join(absorbed, here);
 
     // While sealed, the person may already live elsewhere and know more.
-    private static Next Find(PersonState state, GetPerson query) => state switch
+    private static Next Find(PersonState state, string distinctId) => state switch
     {
         { Parent: not null } => Next.Forward,
         { Seal: not null } => Next.Wait,
-        _ => state.Root.Members.ContainsKey(query.DistinctId) ? Next.Done : Next.Drop,
+        _ => state.Root.Members.ContainsKey(distinctId) ? Next.Done : Next.Drop,
     };
 
     private static Step Apply(PersonState state, ApplyEvents command, PersonRules rules)
@@ -244,7 +245,10 @@ public static class HomeNode
             : MergePolicy.Settle(state.Root, own, MergeResult.Refused, message.Refusal);
         var (open, fact) = Record(
             state,
-            new PersonFact.Unsealed(message.Number, message.Refusal.Reason, settled));
+            new PersonFact.Unsealed(message.Number, message.Refusal.Reason, settled)
+            {
+                Asked = settled is null ? message.Refusal.Asked : null,
+            });
         return new Step(open, [fact], Resume(open, rules), [], Next.Done);
     }
 

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.Sources;
 
@@ -83,4 +84,10 @@ public sealed record PendingMerge(MergeAsk Ask, AppliedEvent Event)
 
 /// <summary>Why two persons stay apart, and PostHog's warning for it; none for
 /// <see cref="RefusalReason.Settled"/>.</summary>
-public sealed record MergeRefusal(RefusalReason Reason, IngestionWarning? Warning);
+public sealed record MergeRefusal(RefusalReason Reason, IngestionWarning? Warning)
+{
+    /// <summary>The merge, without its event's update, for the history of the person that did not ask; null for
+    /// <see cref="RefusalReason.Settled"/>.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public PendingMerge? Asked { get; init; }
+}

@@ -236,7 +236,10 @@ public static class MergePolicy
             ("eventUuid", pending.Event.Uuid.ToString()),
             ("personId", target.Profile?.Uuid.ToString() ?? ""),
             ("otherPersonId", source.Profile?.Uuid.ToString() ?? ""));
-        return new MergeRefusal(reason, new IngestionWarning(type, details));
+        return new MergeRefusal(reason, new IngestionWarning(type, details))
+        {
+            Asked = pending with { Event = pending.Event with { Update = PropertyUpdate.None } },
+        };
     }
 
     private static string? WorkDomain(PersonRoot root, MergeGuards guards)

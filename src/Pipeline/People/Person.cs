@@ -115,7 +115,7 @@ public static class Person
             }
         }
 
-        return fact with { Home = state.IsFounded ? null : state.Id, Cursors = cursors.DrainToImmutable() };
+        return fact with { Home = state.Facts > 0 ? null : state.Id, Cursors = cursors.DrainToImmutable() };
     }
 
     internal static PersonProfile Birth(PersonId home, AppliedEvent by)
@@ -247,7 +247,7 @@ public static class Person
             members = members.SetItem(cursor.DistinctId, moved);
         }
 
-        return state with { Root = state.Root with { Members = members }, Moved = [], IsFounded = true };
+        return state with { Root = state.Root with { Members = members }, Moved = [], Facts = state.Facts + 1 };
     }
 
     private static PersonRoot Learn(PersonState state, PersonFact.EventApplied fact)

@@ -152,6 +152,12 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
         {
             sender.Tell(state.Snapshot() is { } person ? new PersonFound(person) : new PersonNotFound());
         }
+        else if (message is GetHistory)
+        {
+            sender.Tell(state.Snapshot() is { } person
+                ? new HistoryFound(state.Id, state.Facts, person, [.. state.Root.Members.Keys])
+                : new PersonNotFound());
+        }
         else if (message is ApplyEvents { DistinctId: var distinctId })
         {
             var map = _shell.Mapping(state.Id.ConnectionId);
@@ -229,7 +235,7 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
 
     private void Load(SnapshotOffer offer)
     {
-        _state = (PersonState)offer.Snapshot with { IsFounded = true };
+        _state = (PersonState)offer.Snapshot with { Facts = offer.Metadata.SequenceNr };
         _snapshotAt = offer.Metadata.SequenceNr;
     }
 

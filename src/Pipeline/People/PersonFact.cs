@@ -85,7 +85,12 @@ public abstract record PersonFact
     public sealed record Sealed(Seal Seal) : PersonFact;
 
     /// <summary>This root's seal was refused; if the merge was pending here, it is settled with that.</summary>
-    public sealed record Unsealed(long Number, RefusalReason Reason, SettledMerge? Settled) : PersonFact;
+    public sealed record Unsealed(long Number, RefusalReason Reason, SettledMerge? Settled) : PersonFact
+    {
+        /// <summary>The merge, without its event's update, if it was pending elsewhere.</summary>
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        public PendingMerge? Asked { get; init; }
+    }
 
     /// <summary>This root is a child now.</summary>
     public sealed record Linked(long Number, PersonId Parent) : PersonFact;

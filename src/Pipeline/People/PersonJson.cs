@@ -11,6 +11,8 @@ namespace VarianceActors.Pipeline.People;
 [JsonSerializable(typeof(GetPerson))]
 [JsonSerializable(typeof(PersonFound))]
 [JsonSerializable(typeof(PersonNotFound))]
+[JsonSerializable(typeof(GetHistory))]
+[JsonSerializable(typeof(HistoryFound))]
 [JsonSerializable(typeof(Unite))]
 [JsonSerializable(typeof(Absorb))]
 [JsonSerializable(typeof(SealAbsorbed))]

@@ -62,6 +62,25 @@ public sealed record PersonFound(PersonSnapshot Person);
 /// <summary>Nobody: no event ever created a person for the id.</summary>
 public sealed record PersonNotFound;
 
+/// <summary>Where is the history of the person behind a distinct id? Answered by <see cref="HistoryFound"/> or
+/// <see cref="PersonNotFound"/>.</summary>
+/// <param name="To">The distinct id's home.</param>
+public sealed record GetHistory(PersonId To) : IPersonMessage
+{
+    /// <summary>The distinct id.</summary>
+    public string DistinctId { get; init; } = To.DistinctId;
+
+    /// <inheritdoc />
+    public IPersonMessage Towards(PersonId home, PersonId by) => this with { To = home };
+}
+
+/// <summary>The history is in the journals of these homes, up to here.</summary>
+/// <param name="Root">The home that holds the person now.</param>
+/// <param name="Facts">How many facts its journal holds.</param>
+/// <param name="Person">The person.</param>
+/// <param name="Homes">The distinct ids of all homes that the root ever took in, its own among them.</param>
+public sealed record HistoryFound(PersonId Root, long Facts, PersonSnapshot Person, ImmutableArray<string> Homes);
+
 /// <summary>Two sets of ids are to be one, says the root that holds the merge; or, turned round, says the root of the
 /// other set because its priority is the higher.</summary>
 /// <param name="To">A home in the set that has to answer.</param>

@@ -22,6 +22,8 @@ public sealed class PersonSerializer(ExtendedActorSystem system) : SerializerWit
         ["person.get-person.v1"] = PersonJson.Wire.GetPerson,
         ["person.person-found.v1"] = PersonJson.Wire.PersonFound,
         ["person.person-not-found.v1"] = PersonJson.Wire.PersonNotFound,
+        ["person.get-history.v1"] = PersonJson.Wire.GetHistory,
+        ["person.history-found.v1"] = PersonJson.Wire.HistoryFound,
         ["person.unite.v1"] = PersonJson.Wire.Unite,
         ["person.absorb.v1"] = PersonJson.Wire.Absorb,
         ["person.seal-absorbed.v1"] = PersonJson.Wire.SealAbsorbed,

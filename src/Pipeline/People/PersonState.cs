@@ -122,8 +122,8 @@ public sealed record PersonState(PersonId Id, PersonRoot Root, long Seals, Seal?
     /// <summary>An ancestor to forward to, nearer to the root than the parent; in memory only.</summary>
     internal PersonId? Shortcut { get; init; }
 
-    /// <summary>True once a fact named the home.</summary>
-    internal bool IsFounded { get; init; }
+    /// <summary>How many facts the home's journal holds; not part of a snapshot, which knows its place.</summary>
+    internal long Facts { get; init; }
 
     /// <summary>Applies events and absorbs others.</summary>
     internal bool IsOpen => Seal is null && Parent is null;

@@ -18,6 +18,7 @@ public static class JournalHosting
                 ConfigurationFactory.ParseString($$"""
                     akka.persistence {
                       journal.sql.connection-string = "{{escaped}}"
+                      query.journal.sql.connection-string = "{{escaped}}"
                       snapshot-store.sql.connection-string = "{{escaped}}"
                     }
                     """),

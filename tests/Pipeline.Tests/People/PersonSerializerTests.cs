@@ -97,6 +97,8 @@ public sealed class PersonSerializerTests : IDisposable
         yield return new GetPerson(account);
         yield return new PersonFound(person);
         yield return new PersonNotFound();
+        yield return new GetHistory(account);
+        yield return new HistoryFound(account, 12, person, ["acc-1", "dév ☃-1"]);
         yield return new Unite(device, merge, account);
         yield return new Absorb(account, device, 3, merge.Id, State().Root);
         yield return new SealAbsorbed(device, 3, account);

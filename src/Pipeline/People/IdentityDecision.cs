@@ -1,0 +1,186 @@
+using System.Collections.Immutable;
+
+namespace VarianceActors.Pipeline.People;
+
+/// <summary>Which side of a merge gave a property its value.</summary>
+public enum MergeSide
+{
+    /// <summary>The person of the event's own distinct id.</summary>
+    Target,
+
+    /// <summary>The event itself, which is applied after the merge.</summary>
+    Event,
+}
+
+/// <summary>A property that both persons of a merge had, with different values.</summary>
+/// <param name="Name">The property.</param>
+/// <param name="Winner">Whose value stayed; never the source's (posthog.md A3).</param>
+/// <param name="Value">The value that stayed; null if the event removed the property.</param>
+/// <param name="SourceValue">What the absorbed person had.</param>
+/// <param name="TargetValue">What the person that stayed had.</param>
+public sealed record PropertyConflict(
+    string Name,
+    MergeSide Winner,
+    JsonValue? Value,
+    JsonValue SourceValue,
+    JsonValue TargetValue);
+
+/// <summary>One decision about who a person is: its birth, or a merge and what became of it.</summary>
+/// <param name="Result">What became of it; <see cref="MergeResult.Created"/> for a birth without a merge, too.</param>
+/// <param name="Reason">Why, in words for programs, such as <c>already_identified</c>.</param>
+/// <param name="Event">The event that asked; its update may be left out.</param>
+/// <param name="Merge">The two ids; null for a birth without a merge.</param>
+/// <param name="StayedUuid">The person that the event's distinct id has from then on.</param>
+/// <param name="AbsorbedUuid">The person that ended; null unless two persons became one.</param>
+/// <param name="JoinedIds">The distinct ids that came to the person.</param>
+/// <param name="BecameIdentified">The user id if the person was not identified before and is now; else null.</param>
+/// <param name="Conflicts">Properties that both persons had.</param>
+public sealed record IdentityDecision(
+    MergeResult Result,
+    string Reason,
+    AppliedEvent Event,
+    MergeAsk? Merge,
+    Guid? StayedUuid,
+    Guid? AbsorbedUuid,
+    ImmutableArray<string> JoinedIds,
+    string? BecameIdentified,
+    ImmutableArray<PropertyConflict> Conflicts)
+{
+    /// <summary>True in the history of the person that did not ask: the same refusal may be told by the other one,
+    /// too.</summary>
+    internal bool IsHeardOf { get; init; }
+
+    /// <summary>What makes two tellings the same decision.</summary>
+    internal MergeId At => new(Event.DistinctId, Event.Offset);
+
+    /// <summary>What a fact decided; null if it decided nothing about identity.</summary>
+    /// <param name="before">The home before the fact; null if it is the first of its journal.</param>
+    /// <param name="fact">The fact.</param>
+    public static IdentityDecision? Of(PersonState? before, PersonFact fact) =>
+        Made(before ?? PersonState.Unborn(fact.Home!), fact);
+
+    private static IdentityDecision? Made(PersonState before, PersonFact fact) => fact switch
+    {
+        PersonFact.EventApplied applied when before.Root.Profile is null => Birth(before, applied),
+        PersonFact.Absorbed absorbed => Joined(before, absorbed),
+        PersonFact.MergeEnded ended => Stayed(before, ended.Settled),
+        PersonFact.Unsealed { Settled: { } settled } => Stayed(before, settled),
+        PersonFact.Unsealed { Asked: { } asked } unsealed => HeardOf(before, asked, unsealed.Reason),
+        PersonFact.AbsorbRefused { Settled: { } settled } => Stayed(before, settled),
+        PersonFact.AbsorbRefused { Refusal.Asked: { } asked } refused =>
+            HeardOf(before, asked, refused.Refusal.Reason),
+        _ => null,
+    };
+
+    private static IdentityDecision Birth(PersonState before, PersonFact.EventApplied applied) => new(
+        MergeResult.Created,
+        "first_event",
+        applied.Event,
+        null,
+        PersonUuid.Of(before.Id.Beside(applied.Event.DistinctId)),
+        null,
+        [applied.Event.DistinctId],
+        null,
+        []);
+
+    private static IdentityDecision Joined(PersonState before, PersonFact.Absorbed absorbed)
+    {
+        var pending = before.Root.PendingOf(absorbed.Settled.Merge)
+            ?? absorbed.Frozen.PendingOf(absorbed.Settled.Merge)!;
+        var targetIsHere = before.Root.Members.ContainsKey(pending.Ask.TargetId);
+        var (source, target) = targetIsHere ? (absorbed.Frozen, before.Root) : (before.Root, absorbed.Frozen);
+        return Settled(before.Id, source, target, pending, absorbed.Settled);
+    }
+
+    private static IdentityDecision Stayed(PersonState before, SettledMerge settled) =>
+        Settled(before.Id, PersonRoot.Empty, before.Root, before.Root.PendingOf(settled.Merge)!, settled);
+
+    private static IdentityDecision Settled(
+        PersonId home,
+        PersonRoot source,
+        PersonRoot target,
+        PendingMerge pending,
+        SettledMerge settled)
+    {
+        var person = (target.Profile ?? source.Profile)?.Uuid;
+        return new IdentityDecision(
+            settled.Result,
+            Why(source, settled),
+            pending.Event,
+            pending.Ask,
+            person ?? PersonUuid.Of(home.Beside(pending.Event.DistinctId)),
+            target.Profile is null ? null : source.Profile?.Uuid,
+            Came(source, target, settled.Result),
+            target.Profile is { IsIdentified: true } || source.Profile is { IsIdentified: true }
+                ? null
+                : settled.UserId,
+            settled.Result is MergeResult.Merged ? Conflicting(source, target, pending, settled) : []);
+    }
+
+    private static IdentityDecision HeardOf(PersonState before, PendingMerge asked, RefusalReason reason) => new(
+        MergeResult.Refused,
+        Named(reason),
+        asked.Event,
+        asked.Ask,
+        before.Root.Profile?.Uuid,
+        null,
+        [],
+        null,
+        [])
+    {
+        IsHeardOf = true,
+    };
+
+    // A person that is born takes all ids; one of two keeps its own.
+    private static ImmutableArray<string> Came(PersonRoot source, PersonRoot target, MergeResult result) => result switch
+    {
+        MergeResult.Created => target.Ids.AddRange(source.Ids),
+        MergeResult.Attached when target.Profile is null => target.Ids,
+        MergeResult.Attached or MergeResult.Merged => source.Ids,
+        _ when target.Profile is null => target.Ids,
+        _ => [],
+    };
+
+    private static ImmutableArray<PropertyConflict> Conflicting(
+        PersonRoot source,
+        PersonRoot target,
+        PendingMerge pending,
+        SettledMerge settled)
+    {
+        var update = pending.Event.Update;
+        var written = settled.Won.Select(update.NameAt).ToHashSet();
+        var conflicts = ImmutableArray.CreateBuilder<PropertyConflict>();
+        var after = PersonProperties.Apply(target.Profile!.Properties, update, settled.Won);
+        foreach (var (name, lost) in source.Profile!.Properties)
+        {
+            if (target.Profile.Properties.TryGetValue(name, out var held) && held != lost)
+            {
+                var winner = written.Contains(name) ? MergeSide.Event : MergeSide.Target;
+                JsonValue? value = after.TryGetValue(name, out var stayed) ? stayed : null;
+                conflicts.Add(new PropertyConflict(name, winner, value, lost, held));
+            }
+        }
+
+        conflicts.Sort((left, right) => string.CompareOrdinal(left.Name, right.Name));
+        return conflicts.DrainToImmutable();
+    }
+
+    private static string Why(PersonRoot source, SettledMerge settled) => settled.Result switch
+    {
+        MergeResult.Created => "neither_id_had_a_person",
+        MergeResult.Attached when source.Profile is null => "source_had_no_person",
+        MergeResult.Attached => "target_had_no_person",
+        MergeResult.Merged => "both_ids_had_a_person",
+        MergeResult.Same => "both_ids_had_this_person",
+        _ => Named(settled.Refusal!.Value),
+    };
+
+    private static string Named(RefusalReason reason) => reason switch
+    {
+        RefusalReason.AlreadyIdentified => "already_identified",
+        RefusalReason.AttachToIdentified => "attach_to_identified",
+        RefusalReason.TooManyIds => "too_many_ids",
+        RefusalReason.OtherWorkDomain => "other_work_domain",
+        _ => "settled_before",
+    };
+}
