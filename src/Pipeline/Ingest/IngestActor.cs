@@ -159,6 +159,10 @@ public sealed class IngestActor : ReceiveActor, IWithTimers
             var result = Decide(inboxEvent, LedgerDecision.Filtered, "connection-removed", []);
             _decided.Add(new DecidedEvent(inboxEvent, result));
         }
+        else if (inboxEvent.Event.Notes.HasFlag(CaptureNotes.TooLarge))
+        {
+            _decided.Add(new DecidedEvent(inboxEvent, RefuseTooLarge(inboxEvent)));
+        }
         else if (inboxEvent.Event.Notes.HasFlag(CaptureNotes.NoDistinctId))
         {
             var mapped = _context.Map(connectionId)(inboxEvent.Event, null, EventChange.None);
@@ -177,6 +181,15 @@ public sealed class IngestActor : ReceiveActor, IWithTimers
     private static EventResult Decide(
         InboxEvent inboxEvent, LedgerDecision decision, string reason, ImmutableArray<OutboundMessage> messages) =>
         new(inboxEvent.Offset, decision, reason, inboxEvent.Event.Fingerprint, messages, []);
+
+    /// <summary>There is no content to ask a person about; PostHog drops such an event with this warning.</summary>
+    private static EventResult RefuseTooLarge(InboxEvent inboxEvent)
+    {
+        var details = JsonText.Object(
+            ("eventUuid", inboxEvent.Event.Uuid.ToString()), ("distinctId", inboxEvent.Event.DistinctId));
+        var refused = Decide(inboxEvent, LedgerDecision.Refused, WarningTypes.MessageSizeTooLarge, []);
+        return refused with { Warnings = [new IngestionWarning(WarningTypes.MessageSizeTooLarge, details)] };
+    }
 
     private IngestLane LaneOf(InboxEvent inboxEvent, string connectionId)
     {

@@ -4,6 +4,9 @@ namespace VarianceActors.Pipeline.People;
 /// guards.</summary>
 public static class WarningTypes
 {
+    /// <summary>The event was over the limit of one event; it was dropped, and nothing of its content was read.</summary>
+    public const string MessageSizeTooLarge = "message_size_too_large";
+
     /// <summary>The source is identified and the event is not <c>$merge_dangerously</c>.</summary>
     public const string CannotMergeAlreadyIdentified = "cannot_merge_already_identified";
 

@@ -71,8 +71,8 @@ internal sealed class CaptureEnvelope
 
         if (IsBatch)
             return CheckBatch();
-        if (!reader.EndEvent(ref Outer))
-            return reader.Refusal;
+
+        reader.EndEvent(ref Outer);
         if (_batchIsNoArray && Outer.Name.IsAbsent)
             return Refusal.BatchNotArray;
 
@@ -108,11 +108,10 @@ internal sealed class CaptureEnvelope
     {
         while (reader.Json.Read() && reader.Json.TokenType != JsonTokenType.EndArray)
         {
-            reader.Index = _events.Count;
-            if (reader.Index == limits.EventsMax)
+            if (_events.Count == limits.EventsMax)
                 return Refusal.TooManyEvents(limits.EventsMax);
             if (reader.Json.TokenType != JsonTokenType.StartObject)
-                return Refusal.InEvent(reader.Index, "it must be an object.");
+                return Refusal.InEvent(_events.Count, "it must be an object.");
 
             var draft = new EventDraft();
             if (!reader.ReadEvent(ref draft))

@@ -34,11 +34,18 @@ public enum CaptureNotes : byte
 
     /// <summary>The request said <c>historical_migration: true</c>: the event belongs to the backfill lane.</summary>
     Historical = 32,
+
+    /// <summary>
+    /// The event is over <see cref="SourcesOptions.EventBytesMax"/>: it is kept without its content, so that its
+    /// neighbours are kept and the ledger can say what became of it (warning <c>message_size_too_large</c>).
+    /// </summary>
+    TooLarge = 64,
 }
 
 /// <summary>One PostHog event after decoding and normalising: the only shape the pipeline knows.</summary>
 /// <param name="Uuid">The event's uuid; identity of the event, and the key that makes repeats recognisable.</param>
-/// <param name="Event">The event's name, such as <c>$pageview</c>; never longer than the request that carried it.</param>
+/// <param name="Event">The event's name, such as <c>$pageview</c>; never longer than the request that carried it;
+/// cut to 200 characters, or empty, if the event is <see cref="CaptureNotes.TooLarge"/>.</param>
 /// <param name="DistinctId">Normalised as PostHog does (posthog.md A10); empty exactly when <see cref="CaptureNotes.NoDistinctId"/> is set.</param>
 /// <param name="Timestamp">When it happened, after skew correction (posthog.md C4).</param>
 /// <param name="ReceivedAt">When the door took it.</param>
@@ -48,7 +55,8 @@ public enum CaptureNotes : byte
 /// one uuid are repeats of each other only if this is equal too.</param>
 /// <param name="Json">The event's own JSON object, UTF-8, as received. For <see cref="Door.Capture"/> the header fields above are
 /// authoritative for uuid, name, distinct id and timestamp; for <see cref="Door.Webhook"/> the JSON has them as PostHog wrote them.
-/// Valid JSON without lone surrogates, at most 64 levels deep.</param>
+/// Valid JSON without lone surrogates, at most 64 levels deep; an empty object if the event is
+/// <see cref="CaptureNotes.TooLarge"/>.</param>
 public sealed record CaptureEvent(
     Guid Uuid,
     string Event,

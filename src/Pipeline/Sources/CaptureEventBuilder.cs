@@ -5,7 +5,8 @@ namespace VarianceActors.Pipeline.Sources;
 /// <summary>
 /// From the places of an event's fields to a <see cref="CaptureEvent"/>, or to the reason why it is none.
 /// </summary>
-internal sealed class CaptureEventBuilder(in CaptureRequest request, byte[] json, CaptureEnvelope envelope)
+internal sealed class CaptureEventBuilder(
+    in CaptureRequest request, byte[] json, CaptureEnvelope envelope, SourcesOptions limits)
 {
     private readonly CapturePath _path = request.Path;
     private readonly DateTimeOffset _receivedAt = request.ReceivedAt;
@@ -37,12 +38,15 @@ internal sealed class CaptureEventBuilder(in CaptureRequest request, byte[] json
             return Refusal.InEvent(index, "\"uuid\" must be a uuid, or left out.");
         }
 
-        if (Name(draft) is not { Length: > 0 } name)
+        var isOversized = OversizedEvent.Is(draft, limits);
+        if (isOversized)
+            notes |= CaptureNotes.TooLarge;
+        if (Name(draft, isOversized) is not { } name)
             return Refusal.InEvent(index, "\"event\" is missing or empty. Send the event's name.");
         if (name == "$performance_event")
             return null;
 
-        if (DistinctId(draft, ref notes) is not { } distinctId)
+        if (DistinctId(draft, isOversized, ref notes) is not { } distinctId)
             return Refusal.InEvent(index, "\"distinct_id\" is missing, null or blank. Send the id of who did it.");
         if (draft.CookielessMode.Type != JsonTokenType.None && !draft.CookielessMode.IsBoolean)
             return Refusal.InEvent(index, "\"$cookieless_mode\" must be true or false.");
@@ -57,19 +61,28 @@ internal sealed class CaptureEventBuilder(in CaptureRequest request, byte[] json
             Door.Capture,
             notes,
             draft.Fingerprint(json),
-            json.AsMemory(draft.Whole.Start, draft.Whole.Length));
+            isOversized ? OversizedEvent.Json : json.AsMemory(draft.Whole.Start, draft.Whole.Length));
         return null;
     }
 
-    private string? Name(in EventDraft draft) =>
-        !draft.Name.IsAbsent ? draft.Name.Text(json).Replace('\0', '\uFFFD')
+    private string? Name(in EventDraft draft, bool isOversized) =>
+        draft.Name.Type == JsonTokenType.String
+            ? draft.Name.Length == "\"\"".Length ? null
+                : isOversized ? OversizedEvent.Name(draft.Name, json, limits)
+                : draft.Name.Text(json).Replace('\0', '\uFFFD')
         : _path == CapturePath.Engage && envelope.IsSingle ? "$identify"
         : null;
 
     /// <summary>The events of one request mostly share one id, and then one string.</summary>
-    private string? DistinctId(in EventDraft draft, ref CaptureNotes notes)
+    private string? DistinctId(in EventDraft draft, bool isOversized, ref CaptureNotes notes)
     {
         var id = draft.AnyDistinctId;
+        if (isOversized && id.Length > limits.EventBytesMax)
+        {
+            notes |= CaptureNotes.NoDistinctId;
+            return "";
+        }
+
         if (_lastIdText is null || id.Type != _lastId.Type || !id.In(json).SequenceEqual(_lastId.In(json)))
         {
             _lastId = id;

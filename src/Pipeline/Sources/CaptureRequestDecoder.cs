@@ -5,8 +5,8 @@ namespace VarianceActors.Pipeline.Sources;
 /// whole. Pure. Reads each payload in one pass and makes one array per request, which its events share.
 /// </summary>
 /// <remarks>
-/// An event above <see cref="SourcesOptions.EventBytesMax"/>, which PostHog takes and loses later, refuses the request
-/// with 413: the sender learns of it, and SDKs that shrink their batches on 413 get the rest through.
+/// An event above <see cref="SourcesOptions.EventBytesMax"/>, which PostHog takes and loses later, is taken without its
+/// content (<see cref="CaptureNotes.TooLarge"/>): its neighbours are not lost with it.
 /// </remarks>
 public static class CaptureRequestDecoder
 {
@@ -26,15 +26,15 @@ public static class CaptureRequestDecoder
         LoneSurrogates.Replace(json);
         if (CaptureEnvelope.Read(json, limits, out refusal) is not { } envelope)
             return new CaptureDecoding.Refused(refusal!);
-        if (FindToken(envelope, json, out var token) is { } tokenRefusal)
+        if (FindToken(envelope, json, limits, out var token) is { } tokenRefusal)
             return new CaptureDecoding.Refused(tokenRefusal);
 
-        return Build(request, json, envelope, token);
+        var builder = new CaptureEventBuilder(request, json, envelope, limits);
+        return Build(builder, json, envelope, token);
     }
 
-    private static CaptureDecoding Build(in CaptureRequest request, byte[] json, CaptureEnvelope envelope, string token)
+    private static CaptureDecoding Build(CaptureEventBuilder builder, byte[] json, CaptureEnvelope envelope, string token)
     {
-        var builder = new CaptureEventBuilder(request, json, envelope);
         var events = new List<CaptureEvent>(envelope.Events.Length);
         for (var index = 0; index < envelope.Events.Length; index++)
         {
@@ -50,7 +50,8 @@ public static class CaptureRequestDecoder
     /// <summary>
     /// posthog.md C3: the envelope's token beats the events'; theirs must agree, and some may have none.
     /// </summary>
-    private static Refusal? FindToken(CaptureEnvelope envelope, ReadOnlySpan<byte> json, out string token)
+    private static Refusal? FindToken(
+        CaptureEnvelope envelope, ReadOnlySpan<byte> json, SourcesOptions limits, out string token)
     {
         token = "";
         var found = envelope.IsBatch ? envelope.Outer.OwnToken : default;
@@ -62,6 +63,8 @@ public static class CaptureRequestDecoder
                     return Refusal.TokenNotString;
 
                 var own = draft.AnyToken;
+                if (own.Length > limits.EventBytesMax)
+                    return Refusal.LongToken;
                 if (found.IsAbsent)
                     found = own;
                 else if (!own.IsAbsent && !own.TextEquals(found, json))
@@ -71,6 +74,8 @@ public static class CaptureRequestDecoder
 
         if (found.IsAbsent)
             return Refusal.NoToken;
+        if (found.Length > limits.EventBytesMax)
+            return Refusal.LongToken;
 
         token = found.Text(json).Trim();
         return ProjectToken.Check(token);

@@ -18,13 +18,9 @@ internal ref struct EventReader(ReadOnlySpan<byte> json, SourcesOptions limits, 
 
     private int _eventDepth;
     private int _eventStart;
-    private long _eventEndMax = long.MaxValue;
 
     /// <summary>Set as soon as a limit is passed; reading on makes no sense then.</summary>
     public Refusal? Refusal { get; private set; }
-
-    /// <summary>Number of the event being read, for reasons.</summary>
-    public int Index { get; set; }
 
     /// <summary>True if the reader stands on <paramref name="name"/>, whatever its escapes.</summary>
     public readonly bool IsAt(ReadOnlySpan<byte> name) =>
@@ -35,22 +31,14 @@ internal ref struct EventReader(ReadOnlySpan<byte> json, SourcesOptions limits, 
     {
         _eventDepth = Json.CurrentDepth;
         _eventStart = (int)Json.TokenStartIndex;
-        _eventEndMax = Json.TokenStartIndex + limits.EventBytesMax;
     }
 
     /// <summary>Call on the event's last brace.</summary>
-    public bool EndEvent(ref EventDraft draft)
-    {
+    public readonly void EndEvent(ref EventDraft draft) =>
         draft.Whole = new RawValue(_eventStart, (int)Json.BytesConsumed - _eventStart, JsonTokenType.StartObject);
-        return FitsEvent();
-    }
 
     /// <summary>Call when the object turned out to be the envelope of a batch.</summary>
-    public void LeaveEvent()
-    {
-        _eventDepth = 0;
-        _eventEndMax = long.MaxValue;
-    }
+    public void LeaveEvent() => _eventDepth = 0;
 
     /// <summary>Reads a whole event; the reader stands on its first brace, and on its last one afterwards.</summary>
     public bool ReadEvent(ref EventDraft draft)
@@ -62,7 +50,8 @@ internal ref struct EventReader(ReadOnlySpan<byte> json, SourcesOptions limits, 
                 return false;
         }
 
-        return EndEvent(ref draft);
+        EndEvent(ref draft);
+        return true;
     }
 
     /// <summary>
@@ -120,7 +109,7 @@ internal ref struct EventReader(ReadOnlySpan<byte> json, SourcesOptions limits, 
         }
 
         draft.Properties = new RawValue(start, (int)Json.BytesConsumed - start, JsonTokenType.StartObject);
-        return FitsEvent();
+        return true;
     }
 
     private bool ReadProperty(ref EventDraft draft)
@@ -151,7 +140,7 @@ internal ref struct EventReader(ReadOnlySpan<byte> json, SourcesOptions limits, 
         }
 
         value = new RawValue(start, (int)Json.BytesConsumed - start, type);
-        return fits && FitsEvent();
+        return fits;
     }
 
     private bool Fits() => Json.TokenType switch
@@ -159,11 +148,8 @@ internal ref struct EventReader(ReadOnlySpan<byte> json, SourcesOptions limits, 
         JsonTokenType.Number => !refusesHugeNumbers || IsFinite(Json.ValueSpan) || Refuse(Refusal.NumberOutOfRange),
         JsonTokenType.StartObject or JsonTokenType.StartArray =>
             Json.CurrentDepth - _eventDepth < limits.JsonDepthMax || Refuse(Refusal.TooDeep(limits.JsonDepthMax)),
-        _ => FitsEvent(),
+        _ => true,
     };
-
-    private bool FitsEvent() =>
-        Json.BytesConsumed <= _eventEndMax || Refuse(Refusal.EventTooLarge(Index, limits.EventBytesMax));
 
     /// <summary>What to tell the sender of the exception that the reader threw.</summary>
     public readonly Refusal RefusalOf(JsonException exception) =>

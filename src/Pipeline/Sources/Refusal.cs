@@ -95,10 +95,6 @@ public sealed record Refusal(int Status, string Reason)
         413,
         $"The request holds more than {eventsMax} events. Send fewer events per request.");
 
-    internal static Refusal EventTooLarge(int index, int bytesMax) => new(
-        413,
-        $"Event {index} is larger than {bytesMax} bytes. Make it smaller, or leave it out; nothing was kept.");
-
     internal static Refusal TooDeep(int depthMax) => new(
         400,
         $"An event is nested deeper than {depthMax} levels. Send flatter properties.");

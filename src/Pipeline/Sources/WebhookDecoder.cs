@@ -39,7 +39,7 @@ public static class WebhookDecoder
         LoneSurrogates.Replace(json);
         return Read(json, limits, out var draft) is { } refusal
             ? new WebhookDecoding.Refused(refusal)
-            : new WebhookDecoding.Accepted(Build(draft, json, receivedAt));
+            : new WebhookDecoding.Accepted(Build(draft, json, receivedAt, limits));
     }
 
     private static Refusal? Read(ReadOnlySpan<byte> json, SourcesOptions limits, out EventDraft draft)
@@ -80,9 +80,11 @@ public static class WebhookDecoder
             : reader.ReadCurrentValue(out _);
     }
 
-    private static CaptureEvent Build(in EventDraft draft, ReadOnlySpan<byte> json, DateTimeOffset receivedAt)
+    private static CaptureEvent Build(
+        in EventDraft draft, ReadOnlySpan<byte> json, DateTimeOffset receivedAt, SourcesOptions limits)
     {
-        var notes = CaptureNotes.None;
+        var isOversized = OversizedEvent.Is(draft, limits);
+        var notes = isOversized ? CaptureNotes.TooLarge : CaptureNotes.None;
         var distinctId = DistinctIdText.Normalise(draft.AnyDistinctId, json, out var truncated);
         if (distinctId is null)
             notes |= CaptureNotes.NoDistinctId;
@@ -91,14 +93,15 @@ public static class WebhookDecoder
 
         return new CaptureEvent(
             Uuid(draft.Uuid, json, receivedAt, ref notes),
-            draft.Name.Type == JsonTokenType.String ? draft.Name.Text(json).Replace('\0', '\uFFFD') : "",
+            isOversized ? OversizedEvent.Name(draft.Name, json, limits)
+                : draft.Name.Type == JsonTokenType.String ? draft.Name.Text(json).Replace('\0', '\uFFFD') : "",
             distinctId ?? "",
             EventTime.OfWebhook(draft.Timestamp, json, receivedAt, ref notes),
             receivedAt,
             Door.Webhook,
             notes,
             draft.Fingerprint(json),
-            draft.Whole.In(json).ToArray());
+            isOversized ? OversizedEvent.Json : draft.Whole.In(json).ToArray());
     }
 
     private static Guid Uuid(RawValue value, ReadOnlySpan<byte> json, DateTimeOffset receivedAt, ref CaptureNotes notes)

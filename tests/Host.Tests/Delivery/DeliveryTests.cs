@@ -11,6 +11,36 @@ namespace VarianceActors.Host.Tests.Delivery;
 public sealed class DeliveryTests
 {
     [Fact]
+    public async Task An_event_over_the_limit_is_refused_alone_and_the_ledger_says_so()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions("plugin"));
+        var uuids = new[] { Guid.NewGuid(), Guid.NewGuid() };
+        object Large(Guid uuid) => new
+        {
+            uuid,
+            @event = "large",
+            distinct_id = "ada",
+            timestamp = "2026-03-01T09:00:00Z",
+            properties = new { n = 0, filler = new string('x', 1_000_000) },
+        };
+        await pipeline.CaptureAsync(Event("ada", 1), Large(uuids[0]), Event("ada", 2));
+        await pipeline.WebhookAsync(JsonSerializer.Serialize(Large(uuids[1])));
+
+        await pipeline.SettledAsync();
+        Assert.Equal([1, 2], pipeline.Variance.Received.Select(NumberOf));
+        var ledger = await pipeline.LedgerAsync();
+        Assert.Equal((4, 2, 2), (ledger["accepted"], ledger["delivered"], ledger["refused"]));
+        foreach (var uuid in uuids)
+        {
+            using var answer = await pipeline.ApiAsync($"events/{uuid}");
+            var text = await answer.Content.ReadAsStringAsync();
+            Assert.Contains("\"state\":\"refused\",\"reason\":\"message_size_too_large\"", text);
+            Assert.Contains("\"type\":\"message_size_too_large\"", text);
+            Assert.Contains($"\"eventUuid\":\"{uuid}\",\"distinctId\":\"ada\"", text);
+        }
+    }
+
+    [Fact]
     public async Task A_message_that_is_refused_for_good_becomes_a_dead_letter_and_the_next_ones_follow()
     {
         await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions("plugin"));

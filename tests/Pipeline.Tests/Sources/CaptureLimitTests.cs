@@ -19,16 +19,32 @@ public sealed class CaptureLimitTests
     }
 
     [Fact]
-    public void An_event_may_be_a_million_bytes_and_not_one_more()
+    public void An_event_over_a_million_bytes_is_kept_without_its_content_and_its_neighbours_with_theirs()
     {
         Assert.Equal(1, Accepted(Sized(1_000_000)));
         Assert.Equal(2, Accepted($"[{Good},{Sized(1_000_000)}]"));
-        Assert.Equal(
-            new Refusal(413, "Event 0 is larger than 1000000 bytes. Make it smaller, or leave it out; nothing was kept."),
-            Requests.Refused(Sized(1_000_001)));
-        Assert.Equal(
-            new Refusal(413, "Event 1 is larger than 1000000 bytes. Make it smaller, or leave it out; nothing was kept."),
-            Requests.Refused($$"""{"token":"t","batch":[{{Good}},{{Sized(1_000_001)}},{{Good}}]}"""));
+        AssertEmptied(Requests.Event(Sized(1_000_001)));
+        var events = Requests.Events(Requests.Request($$"""{"token":"t","batch":[{{Good}},{{Sized(1_000_001)}},{{Good}}]}"""));
+        Assert.Equal([Good, "{}", Good], events.Select(Requests.JsonOf));
+        AssertEmptied(events[1]);
+    }
+
+    [Fact]
+    public void What_is_kept_of_a_large_event_is_small_whichever_field_is_the_large_one()
+    {
+        var text = new string('x', 1_000_001);
+        var named = Requests.Event("{\"event\":\"" + text + "\",\"distinct_id\":\"d\",\"token\":\"t\"}");
+        Assert.Equal(("", "d", CaptureNotes.TooLarge), (named.Event, named.DistinctId, named.Notes & CaptureNotes.TooLarge));
+
+        var half = Requests.Event(
+            "{\"event\":\"" + text[..600_000] + "\",\"distinct_id\":\"" + text[..600_000] + "\",\"token\":\"t\"}");
+        Assert.Equal((200, 200), (half.Event.Length, half.DistinctId.Length));
+
+        var identified = Requests.Event("{\"event\":\"e\",\"distinct_id\":[\"" + text + "\"],\"token\":\"t\"}");
+        Assert.Equal(("e", ""), (identified.Event, identified.DistinctId));
+        Assert.True(identified.Notes.HasFlag(CaptureNotes.NoDistinctId | CaptureNotes.TooLarge));
+
+        Assert.Equal(401, Requests.Refused("{\"event\":\"e\",\"distinct_id\":\"d\",\"token\":\"" + text + "\"}").Status);
     }
 
     [Fact]
@@ -102,11 +118,12 @@ public sealed class CaptureLimitTests
     }
 
     [Fact]
-    public void A_million_names_end_at_the_size_of_an_event()
+    public void A_million_names_are_an_event_without_content()
     {
         var names = string.Join(',', Enumerable.Range(0, 1_000_000).Select(i => $"\"k{i}\":{i}"));
 
-        Assert.Equal(413, Requests.Refused("{\"token\":\"t\",\"event\":\"e\",\"distinct_id\":\"d\",\"a\":{" + names + "}}").Status);
+        var body = "{\"token\":\"t\",\"event\":\"e\",\"distinct_id\":\"d\",\"a\":{" + names + "}}";
+        AssertEmptied(Requests.Events(Requests.Request(body)).Single());
     }
 
     [Fact]
@@ -124,6 +141,12 @@ public sealed class CaptureLimitTests
 
     private static int Accepted(string json, CapturePath path = CapturePath.Batch) =>
         Requests.Events(Requests.Request(json, path)).Count;
+
+    private static void AssertEmptied(CaptureEvent captured)
+    {
+        Assert.Equal(("e", "d", "{}"), (captured.Event, captured.DistinctId, Requests.JsonOf(captured)));
+        Assert.True(captured.Notes.HasFlag(CaptureNotes.TooLarge));
+    }
 
     private static Refusal Refused(CaptureRequest request, long bytesMax)
     {

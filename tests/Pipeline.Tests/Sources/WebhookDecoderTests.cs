@@ -118,7 +118,9 @@ public sealed class WebhookDecoderTests
     public void Limits_hold_for_the_webhook_too()
     {
         Assert.Equal(413, Refused(new string(' ', (2 << 20) + 1)).Status);
-        Assert.Equal(413, Refused(Event($"\"a\":\"{new string('x', 1_000_000)}\"")).Status);
+        var large = Accepted(Event($"\"event\":\"e\",\"distinct_id\":\"d\",\"a\":\"{new string('x', 1_000_000)}\""));
+        Assert.Equal(("e", "d", "{}"), (large.Event, large.DistinctId, Requests.JsonOf(large)));
+        Assert.True(large.Notes.HasFlag(CaptureNotes.TooLarge));
         Assert.Equal(400, Refused(Event("\"a\":" + new string('[', 100_000))).Status);
         Assert.Equal(
             Refused(Event("\"a\":" + new string('[', 64) + new string(']', 64))),
