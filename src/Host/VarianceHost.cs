@@ -60,6 +60,7 @@ public static partial class VarianceHost
             services.GetRequiredService<ILoggerFactory>().CreateLogger("VarianceActors.Pipeline")));
         builder.Services.AddSingleton(time);
         builder.Services.AddSingleton(Options.Create(options.Sources));
+        builder.Services.AddSingleton<BodyBudget>();
         builder.Services.AddSingleton(Directory(options));
         builder.Services.AddSingleton<PipelineQueries>();
         builder.Services.AddSingleton<PersonJournal>();

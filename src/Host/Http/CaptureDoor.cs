@@ -6,8 +6,8 @@ namespace VarianceActors.Host.Http;
 
 /// <summary>
 /// PostHog's v0 capture protocol over HTTP (posthog.md C1, C5). 200 means that every event of the request is on disk.
-/// Needs <see cref="ConnectionDirectory"/>, <see cref="AppendEvents"/>, <see cref="TimeProvider"/> and
-/// <see cref="SourcesOptions"/> among the services.
+/// Needs <see cref="ConnectionDirectory"/>, <see cref="AppendEvents"/>, <see cref="BodyBudget"/>,
+/// <see cref="TimeProvider"/> and <see cref="SourcesOptions"/> among the services.
 /// </summary>
 public static class CaptureDoor
 {
@@ -43,14 +43,26 @@ public static class CaptureDoor
         var services = context.RequestServices;
         var limits = services.GetRequiredService<IOptions<SourcesOptions>>().Value;
         var bytesMax = CaptureRequestDecoder.BodyBytesMax(path, limits);
-        if (await DoorAnswer.ReadBodyOrRefuse(context, bytesMax) is not { } body)
+        var budget = services.GetRequiredService<BodyBudget>();
+        if (await DoorAnswer.ReadBodyOrRefuse(context, budget, bytesMax, limits.RetryAfter) is not { } body)
             return;
 
         CaptureDecoding decoding;
         using (body)
         {
             var receivedAt = services.GetRequiredService<TimeProvider>().GetUtcNow();
-            decoding = CaptureRequestDecoder.Decode(RequestOf(context.Request, path, body.Bytes, receivedAt), limits);
+            var request = RequestOf(context.Request, path, body.Bytes, receivedAt);
+            if (!await budget.TryBeginDecode(context.RequestAborted))
+                return;
+
+            try
+            {
+                decoding = CaptureRequestDecoder.Decode(request, limits);
+            }
+            finally
+            {
+                budget.EndDecode();
+            }
         }
 
         await Answer(context, decoding, limits);

@@ -11,6 +11,8 @@ internal static class DoorAnswer
 {
     private const string NotHttp = "The request is not valid HTTP, or its body did not arrive in time.";
 
+    private const string NoRoom = "Too much is being received now. Send the same request again, unchanged.";
+
     private const string NotStored = "The events could not be stored now. Send the same request again, unchanged.";
 
     /// <summary>A body in chunks of one byte takes six bytes for each.</summary>
@@ -41,7 +43,7 @@ internal static class DoorAnswer
                 ? AppendOutcome.Committed
                 : await append(connectionId, events, context.RequestAborted);
             if (outcome != AppendOutcome.Committed)
-                await TryAgain(context, retryAfter);
+                await TryAgain(context, retryAfter, NotStored);
             else if (context.Request.Query["beacon"] == "1")
                 context.Response.StatusCode = StatusCodes.Status204NoContent;
             else
@@ -59,26 +61,33 @@ internal static class DoorAnswer
     /// <summary>
     /// 503, which every sender takes as "again, please"; never 429 or 413, on which some lose events.
     /// </summary>
-    private static Task TryAgain(HttpContext context, TimeSpan retryAfter)
+    private static Task TryAgain(HttpContext context, TimeSpan retryAfter, string reason)
     {
         var seconds = (long)Math.Ceiling(retryAfter.TotalSeconds);
         context.Response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
-        return Text(context, StatusCodes.Status503ServiceUnavailable, NotStored);
+        return Text(context, StatusCodes.Status503ServiceUnavailable, reason);
     }
 
     /// <summary>
     /// The whole body, or null after a refusal has been answered. The server's own limit counts the framing of chunks
     /// too, so it is only there to bound what is read of a body that the door has refused.
     /// </summary>
-    public static async ValueTask<RequestBody?> ReadBodyOrRefuse(HttpContext context, int bytesMax)
+    public static async ValueTask<RequestBody?> ReadBodyOrRefuse(
+        HttpContext context, BodyBudget budget, int bytesMax, TimeSpan retryAfter)
     {
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
             limit.MaxRequestBodySize = (long)bytesMax * FramingFactor;
 
         try
         {
-            if (await RequestBody.ReadAsync(context, bytesMax) is { } body)
+            var (reading, body) = await RequestBody.ReadAsync(context, budget, bytesMax);
+            if (reading == BodyReading.Whole)
                 return body;
+            if (reading == BodyReading.NoRoom)
+            {
+                await TryAgain(context, retryAfter, NoRoom);
+                return null;
+            }
         }
         catch (BadHttpRequestException exception) when (exception.StatusCode != StatusCodes.Status413PayloadTooLarge)
         {

@@ -2,26 +2,48 @@ using System.Buffers;
 
 namespace VarianceActors.Host.Http;
 
-/// <summary>A request's body in a rented array; give it back with <see cref="Dispose"/>.</summary>
-internal struct RequestBody : IDisposable
+/// <summary>How the reading of a body ended.</summary>
+internal enum BodyReading
+{
+    /// <summary>All of it is there.</summary>
+    Whole,
+
+    /// <summary>It is over its limit.</summary>
+    TooLarge,
+
+    /// <summary>The node holds too many bodies now.</summary>
+    NoRoom,
+}
+
+/// <summary>
+/// A request's body in a rented array, its bytes taken from a <see cref="BodyBudget"/>; give both back with
+/// <see cref="Dispose"/>.
+/// </summary>
+internal struct RequestBody(BodyBudget budget) : IDisposable
 {
     private const int FirstBytes = 4 << 10;
 
     private byte[]? _rented;
     private int _length;
+    private long _taken;
 
     /// <summary>The bytes; valid until disposal.</summary>
     public readonly ReadOnlyMemory<byte> Bytes => _rented.AsMemory(0, _length);
 
     /// <summary>
-    /// Stops reading as soon as the body is larger than <paramref name="bytesMax"/>, and answers null then.
+    /// Stops reading as soon as the body is larger than <paramref name="bytesMax"/> or finds no room; holds nothing then.
     /// </summary>
-    public static async ValueTask<RequestBody?> ReadAsync(HttpContext context, int bytesMax)
+    public static async ValueTask<(BodyReading Reading, RequestBody Body)> ReadAsync(
+        HttpContext context, BodyBudget budget, int bytesMax)
     {
-        if (context.Request.ContentLength > bytesMax)
-            return null;
+        var announced = context.Request.ContentLength ?? 0;
+        if (announced > bytesMax)
+            return (BodyReading.TooLarge, default);
 
-        var body = default(RequestBody);
+        var body = new RequestBody(budget);
+        if (!body.TryTake(announced))
+            return (BodyReading.NoRoom, default);
+
         var reader = context.Request.BodyReader;
         var isWhole = false;
         try
@@ -29,17 +51,20 @@ internal struct RequestBody : IDisposable
             while (!isWhole)
             {
                 var read = await reader.ReadAsync(context.RequestAborted);
-                var fits = body._length + read.Buffer.Length <= bytesMax;
-                if (fits)
+                var length = body._length + read.Buffer.Length;
+                var reading = length > bytesMax ? BodyReading.TooLarge
+                    : body.TryTake(length) ? BodyReading.Whole
+                    : BodyReading.NoRoom;
+                if (reading == BodyReading.Whole)
                     body.Append(read.Buffer);
                 reader.AdvanceTo(read.Buffer.End);
-                if (!fits)
-                    return null;
+                if (reading != BodyReading.Whole)
+                    return (reading, default);
 
                 isWhole = read.IsCompleted;
             }
 
-            return body;
+            return (BodyReading.Whole, body);
         }
         finally
         {
@@ -48,8 +73,27 @@ internal struct RequestBody : IDisposable
         }
     }
 
-    /// <summary>Gives the array back.</summary>
+    /// <summary>Gives the array and the bytes of the budget back.</summary>
     public void Dispose()
+    {
+        ReturnArray();
+        if (_taken > 0)
+            budget.Return(_taken);
+        _taken = 0;
+    }
+
+    private bool TryTake(long length)
+    {
+        if (length <= _taken)
+            return true;
+        if (!budget.TryTake(length - _taken, _taken))
+            return false;
+
+        _taken = length;
+        return true;
+    }
+
+    private void ReturnArray()
     {
         if (_rented is not null)
             ArrayPool<byte>.Shared.Return(_rented);
@@ -63,7 +107,7 @@ internal struct RequestBody : IDisposable
         {
             var larger = ArrayPool<byte>.Shared.Rent(Math.Max(length, Math.Max(FirstBytes, _length * 2)));
             Bytes.CopyTo(larger);
-            Dispose();
+            ReturnArray();
             _rented = larger;
         }
 

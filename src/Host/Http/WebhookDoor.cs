@@ -32,14 +32,26 @@ public static class WebhookDoor
 
         var services = context.RequestServices;
         var limits = services.GetRequiredService<IOptions<SourcesOptions>>().Value;
-        if (await DoorAnswer.ReadBodyOrRefuse(context, limits.WebhookBodyBytesMax) is not { } body)
+        var budget = services.GetRequiredService<BodyBudget>();
+        var bytesMax = limits.WebhookBodyBytesMax;
+        if (await DoorAnswer.ReadBodyOrRefuse(context, budget, bytesMax, limits.RetryAfter) is not { } body)
             return;
 
         WebhookDecoding decoding;
         using (body)
         {
             var receivedAt = services.GetRequiredService<TimeProvider>().GetUtcNow();
-            decoding = WebhookDecoder.Decode(body.Bytes.Span, receivedAt, limits);
+            if (!await budget.TryBeginDecode(context.RequestAborted))
+                return;
+
+            try
+            {
+                decoding = WebhookDecoder.Decode(body.Bytes.Span, receivedAt, limits);
+            }
+            finally
+            {
+                budget.EndDecode();
+            }
         }
 
         if (decoding is not WebhookDecoding.Accepted accepted)

@@ -2,7 +2,8 @@ namespace VarianceActors.Pipeline.Sources;
 
 /// <summary>
 /// PostHog's v0 capture protocol (posthog.md C1 to C5): one request in, all of its events out, or a refusal of the
-/// whole. Pure. Reads each payload in one pass and makes one array per request, which its events share.
+/// whole. Pure. Reads each payload in one pass and makes one array per request, which its events share
+/// unless it is mostly something else.
 /// </summary>
 /// <remarks>
 /// An event above <see cref="SourcesOptions.EventBytesMax"/>, which PostHog takes and loses later, is taken without its
@@ -44,7 +45,20 @@ public static class CaptureRequestDecoder
                 events.Add(captured);
         }
 
+        FreeRest(events, json.Length);
         return new CaptureDecoding.Accepted(token, events);
+    }
+
+    /// <summary>
+    /// Events that are less than half of a payload do not keep all of it in memory while they wait for their commit.
+    /// </summary>
+    private static void FreeRest(List<CaptureEvent> events, int payloadBytes)
+    {
+        if (events.Sum(captured => (long)captured.Json.Length) >= payloadBytes / 2)
+            return;
+
+        for (var index = 0; index < events.Count; index++)
+            events[index] = events[index] with { Json = events[index].Json.ToArray() };
     }
 
     /// <summary>

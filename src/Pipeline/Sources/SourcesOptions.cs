@@ -17,6 +17,13 @@ public sealed class SourcesOptions
     [Range(1_024, 1_073_741_824)]
     public int WebhookBodyBytesMax { get; set; }
 
+    /// <summary>
+    /// Bytes of the bodies, as they are sent, that all requests of a node hold together; a request beyond it is
+    /// answered 503.
+    /// </summary>
+    [Range(1_024, 1_073_741_824)]
+    public int BodiesBytesMax { get; set; }
+
     /// <summary>Bytes of a body once inflated.</summary>
     [Range(1_024, 1_073_741_824)]
     public int InflatedBytesMax { get; set; }

@@ -17,7 +17,7 @@ public sealed partial class BuiltInConfigurationTests
     [Fact]
     public void A_key_that_no_option_reads_is_found() => Assert.Equal(
         ["variance.inbox.spare: unknown key; known here: partitions, queue-events-max, queue-bytes-max, "
-            + "commit-events-max, commit-timeout (changed.conf:41)"],
+            + "commit-events-max, commit-timeout (changed.conf:45)"],
         FaultsOf(BuiltInText().Replace("  inbox {\n", "  inbox {\n    spare = 1\n", StringComparison.Ordinal)));
 
     [Fact]

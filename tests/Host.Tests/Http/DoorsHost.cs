@@ -39,7 +39,8 @@ internal sealed class DoorsHost : IAsyncDisposable
 
     public ConcurrentQueue<(string ConnectionId, CaptureEvent Event)> Stored { get; }
 
-    public static async Task<DoorsHost> StartAsync(AppendOutcome outcome = AppendOutcome.Committed)
+    public static async Task<DoorsHost> StartAsync(
+        AppendOutcome outcome = AppendOutcome.Committed, int bodiesBytesMax = 64 << 20)
     {
         var stored = new ConcurrentQueue<(string, CaptureEvent)>();
         var builder = WebApplication.CreateSlimBuilder();
@@ -61,7 +62,9 @@ internal sealed class DoorsHost : IAsyncDisposable
 
             return ValueTask.FromResult(outcome);
         });
+        builder.Services.AddSingleton<BodyBudget>();
         builder.Services.Configure<SourcesOptions>(SetLimits);
+        builder.Services.Configure<SourcesOptions>(limits => limits.BodiesBytesMax = bodiesBytesMax);
 
         var app = builder.Build();
         app.MapCaptureDoor();

@@ -48,6 +48,15 @@ public sealed class CaptureLimitTests
     }
 
     [Fact]
+    public void Events_do_not_keep_a_payload_that_is_mostly_something_else()
+    {
+        var captured = Requests.Events(Requests.Request(new string(' ', 1 << 20) + Good)).Single();
+
+        Assert.True(System.Runtime.InteropServices.MemoryMarshal.TryGetArray(captured.Json, out var array));
+        Assert.Equal(Good.Length, array.Array!.Length);
+    }
+
+    [Fact]
     public void A_request_may_hold_ten_thousand_events_and_not_one_more()
     {
         Assert.Equal(10_000, Accepted("[" + string.Join(',', Enumerable.Repeat(Good, 10_000)) + "]"));
