@@ -64,6 +64,7 @@ public static partial class VarianceHost
         builder.Services.AddSingleton(Directory(options));
         builder.Services.AddSingleton<PipelineQueries>();
         builder.Services.AddSingleton<PersonJournal>();
+        builder.Services.AddSingleton<MergeUndo>();
         builder.Services.AddSingleton(services => new InboxWriter(
             database,
             layout,

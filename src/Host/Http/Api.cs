@@ -33,10 +33,12 @@ public sealed record PersonView(
 public sealed record TimelineView(Guid PersonId, IReadOnlyList<DecisionView> Decisions);
 
 /// <summary>A decision about who a person is, as the API shows it.</summary>
-/// <param name="Result"><c>created</c>, <c>attached</c>, <c>merged</c>, <c>same</c> or <c>refused</c>.</param>
+/// <param name="Result"><c>created</c>, <c>attached</c>, <c>merged</c>, <c>same</c>, <c>refused</c>, or <c>split</c>
+/// for a merge that was taken back.</param>
 /// <param name="Reason">Why: <c>first_event</c>, <c>neither_id_had_a_person</c>, <c>source_had_no_person</c>,
 /// <c>target_had_no_person</c>, <c>both_ids_had_a_person</c>, <c>both_ids_had_this_person</c>; of a refusal
-/// <c>already_identified</c>, <c>attach_to_identified</c>, <c>too_many_ids</c>, <c>other_work_domain</c>.</param>
+/// <c>already_identified</c>, <c>attach_to_identified</c>, <c>too_many_ids</c>, <c>other_work_domain</c>,
+/// <c>undone_before</c>; of a split <c>taken_back</c>.</param>
 /// <param name="Event">The uuid of the event that asked.</param>
 /// <param name="Name">The event's name.</param>
 /// <param name="DistinctId">The event's distinct id.</param>
@@ -46,8 +48,9 @@ public sealed record TimelineView(Guid PersonId, IReadOnlyList<DecisionView> Dec
 /// <param name="TargetId">The id whose person was to stay; null for a birth without a merge.</param>
 /// <param name="PersonId">The uuid of the person that the event's distinct id had from then on; of a refusal that this
 /// person did not ask for, this person's.</param>
-/// <param name="AbsorbedPersonId">The uuid of the person that ended; null unless two persons became one.</param>
-/// <param name="JoinedIds">The distinct ids that came to the person.</param>
+/// <param name="AbsorbedPersonId">The uuid of the person that ended, or came back by a split; null unless two persons
+/// became one or one became two.</param>
+/// <param name="JoinedIds">The distinct ids that came to the person, or left it by a split.</param>
 /// <param name="BecameIdentified">The user id if the person became identified by this; else null.</param>
 /// <param name="Conflicts">Properties that both persons had with different values.</param>
 public sealed record DecisionView(
@@ -78,6 +81,15 @@ public sealed record ConflictView(
     JsonNode? Value,
     JsonNode? SourceValue,
     JsonNode? TargetValue);
+
+/// <summary>Which merge to take back.</summary>
+/// <param name="Event">The uuid of the event that asked for the merge, from the timeline.</param>
+public sealed record SplitRequest(Guid Event);
+
+/// <summary>What taking a merge back left.</summary>
+/// <param name="Corrections">The uuid under which <c>events/{uuid}</c> shows the correcting messages.</param>
+/// <param name="Persons">The persons of the merge's source and target now; one that is not born is left out.</param>
+public sealed record SplitView(Guid Corrections, IReadOnlyList<PersonView> Persons);
 
 /// <summary>A dead letter, as the API shows it.</summary>
 /// <param name="Id">Its number; pass it as <c>after</c> to go on behind it.</param>
@@ -130,6 +142,9 @@ internal static class Api
             .WithSummary("The person behind a distinct id.");
         connection.MapGet("/persons/{distinctId}/timeline", TimelineAsync)
             .WithSummary("Every decision about who this person is, in order: births, merges and refusals.");
+        connection.MapPost("/persons/{distinctId}/split", SplitAsync)
+            .ProducesProblem(StatusCodes.Status409Conflict)
+            .WithSummary("Takes a merge of the timeline back, as if it had never happened. May be repeated.");
         connection.MapGet("/dead-letters", DeadLettersAsync)
             .WithSummary("Messages that could not be delivered, in the order they came.");
         connection.MapGet("/warnings", WarningsAsync)
@@ -183,7 +198,36 @@ internal static class Api
         }
 
         var decisions = await journal.ReadDecisionsAsync(found.Homes.Select(home.Beside), cancellationToken);
-        return TypedResults.Ok(new TimelineView(found.Person.PersonUuid, [.. decisions.Select(ViewOf)]));
+        var ids = found.Person.DistinctIds.ToHashSet();
+        return TypedResults.Ok(new TimelineView(
+            found.Person.PersonUuid,
+            [.. decisions.Where(decision => decision.Concerns(ids)).Select(ViewOf)]));
+    }
+
+    private static async Task<Results<Ok<SplitView>, ProblemHttpResult>> SplitAsync(
+        string connection,
+        string distinctId,
+        SplitRequest request,
+        HttpContext http,
+        IRequiredActor<PeopleRegion> people,
+        MergeUndo undo,
+        CancellationToken cancellationToken)
+    {
+        var region = await people.GetAsync(cancellationToken);
+        var home = new PersonId(connection, RawSegment.Behind(http, "persons", distinctId));
+        var answer = await undo.UndoAsync(region, home, request.Event, cancellationToken);
+        return answer.Result switch
+        {
+            UndoResult.Done => TypedResults.Ok(
+                new SplitView(answer.Corrections, [.. answer.Persons.Select(ViewOf)])),
+            UndoResult.NoPerson => NoPerson(),
+            UndoResult.NoMerge => TypedResults.Problem(
+                "No event with this uuid merged ids of this person.",
+                statusCode: StatusCodes.Status404NotFound),
+            _ => TypedResults.Problem(
+                "The person is being merged or changes too fast. Nothing has happened; try again.",
+                statusCode: StatusCodes.Status409Conflict),
+        };
     }
 
     /// <summary>The answer of a person's home; null if none comes in time.</summary>
@@ -238,7 +282,7 @@ internal static class Api
         person.Version);
 
     private static DecisionView ViewOf(IdentityDecision decision) => new(
-        decision.Result.ToString().ToLowerInvariant(),
+        decision.Result is MergeResult.TakenBack ? "split" : decision.Result.ToString().ToLowerInvariant(),
         decision.Reason,
         decision.Event.Uuid,
         decision.Event.Name,

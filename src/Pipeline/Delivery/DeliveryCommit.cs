@@ -30,7 +30,7 @@ internal sealed class DeliveryCommit
     {
         _connection = connection;
         _finished = finished;
-        foreach (var (entry, outcome) in finished)
+        foreach (var (entry, outcome) in finished.Where(one => !one.Entry.IsCorrection))
         {
             Count(entry, outcome, openDeadEvents);
         }

@@ -22,6 +22,9 @@ public sealed record OutboxEntry(
     DateTimeOffset AcceptedAt,
     OutboundMessage Message)
 {
+    /// <summary>True for a message that no accepted event became: the books do not count it.</summary>
+    public bool IsCorrection { get; init; }
+
     /// <summary>Set on an entry that is no message: it keeps the order between two lanes.</summary>
     public LaneBarrier? Barrier { get; init; }
 }
@@ -43,6 +46,9 @@ public sealed record LaneBarrier(int? Wakes, (int DeliveryPartition, long Positi
 internal static class OutboxRow
 {
     private const byte Form = 1;
+    private const byte Further = 0;
+    private const byte Last = 1;
+    private const byte Correction = 2;
 
     public static void Begin(IBufferWriter<byte> buffer) => new RowWriter(buffer).WriteByte(Form);
 
@@ -52,7 +58,7 @@ internal static class OutboxRow
         writer.WriteFixed(entry.Lane);
         writer.WriteGuid(entry.Uuid);
         writer.WriteFixed(entry.Fingerprint);
-        writer.WriteByte(entry.Closes ? (byte)1 : (byte)0);
+        writer.WriteByte(entry.IsCorrection ? Correction : entry.Closes ? Last : Further);
         writer.WriteFixed((ulong)entry.AcceptedAt.UtcTicks);
         writer.WriteByte((byte)entry.Message.Kind);
         if (entry.Barrier is { } barrier)
@@ -90,17 +96,20 @@ internal static class OutboxRow
         var lane = reader.ReadFixed();
         var uuid = reader.ReadGuid();
         var fingerprint = reader.ReadFixed();
-        var closes = reader.ReadByte() == 1;
+        var place = reader.ReadByte();
         var acceptedAt = new DateTimeOffset((long)reader.ReadFixed(), TimeSpan.Zero);
         var kind = reader.ReadByte();
         return kind == 0
-            ? new OutboxEntry(position, lane, uuid, fingerprint, closes, acceptedAt, LaneBarrier.NoMessage)
+            ? new OutboxEntry(position, lane, uuid, fingerprint, Closes: false, acceptedAt, LaneBarrier.NoMessage)
             {
                 Barrier = ReadBarrier(ref reader),
             }
             : new OutboxEntry(
-                position, lane, uuid, fingerprint, closes, acceptedAt,
-                new OutboundMessage((MessageKind)kind, reader.ReadText(), reader.ReadBytes()));
+                position, lane, uuid, fingerprint, place == Last, acceptedAt,
+                new OutboundMessage((MessageKind)kind, reader.ReadText(), reader.ReadBytes()))
+            {
+                IsCorrection = place == Correction,
+            };
     }
 
     private static LaneBarrier ReadBarrier(ref RowReader reader)

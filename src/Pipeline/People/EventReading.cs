@@ -52,8 +52,8 @@ public sealed record EventReading(
         return new EventReading(
             null,
             touchesPersons,
-            touchesPersons && captured.Event is not ("$exception" or "$$heatmap"),
-            IsMergeEvent(captured.Event) || captured.Event is "$set",
+            touchesPersons && MayUpdateBy(captured.Event),
+            WritesEveryChangeBy(captured.Event),
             update,
             merge,
             warnings.DrainToImmutable());
@@ -61,6 +61,12 @@ public sealed record EventReading(
 
     /// <summary>The three events that may ask for a merge.</summary>
     internal static bool IsMergeEvent(string name) => name is Identify or CreateAlias or MergeDangerously;
+
+    /// <summary>False for the events that may create a person and never change one.</summary>
+    internal static bool MayUpdateBy(string name) => name is not ("$exception" or "$$heatmap");
+
+    /// <summary>True for person events.</summary>
+    internal static bool WritesEveryChangeBy(string name) => IsMergeEvent(name) || name is "$set";
 
     // In PostHog's order: the header, then mistyped ids, then the personless flag (posthog.md A2).
     private static string? Drop(CaptureEvent captured, PropertyScan scan)

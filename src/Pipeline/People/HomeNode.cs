@@ -53,6 +53,7 @@ public static class HomeNode
         SealAbsorbed absorbed => Link(state, absorbed),
         SealRefused refused => Unseal(state, refused, rules),
         ShortenPath shorten => Shorten(state, shorten),
+        SplitPerson split => Split(state, split),
         ResumeMerge => new Step(state, [], Resume(state, rules), [], Next.Done),
         _ => throw new UnreachableException(message.GetType().Name),
     };
@@ -72,10 +73,18 @@ public static class HomeNode
 
     /// <summary>Two sets as one, before the merge's event is applied; the target's is the one with the event's
     /// distinct id.</summary>
-    internal static PersonRoot Join(PersonRoot here, PersonRoot absorbed, MergeId merge) =>
-        absorbed.Members.ContainsKey(merge.DistinctId)
-            ? MergePolicy.Join(here, absorbed)
-            : MergePolicy.Join(absorbed, here);
+    internal static PersonRoot Join(PersonRoot here, PersonRoot absorbed, MergeId merge)
+    {
+        var ask = (here.PendingOf(merge) ?? absorbed.PendingOf(merge))!.Ask;
+        var (source, target) = Sides(here, absorbed, ask);
+        return MergePolicy.Join(source, target);
+    }
+
+    /// <summary>Two roots as the two sides of a merge, each seen from the person that it is about.</summary>
+    internal static (PersonRoot Source, PersonRoot Target) Sides(PersonRoot here, PersonRoot other, MergeAsk ask) =>
+        here.Members.ContainsKey(ask.TargetId)
+            ? (other.SeenFrom(ask.SourceId), here.SeenFrom(ask.TargetId))
+            : (here.SeenFrom(ask.SourceId), other.SeenFrom(ask.TargetId));
 
     // While sealed, the person may already live elsewhere and know more.
     private static Next Find(PersonState state, string distinctId) => state switch
@@ -115,7 +124,7 @@ public static class HomeNode
             return new Step(decision.State, decision.Facts, [AskToUnite(state, pending)], [], Next.Wait);
         }
 
-        var (settled, fact) = EndSame(decision.State, pending);
+        var (settled, fact) = EndHere(decision.State, pending, rules);
         var answer = Person.Decide(settled, command, rules);
         return new Step(settled, [.. decision.Facts, fact], Shortened(state, command), answer.Outcomes, Next.Done);
     }
@@ -188,8 +197,7 @@ public static class HomeNode
             return Refuse(state, message, new MergeRefusal(RefusalReason.Settled, null), null, rules);
         }
 
-        var targetIsHere = here.Members.ContainsKey(pending.Ask.TargetId);
-        var (source, target) = targetIsHere ? (message.Frozen, here) : (here, message.Frozen);
+        var (source, target) = Sides(here, message.Frozen, pending.Ask);
         if (MergePolicy.Refuse(pending, source, target, rules) is { } refusal)
         {
             return Refuse(state, message, refusal, here.PendingOf(message.Merge), rules);
@@ -266,13 +274,40 @@ public static class HomeNode
             return Quiet(state, Next.Done);
         }
 
-        var (ended, fact) = EndSame(state, pending);
+        var (ended, fact) = EndHere(state, pending, rules);
         return new Step(ended, [fact], Resume(ended, rules), [], Next.Done);
     }
 
-    private static (PersonState State, PersonFact Fact) EndSame(PersonState state, PendingMerge pending) => Record(
-        state,
-        new PersonFact.MergeEnded(MergePolicy.Settle(state.Root, pending, MergeResult.Same)));
+    // Both ids are here: one person already, unless a merge was taken back.
+    private static (PersonState State, PersonFact Fact) EndHere(
+        PersonState state,
+        PendingMerge pending,
+        PersonRules rules)
+    {
+        var source = state.Root.SeenFrom(pending.Ask.SourceId);
+        var target = state.Root.SeenFrom(pending.Ask.TargetId);
+        var settled = source.Ids[0] == target.Ids[0]
+            ? MergePolicy.Settle(target, pending, MergeResult.Same)
+            : MergePolicy.Refuse(pending, source, target, rules) is { } refusal
+                ? MergePolicy.Settle(target, pending, MergeResult.Refused, refusal)
+                : MergePolicy.Settle(
+                    MergePolicy.JoinInside(target, pending.Ask),
+                    pending,
+                    MergePolicy.Admit(source, target));
+        return Record(state, new PersonFact.MergeEnded(settled));
+    }
+
+    // Computed from the journal as it was: if anything happened since, it is computed again.
+    private static Step Split(PersonState state, SplitPerson message)
+    {
+        if (!state.IsOpen || state.IsBusy || state.Facts != message.Facts)
+        {
+            return Quiet(state, Next.Done);
+        }
+
+        var (split, fact) = Record(state, message.Split);
+        return new Step(split, [fact], [], [], Next.Done);
+    }
 
     private static (PersonState State, PersonFact Fact) Record(PersonState state, PersonFact fact)
     {

@@ -31,8 +31,9 @@ public sealed record PropertyConflict(
 /// <param name="Event">The event that asked; its update may be left out.</param>
 /// <param name="Merge">The two ids; null for a birth without a merge.</param>
 /// <param name="StayedUuid">The person that the event's distinct id has from then on.</param>
-/// <param name="AbsorbedUuid">The person that ended; null unless two persons became one.</param>
-/// <param name="JoinedIds">The distinct ids that came to the person.</param>
+/// <param name="AbsorbedUuid">The person that ended, or came back by a split; null unless two persons became one or one
+/// became two.</param>
+/// <param name="JoinedIds">The distinct ids that came to the person, or left it by a split.</param>
 /// <param name="BecameIdentified">The user id if the person was not identified before and is now; else null.</param>
 /// <param name="Conflicts">Properties that both persons had.</param>
 public sealed record IdentityDecision(
@@ -46,6 +47,10 @@ public sealed record IdentityDecision(
     string? BecameIdentified,
     ImmutableArray<PropertyConflict> Conflicts)
 {
+    /// <summary>True if it is about a person with these ids: a root may hold several persons.</summary>
+    public bool Concerns(IReadOnlySet<string> distinctIds) =>
+        distinctIds.Contains(Event.DistinctId) || (Merge is { } ask && distinctIds.Contains(ask.SourceId));
+
     /// <summary>True in the history of the person that did not ask: the same refusal may be told by the other one,
     /// too.</summary>
     internal bool IsHeardOf { get; init; }
@@ -61,7 +66,8 @@ public sealed record IdentityDecision(
 
     private static IdentityDecision? Made(PersonState before, PersonFact fact) => fact switch
     {
-        PersonFact.EventApplied applied when before.Root.Profile is null => Birth(before, applied),
+        PersonFact.EventApplied applied when before.Root.SeenFrom(applied.Event.DistinctId).Profile is null =>
+            Birth(before, applied),
         PersonFact.Absorbed absorbed => Joined(before, absorbed),
         PersonFact.MergeEnded ended => Stayed(before, ended.Settled),
         PersonFact.Unsealed { Settled: { } settled } => Stayed(before, settled),
@@ -69,6 +75,7 @@ public sealed record IdentityDecision(
         PersonFact.AbsorbRefused { Settled: { } settled } => Stayed(before, settled),
         PersonFact.AbsorbRefused { Refusal.Asked: { } asked } refused =>
             HeardOf(before, asked, refused.Refusal.Reason),
+        PersonFact.Split split => Parted(split),
         _ => null,
     };
 
@@ -87,13 +94,32 @@ public sealed record IdentityDecision(
     {
         var pending = before.Root.PendingOf(absorbed.Settled.Merge)
             ?? absorbed.Frozen.PendingOf(absorbed.Settled.Merge)!;
-        var targetIsHere = before.Root.Members.ContainsKey(pending.Ask.TargetId);
-        var (source, target) = targetIsHere ? (absorbed.Frozen, before.Root) : (before.Root, absorbed.Frozen);
+        var (source, target) = HomeNode.Sides(before.Root, absorbed.Frozen, pending.Ask);
         return Settled(before.Id, source, target, pending, absorbed.Settled);
     }
 
-    private static IdentityDecision Stayed(PersonState before, SettledMerge settled) =>
-        Settled(before.Id, PersonRoot.Empty, before.Root, before.Root.PendingOf(settled.Merge)!, settled);
+    private static IdentityDecision Stayed(PersonState before, SettledMerge settled)
+    {
+        var pending = before.Root.PendingOf(settled.Merge)!;
+        var source = settled.Joins ? before.Root.SeenFrom(pending.Ask.SourceId) : PersonRoot.Empty;
+        return Settled(before.Id, source, before.Root.SeenFrom(pending.Ask.TargetId), pending, settled);
+    }
+
+    private static IdentityDecision Parted(PersonFact.Split split)
+    {
+        var target = split.Persons[0];
+        var source = split.Persons.First(person => person.Ids.Contains(split.Undone.Ask.SourceId));
+        return new IdentityDecision(
+            MergeResult.TakenBack,
+            "taken_back",
+            split.Event,
+            split.Undone.Ask,
+            target.Profile?.Uuid,
+            source.Profile?.Uuid,
+            source.Ids,
+            null,
+            []);
+    }
 
     private static IdentityDecision Settled(
         PersonId home,
@@ -132,14 +158,15 @@ public sealed record IdentityDecision(
     };
 
     // A person that is born takes all ids; one of two keeps its own.
-    private static ImmutableArray<string> Came(PersonRoot source, PersonRoot target, MergeResult result) => result switch
-    {
-        MergeResult.Created => target.Ids.AddRange(source.Ids),
-        MergeResult.Attached when target.Profile is null => target.Ids,
-        MergeResult.Attached or MergeResult.Merged => source.Ids,
-        _ when target.Profile is null => target.Ids,
-        _ => [],
-    };
+    private static ImmutableArray<string> Came(PersonRoot source, PersonRoot target, MergeResult result) =>
+        result switch
+        {
+            MergeResult.Created => target.Ids.AddRange(source.Ids),
+            MergeResult.Attached when target.Profile is null => target.Ids,
+            MergeResult.Attached or MergeResult.Merged => source.Ids,
+            _ when target.Profile is null => target.Ids,
+            _ => [],
+        };
 
     private static ImmutableArray<PropertyConflict> Conflicting(
         PersonRoot source,
@@ -181,6 +208,7 @@ public sealed record IdentityDecision(
         RefusalReason.AttachToIdentified => "attach_to_identified",
         RefusalReason.TooManyIds => "too_many_ids",
         RefusalReason.OtherWorkDomain => "other_work_domain",
+        RefusalReason.UndoneBefore => "undone_before",
         _ => "settled_before",
     };
 }

@@ -34,6 +34,9 @@ public enum MergeResult : byte
 
     /// <summary>The two stay apart.</summary>
     Refused = 5,
+
+    /// <summary>Not a result, but what a timeline tells of a merge that was taken back.</summary>
+    TakenBack = 6,
 }
 
 /// <summary>Why two persons stay apart.</summary>
@@ -54,6 +57,9 @@ public enum RefusalReason : byte
 
     /// <summary>The merge was settled before: a late copy of a message asked.</summary>
     Settled = 5,
+
+    /// <summary>A merge of the two ids was taken back.</summary>
+    UndoneBefore = 6,
 }
 
 /// <summary>A merge by the event that asked for it: that event's distinct id and its offset, which no other event

@@ -16,6 +16,11 @@ public static class MergePolicy
     public static MergeRefusal? Refuse(PendingMerge pending, PersonRoot source, PersonRoot target, PersonRules rules)
     {
         var guards = rules.Guards;
+        if (target.Apart?.Forbids(pending.Ask) is true)
+        {
+            return Refusal(RefusalReason.UndoneBefore, pending, source, target);
+        }
+
         if (source.Profile is { IsIdentified: true } && pending.Ask.Kind is not MergeKind.Dangerous)
         {
             if (target.Profile is not null)
@@ -59,7 +64,24 @@ public static class MergePolicy
             ? source.Members.SetItems(target.Members)
             : target.Members.SetItems(source.Members),
         target.Pending.AddRange(source.Pending),
-        Join(source.Refused, target.Refused));
+        Join(source.Refused, target.Refused))
+    {
+        Apart = PersonsApart.Join(target.Apart, source.Apart),
+    };
+
+    /// <summary>The same for two persons of one root, which have come apart before.</summary>
+    public static PersonRoot JoinInside(PersonRoot root, MergeAsk ask)
+    {
+        var target = root.SeenFrom(ask.TargetId);
+        var place = target.Apart!.PlaceOf(ask.SourceId);
+        var (profile, ids) = target.Apart.Persons[place];
+        return target with
+        {
+            Profile = Join(profile, target.Profile),
+            Ids = target.Ids.AddRange(ids),
+            Apart = target.Apart with { Persons = target.Apart.Persons.RemoveAt(place) },
+        };
+    }
 
     /// <summary>Settles a merge: the target's person asserts identity, then takes the event's update.</summary>
     /// <param name="root">The set as <see cref="Join(PersonRoot, PersonRoot)"/> left it, or unchanged for
@@ -73,6 +95,7 @@ public static class MergePolicy
         MergeResult result,
         MergeRefusal? refusal = null)
     {
+        root = root.SeenFrom(pending.Ask.TargetId);
         var warnings = refusal?.Warning is { } warning ? ImmutableArray.Create(warning) : [];
         var update = pending.Event.Update;
         var won = Winners(root.Profile, update, result);
@@ -103,6 +126,7 @@ public static class MergePolicy
     public static PersonRoot Apply(PersonId home, PersonRoot root, SettledMerge settled)
     {
         var pending = root.PendingOf(settled.Merge)!;
+        root = root.SeenFrom(pending.Ask.TargetId);
         var members = root.Members.ToBuilder();
         foreach (var id in settled.Change.GivenUpIds)
         {
@@ -227,6 +251,7 @@ public static class MergePolicy
             RefusalReason.AttachToIdentified => WarningTypes.GuardAttachToIdentified,
             RefusalReason.TooManyIds => WarningTypes.GuardTooManyDistinctIds,
             RefusalReason.OtherWorkDomain => WarningTypes.GuardOtherWorkDomain,
+            RefusalReason.UndoneBefore => WarningTypes.MergeUndoneBefore,
             _ => WarningTypes.CannotMergeAlreadyIdentified,
         };
         var details = JsonText.Object(

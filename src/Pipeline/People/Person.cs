@@ -88,8 +88,15 @@ public static class Person
         var before = Move(state ?? PersonState.Unborn(fact.Home!), fact);
         return fact switch
         {
-            PersonFact.EventApplied applied => before with { Root = Learn(before, applied) },
+            PersonFact.EventApplied applied => before with
+            {
+                Root = Learn(before, applied),
+                Voice = before.Root.Members.Count == 1 ? null : Hear(state!.Voice, applied.Event),
+            },
             PersonFact.MergeAsked asked => before with { Root = Hold(before.Root, asked.Merge) },
+            PersonFact.MergeEnded { Settled: { Joins: true } settled } => Settle(
+                before with { Root = MergePolicy.JoinInside(before.Root, before.Root.PendingOf(settled.Merge)!.Ask) },
+                settled),
             PersonFact.MergeEnded ended => Settle(before, ended.Settled),
             PersonFact.Sealed { Seal: var seal } => before with { Seal = seal, Seals = seal.Number },
             PersonFact.Unsealed unsealed => Settle(before with { Seal = null }, unsealed.Settled),
@@ -98,6 +105,7 @@ public static class Person
             PersonFact.AbsorbRefused refused => Settle(
                 before with { Root = Remember(before.Root, refused) },
                 refused.Settled),
+            PersonFact.Split split => before with { Root = Part(before.Root, split) },
             _ => throw new UnreachableException(fact.GetType().Name),
         };
     }
@@ -116,6 +124,25 @@ public static class Person
         }
 
         return fact with { Home = state.Facts > 0 ? null : state.Id, Cursors = cursors.DrainToImmutable() };
+    }
+
+    /// <summary>A person after an event that its history holds, as it would be applied now.</summary>
+    internal static PersonRoot Learn(PersonId home, PersonRoot root, AppliedEvent by, PersonRules rules)
+    {
+        if (root.Profile is not null && !EventReading.MayUpdateBy(by.Name))
+        {
+            return root;
+        }
+
+        var everyChange = rules.UpdateAllProperties || EventReading.WritesEveryChangeBy(by.Name);
+        var won = Winners(root.Profile, by.Update, everyChange);
+        var profile = root.Profile ?? Birth(home, by);
+        return PersonProperties.IsTooLarge(root.Profile?.Properties, by.Update, won)
+            ? root with { Profile = profile }
+            : root with
+            {
+                Profile = profile with { Properties = PersonProperties.Apply(profile.Properties, by.Update, won) },
+            };
     }
 
     internal static PersonProfile Birth(PersonId home, AppliedEvent by)
@@ -144,29 +171,40 @@ public static class Person
         PersonRules rules)
     {
         var profile = state.Root.Profile;
-        if (profile is null ? !reading.MayCreate : !reading.MayUpdate)
+        var update = reading.Update;
+        var applied = Applied(at, from, update);
+        if (!reading.MayCreate)
         {
             return null;
         }
 
-        var update = reading.Update;
-        var won = profile is null
-            ? PersonProperties.Birth(update)
-            : PersonProperties.Winners(
-                profile.Properties,
-                update,
-                reading.WritesEveryChange || rules.UpdateAllProperties);
-        var applied = Applied(at, from, update);
+        var everyChange = reading.WritesEveryChange || rules.UpdateAllProperties;
+        if (profile is not null && !reading.MayUpdate)
+        {
+            var isHeard = state.Root.Members.Count == 1 || state.Voice?.DistinctId == applied.DistinctId;
+            return isHeard ? null : new PersonFact.EventApplied(applied, [], false, []);
+        }
+
+        var won = Winners(profile, update, everyChange);
         if (PersonProperties.IsTooLarge(profile?.Properties, update, won))
         {
             var rejected = applied with { Update = PropertyUpdate.None };
             return new PersonFact.EventApplied(rejected, [], false, [TooLarge(applied)]);
         }
 
-        return profile is not null && won.IsEmpty
+        return profile is not null && won.IsEmpty && IsKnown(state, applied, everyChange)
             ? null
             : new PersonFact.EventApplied(applied, won, PersonProperties.ShowsOnContact(update, won), []);
     }
+
+    private static ImmutableArray<int> Winners(PersonProfile? profile, PropertyUpdate update, bool everyChange) =>
+        profile is null
+            ? PersonProperties.Birth(update)
+            : PersonProperties.Winners(profile.Properties, update, everyChange);
+
+    // What changes nothing may still have to be known, should a merge be taken back: of several ids each must be heard.
+    private static bool IsKnown(PersonState state, AppliedEvent by, bool everyChange) =>
+        state.Root.Members.Count == 1 || state.Voice?.Repeats(by, everyChange) is true;
 
     private static Decision Ask(PersonState state, EventAt at, MergeAsk ask, EventReading reading, long from)
     {
@@ -223,10 +261,14 @@ public static class Person
     // Everything before a command's first event is committed: its outcome will not be asked for again.
     private static PersonState Forget(PersonState state, string distinctId, long from)
     {
-        var member = state.Root.Members[distinctId];
-        return member.Kept.IsEmpty || member.Kept[0].Offset >= from
-            ? state
-            : state with { Root = state.Root.With(distinctId, Trim(member, from)) };
+        var root = state.Root.SeenFrom(distinctId);
+        var member = root.Members[distinctId];
+        return state with
+        {
+            Root = member.Kept.IsEmpty || member.Kept[0].Offset >= from
+                ? root
+                : root.With(distinctId, Trim(member, from)),
+        };
     }
 
     private static Member Trim(Member member, long from) =>
@@ -247,23 +289,74 @@ public static class Person
             members = members.SetItem(cursor.DistinctId, moved);
         }
 
-        return state with { Root = state.Root with { Members = members }, Moved = [], Facts = state.Facts + 1 };
+        return state with
+        {
+            Root = state.Root with { Members = members },
+            Moved = [],
+            Voice = null,
+            Facts = state.Facts + 1,
+        };
     }
 
     private static PersonRoot Learn(PersonState state, PersonFact.EventApplied fact)
     {
         var by = fact.Event;
-        var before = state.Root.Profile;
+        var root = state.Root.SeenFrom(by.DistinctId);
+        var before = root.Profile;
         var profile = before ?? Birth(state.Id, by);
         var outcome = new KeptOutcome(by.Offset, new EventChange(fact.ContactChanged, []), fact.Warnings);
-        var member = Trim(state.Root.Members[by.DistinctId], by.BatchFrom);
+        var member = Trim(root.Members[by.DistinctId], by.BatchFrom);
         var learnt = profile with
         {
             Properties = PersonProperties.Apply(profile.Properties, by.Update, fact.Won),
             Version = profile.Version + (before is null || fact.Won.IsEmpty ? 0 : 1),
         };
-        return (state.Root with { Profile = learnt })
+        return (root with { Profile = learnt })
             .With(by.DistinctId, member with { Kept = member.Kept.Add(outcome) });
+    }
+
+    // A name that is unset may come back from an id that never unset it.
+    private static Voice? Hear(Voice? before, AppliedEvent by)
+    {
+        if (!by.Update.Unset.IsEmpty)
+        {
+            return null;
+        }
+
+        var voice = before?.DistinctId == by.DistinctId
+            ? before
+            : new Voice(by.DistinctId, ImmutableDictionary<string, JsonValue?>.Empty);
+        return EventReading.MayUpdateBy(by.Name) ? voice.Says(by.Update) : voice;
+    }
+
+    private static PersonRoot Part(PersonRoot root, PersonFact.Split split)
+    {
+        var members = root.Members.ToBuilder();
+        foreach (var (id, member) in root.Members)
+        {
+            var isAliased = split.Aliased.Contains(id);
+            if (member.IsAliased != isAliased)
+            {
+                members[id] = member with { IsAliased = isAliased };
+            }
+        }
+
+        var undone = root.Apart?.Undone ?? [];
+        var persons = split.Persons.Select(person => MoveOn(root, person)).ToImmutableArray();
+        return root with
+        {
+            Profile = persons[0].Profile,
+            Ids = persons[0].Ids,
+            Members = members.ToImmutable(),
+            Apart = new PersonsApart(persons.RemoveAt(0), undone.Add(split.Undone)),
+        };
+    }
+
+    // A version never falls, whatever the person was before.
+    private static PersonPart MoveOn(PersonRoot root, PersonPart person)
+    {
+        var before = root.SeenFrom(person.Ids[0]).Profile?.Version ?? -1;
+        return person with { Profile = person.Profile is null ? null : person.Profile with { Version = before + 1 } };
     }
 
     private static PersonRoot Hold(PersonRoot root, PendingMerge merge)

@@ -148,15 +148,19 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
 
     private void Answer(PersonState state, Step step, IPersonMessage message, IActorRef sender)
     {
-        if (message is GetPerson)
+        if (message is GetPerson get)
         {
-            sender.Tell(state.Snapshot() is { } person ? new PersonFound(person) : new PersonNotFound());
+            sender.Tell(state.Snapshot(get.DistinctId) is { } person ? new PersonFound(person) : new PersonNotFound());
         }
-        else if (message is GetHistory)
+        else if (message is GetHistory history)
         {
-            sender.Tell(state.Snapshot() is { } person
+            sender.Tell(state.Snapshot(history.DistinctId) is { } person
                 ? new HistoryFound(state.Id, state.Facts, person, [.. state.Root.Members.Keys])
                 : new PersonNotFound());
+        }
+        else if (message is SplitPerson)
+        {
+            sender.Tell(new SplitAnswered(!step.Facts.IsEmpty));
         }
         else if (message is ApplyEvents { DistinctId: var distinctId })
         {

@@ -47,7 +47,11 @@ public sealed record SettledMerge(
     string UserId,
     UserIdSource UserIdSource,
     EventChange Change,
-    ImmutableArray<IngestionWarning> Warnings);
+    ImmutableArray<IngestionWarning> Warnings)
+{
+    /// <summary>True if two sets of ids became one.</summary>
+    internal bool Joins => Result is MergeResult.Created or MergeResult.Attached or MergeResult.Merged;
+}
 
 /// <summary>What happened to a home. The journal holds these and nothing else; a change of meaning is a new
 /// record.</summary>
@@ -101,4 +105,17 @@ public abstract record PersonFact
     /// <summary>Another root was refused; if the merge was pending here, it is settled with that.</summary>
     public sealed record AbsorbRefused(PersonId Child, long Number, MergeRefusal Refusal, SettledMerge? Settled)
         : PersonFact;
+
+    /// <summary>A merge was taken back: the members are these persons now.</summary>
+    /// <param name="Undone">The merge.</param>
+    /// <param name="Event">Its event, without its update.</param>
+    /// <param name="UserId">The user id of the person that came apart; null if it had none.</param>
+    /// <param name="Persons">All persons of the root; the first one has the merge's target.</param>
+    /// <param name="Aliased">The members that were given up, of all persons.</param>
+    public sealed record Split(
+        UndoneMerge Undone,
+        AppliedEvent Event,
+        string? UserId,
+        ImmutableArray<PersonPart> Persons,
+        ImmutableArray<string> Aliased) : PersonFact;
 }

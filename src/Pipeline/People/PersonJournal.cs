@@ -35,6 +35,20 @@ public sealed class PersonJournal(ActorSystem system)
         ];
     }
 
+    /// <summary>Every fact that the homes recorded, in the order of the journal.</summary>
+    /// <param name="homes">The homes.</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
+    public async Task<ImmutableArray<PersonFact>> ReadFactsAsync(
+        IEnumerable<PersonId> homes,
+        CancellationToken cancellationToken)
+    {
+        var facts = await Source.From(homes)
+            .MergeMany(HomesAtOnce, Facts)
+            .Via(cancellationToken.AsFlow<(long Ordering, PersonFact Fact)>(cancelGracefully: false))
+            .RunWith(Sink.Seq<(long Ordering, PersonFact Fact)>(), system.Materializer());
+        return [.. facts.OrderBy(one => one.Ordering).Select(one => one.Fact)];
+    }
+
     private Source<(long Ordering, IdentityDecision Decision), NotUsed> Decisions(PersonId home) =>
         Facts(home)
             .Scan((Before: (PersonState?)null, Decision: ((long, IdentityDecision)?)null), Follow)

@@ -81,6 +81,21 @@ public sealed record GetHistory(PersonId To) : IPersonMessage
 /// <param name="Homes">The distinct ids of all homes that the root ever took in, its own among them.</param>
 public sealed record HistoryFound(PersonId Root, long Facts, PersonSnapshot Person, ImmutableArray<string> Homes);
 
+/// <summary>Take a merge back; answered by <see cref="SplitAnswered"/>.</summary>
+/// <param name="To">The root of the person, as <see cref="HistoryFound"/> names it.</param>
+/// <param name="Facts">How many facts its journal held when the split was computed.</param>
+/// <param name="Split">The split.</param>
+public sealed record SplitPerson(PersonId To, long Facts, PersonFact.Split Split) : IPersonMessage
+{
+    /// <inheritdoc />
+    public IPersonMessage Towards(PersonId home, PersonId by) => this with { To = home };
+}
+
+/// <summary>The answer to <see cref="SplitPerson"/>.</summary>
+/// <param name="IsDone">True once the split is durable; false if the history has grown meanwhile, or a merge is under
+/// way: read it again.</param>
+public sealed record SplitAnswered(bool IsDone);
+
 /// <summary>Two sets of ids are to be one, says the root that holds the merge; or, turned round, says the root of the
 /// other set because its priority is the higher.</summary>
 /// <param name="To">A home in the set that has to answer.</param>

@@ -188,7 +188,8 @@ public static class PersonProperties
         return winners.DrainToImmutable();
     }
 
-    private static bool IsFiltered(string name) => Filtered.Contains(name)
+    /// <summary>True for names whose change alone is not written.</summary>
+    internal static bool IsFiltered(string name) => Filtered.Contains(name)
         || (name.StartsWith("$geoip_", StringComparison.Ordinal)
             && name is not ("$geoip_country_name" or "$geoip_city_name"));
 

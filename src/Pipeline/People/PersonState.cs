@@ -59,6 +59,46 @@ public sealed record Member(
     public static readonly Member Unheard = new(-1, false, []);
 }
 
+/// <summary>Who of several ids spoke last. What it repeats would change nothing even if the ids were parted.</summary>
+/// <param name="DistinctId">The id.</param>
+/// <param name="Said">What it set since another one spoke; null for what it only wanted to be set once.</param>
+internal sealed record Voice(string DistinctId, ImmutableDictionary<string, JsonValue?> Said)
+{
+    /// <summary>True if an event of that id would change nothing on whatever side of a split it were.</summary>
+    public bool Repeats(AppliedEvent by, bool writesEveryChange)
+    {
+        if (by.DistinctId != DistinctId || !by.Update.Unset.IsEmpty)
+        {
+            return false;
+        }
+
+        // An object counts as a change, and takes along the properties that are not written alone.
+        writesEveryChange |= by.Update.Set.Any(property => property.Value.Json[0] is '{' or '[');
+        return by.Update.SetOnce.All(property => Said.ContainsKey(property.Name))
+            && by.Update.Set.All(property => Said.TryGetValue(property.Name, out var said)
+                && (PersonProperties.IsFiltered(property.Name)
+                    ? said is not null && !writesEveryChange
+                    : said == property.Value));
+    }
+
+    /// <summary>The voice after an event of its id.</summary>
+    public Voice Says(PropertyUpdate update)
+    {
+        var said = Said.ToBuilder();
+        foreach (var (name, value) in update.Set)
+        {
+            said[name] = value;
+        }
+
+        foreach (var (name, _) in update.SetOnce)
+        {
+            said.TryAdd(name, null);
+        }
+
+        return this with { Said = said.ToImmutable() };
+    }
+}
+
 /// <summary>The last seal of a child that was refused.</summary>
 public sealed record RefusedSeal(long Number, MergeRefusal Refusal);
 
@@ -75,6 +115,10 @@ public sealed record PersonRoot(
     ImmutableArray<PendingMerge> Pending,
     ImmutableDictionary<string, RefusedSeal> Refused)
 {
+    /// <summary>What it holds beside this person; null until a merge is taken back.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public PersonsApart? Apart { get; init; }
+
     /// <summary>A child's root, or one that is not there yet.</summary>
     public static readonly PersonRoot Empty = new(
         null,
@@ -95,6 +139,21 @@ public sealed record PersonRoot(
         }
 
         return null;
+    }
+
+    /// <summary>The same root, seen from the person that has this id: <see cref="Profile"/> and <see cref="Ids"/> are
+    /// that person's.</summary>
+    public PersonRoot SeenFrom(string distinctId)
+    {
+        var place = Apart is null || Ids.Contains(distinctId) ? -1 : Apart.PlaceOf(distinctId);
+        if (place < 0)
+        {
+            return this;
+        }
+
+        var (profile, ids) = Apart!.Persons[place];
+        var others = Apart.Persons.SetItem(place, new PersonPart(Profile, Ids));
+        return this with { Profile = profile, Ids = ids, Apart = Apart with { Persons = others } };
     }
 
     /// <summary>The root with one member changed.</summary>
@@ -125,6 +184,9 @@ public sealed record PersonState(PersonId Id, PersonRoot Root, long Seals, Seal?
     /// <summary>How many facts the home's journal holds; not part of a snapshot, which knows its place.</summary>
     internal long Facts { get; init; }
 
+    /// <summary>The id that spoke last, and what it spoke of; in memory only.</summary>
+    internal Voice? Voice { get; init; }
+
     /// <summary>Applies events and absorbs others.</summary>
     internal bool IsOpen => Seal is null && Parent is null;
 
@@ -141,6 +203,10 @@ public sealed record PersonState(PersonId Id, PersonRoot Root, long Seals, Seal?
         0,
         null,
         null);
+
+    /// <summary>The person that has an id; null if not born.</summary>
+    public PersonSnapshot? Snapshot(string distinctId) =>
+        (this with { Root = Root.SeenFrom(distinctId) }).Snapshot();
 
     /// <summary>The person for the rest of the pipeline; null if not born.</summary>
     public PersonSnapshot? Snapshot() => Root.Profile is { } profile

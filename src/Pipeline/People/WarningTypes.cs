@@ -25,6 +25,9 @@ public static class WarningTypes
     /// <summary>Ours: the connection bars the id from merges.</summary>
     public const string GuardBlockedDistinctId = "guard_blocked_distinct_id";
 
+    /// <summary>Ours: a merge of the two ids was taken back by hand.</summary>
+    public const string MergeUndoneBefore = "merge_undone_before";
+
     /// <summary>The event is dropped.</summary>
     public const string InvalidAnonDistinctId = "invalid_anon_distinct_id";
 

@@ -13,7 +13,11 @@ internal sealed class Homes(PersonRules? rules = null)
     private readonly Queue<IPersonMessage> _network = new();
     private readonly List<IPersonMessage> _waiting = [];
     private readonly Dictionary<string, ImmutableArray<EventOutcome>> _answers = [];
+    private readonly List<(PersonId Home, PersonFact Fact)> _history = [];
     private long _offset;
+
+    /// <summary>All facts in the order in which they became durable.</summary>
+    public IReadOnlyList<(PersonId Home, PersonFact Fact)> History => _history;
 
     public IReadOnlyDictionary<PersonId, List<PersonFact>> Journals => _journals;
 
@@ -41,7 +45,35 @@ internal sealed class Homes(PersonRules? rules = null)
         return _answers[command.DistinctId];
     }
 
-    public PersonSnapshot? Person(string distinctId) => Root(distinctId).Snapshot();
+    public PersonSnapshot? Person(string distinctId) => Root(distinctId).Snapshot(distinctId);
+
+    /// <summary>What would take back the merge that an event asked for; null if there is none.</summary>
+    public SplitPerson? PlanSplit(string distinctId, Guid mergeEvent)
+    {
+        var root = Root(distinctId);
+        if (root.Snapshot(distinctId) is not { } person)
+        {
+            return null;
+        }
+
+        var found = new HistoryFound(root.Id, root.Facts, person, [.. root.Root.Members.Keys]);
+        var facts = _history.Where(one => root.Root.Members.ContainsKey(one.Home.DistinctId)).Select(one => one.Fact);
+        return MergeSplit.Of(found, [.. facts], mergeEvent, _rules) is { IsDone: false } split
+            ? new SplitPerson(root.Id, root.Facts, split.Fact)
+            : null;
+    }
+
+    /// <summary>Takes the merge back that an event asked for; false if there is none.</summary>
+    public bool Split(string distinctId, Guid mergeEvent)
+    {
+        if (PlanSplit(distinctId, mergeEvent) is not { } split)
+        {
+            return false;
+        }
+
+        Deliver(split);
+        return true;
+    }
 
     public PersonState Root(string distinctId)
     {
@@ -77,6 +109,7 @@ internal sealed class Homes(PersonRules? rules = null)
         _states[message.To] = step.State;
         _journals.TryAdd(message.To, []);
         _journals[message.To].AddRange(step.Facts);
+        _history.AddRange(step.Facts.Select(fact => (message.To, fact)));
         foreach (var sent in step.Sends)
         {
             _network.Enqueue(sent);

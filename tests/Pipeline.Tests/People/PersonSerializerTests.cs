@@ -57,6 +57,20 @@ public sealed class PersonSerializerTests : IDisposable
     public void The_serializers_number_is_the_one_in_every_journal() => Assert.Equal(7301, _serializer.Identifier);
 
     [Fact]
+    public void A_root_that_holds_several_persons_comes_back_whole()
+    {
+        var undone = new UndoneMerge(new MergeId("acc-1", 41), new MergeAsk(MergeKind.Alias, "x", "acc-1"));
+        var apart = new PersonsApart([new PersonPart(State().Root.Profile, ["x", "y"])], [undone]);
+        var state = State() with { Root = State().Root with { Apart = apart } };
+
+        var read = (PersonState)_serializer.FromBinary(_serializer.ToBinary(state), _serializer.Manifest(state));
+
+        Assert.Equal(["x", "y"], read.Root.SeenFrom("y").Ids.AsEnumerable());
+        Assert.Equal(State().Root.Ids.AsEnumerable(), read.Root.SeenFrom("y").Apart!.Persons[0].Ids);
+        Assert.Equal([undone], read.Root.Apart!.Undone.AsEnumerable());
+    }
+
+    [Fact]
     public void Property_values_of_any_depth_pass_inside_a_fact()
     {
         var deep = new JsonValue($"{new string('[', 62)}1{new string(']', 62)}");
@@ -99,6 +113,9 @@ public sealed class PersonSerializerTests : IDisposable
         yield return new PersonNotFound();
         yield return new GetHistory(account);
         yield return new HistoryFound(account, 12, person, ["acc-1", "dév ☃-1"]);
+        yield return new SplitPerson(account, 12, Split(merge));
+        yield return new SplitAnswered(true);
+        yield return Split(merge) with { Cursors = cursors };
         yield return new Unite(device, merge, account);
         yield return new Absorb(account, device, 3, merge.Id, State().Root);
         yield return new SealAbsorbed(device, 3, account);
@@ -120,6 +137,13 @@ public sealed class PersonSerializerTests : IDisposable
         yield return new PersonFact.AbsorbRefused(device, 3, refusal, null);
         yield return State() with { Seals = 3, Seal = new Seal(3, merge, account) };
     }
+
+    private static PersonFact.Split Split(Merge merge) => new(
+        new UndoneMerge(merge.Id, merge.Ask),
+        Applied() with { Update = PropertyUpdate.None },
+        "acc-1",
+        [new PersonPart(State().Root.Profile, ["acc-1"]), new PersonPart(null, ["dév ☃-1"])],
+        ["old"]);
 
     private static AppliedEvent Applied() => new(
         "acc-1",

@@ -1,0 +1,156 @@
+using System.Buffers;
+using System.Collections.Immutable;
+using System.Globalization;
+using Akka.Actor;
+using VarianceActors.Pipeline.Mapping;
+using VarianceActors.Pipeline.Outbox;
+using VarianceActors.Pipeline.People;
+using VarianceActors.Pipeline.Sources;
+
+namespace VarianceActors.Pipeline;
+
+/// <summary>How taking a merge back ended.</summary>
+public enum UndoResult
+{
+    /// <summary>The split is durable and its corrections are in the outbox, now or since an earlier call.</summary>
+    Done,
+
+    /// <summary>There is no person with that distinct id.</summary>
+    NoPerson,
+
+    /// <summary>No event of that uuid merged two ids of that person.</summary>
+    NoMerge,
+
+    /// <summary>The person changed all the time: nothing happened.</summary>
+    Busy,
+}
+
+/// <summary>The answer to a wish to take a merge back.</summary>
+/// <param name="Result">How it ended.</param>
+/// <param name="Corrections">The uuid under which the ledger shows the correcting messages; empty unless done.</param>
+/// <param name="Persons">The persons of the merge's source and target now; unborn ones are left out.</param>
+public sealed record UndoAnswer(UndoResult Result, Guid Corrections, ImmutableArray<PersonSnapshot> Persons);
+
+/// <summary>Takes merges back: computes the split from the journal, has the root record it, and puts the correcting
+/// messages into the outbox, once. A call that failed half way is made good by calling again.</summary>
+public sealed class MergeUndo(PipelineParts parts, PersonJournal journal)
+{
+    private const int AttemptsMax = 20;
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+    private readonly Func<string, MapEvent> _map = EventMapping.For(parts.Options);
+
+    /// <summary>Takes the newest merge back that an event asked for.</summary>
+    /// <param name="people">The region of persons.</param>
+    /// <param name="home">The home of any distinct id of the person.</param>
+    /// <param name="mergeEvent">The uuid of the merge's event.</param>
+    /// <param name="cancellationToken">Ends the waiting, not what has begun.</param>
+    public async Task<UndoAnswer> UndoAsync(
+        IActorRef people,
+        PersonId home,
+        Guid mergeEvent,
+        CancellationToken cancellationToken)
+    {
+        var rules = parts.Options.Connections[home.ConnectionId].Identity.ToRules(parts.Options.People.UpdateAllProperties);
+        for (var attempt = 0; attempt < AttemptsMax; attempt++)
+        {
+            var answer = await people.Ask<object>(new GetHistory(home), Patience, cancellationToken);
+            if (answer is not HistoryFound found)
+            {
+                return new UndoAnswer(UndoResult.NoPerson, Guid.Empty, []);
+            }
+
+            var facts = await journal.ReadFactsAsync(found.Homes.Select(home.Beside), cancellationToken);
+            if (MergeSplit.Of(found, facts, mergeEvent, rules) is not { } split)
+            {
+                return new UndoAnswer(UndoResult.NoMerge, Guid.Empty, []);
+            }
+
+            var message = new SplitPerson(found.Root, found.Facts, split.Fact);
+            if (split.IsDone || (await people.Ask<SplitAnswered>(message, Patience, cancellationToken)).IsDone)
+            {
+                return await CorrectAsync(people, found.Root, split.Fact);
+            }
+        }
+
+        return new UndoAnswer(UndoResult.Busy, Guid.Empty, []);
+    }
+
+    private async Task<UndoAnswer> CorrectAsync(IActorRef people, PersonId root, PersonFact.Split split)
+    {
+        var now = parts.Time.GetUtcNow();
+        var place = split.Undone.Id.Offset.ToString(CultureInfo.InvariantCulture);
+        var uuid = UuidV5.Create(split.Event.Uuid, $"split:{place}");
+        var persons = ImmutableArray.CreateBuilder<PersonSnapshot>();
+        var messages = ImmutableArray.CreateBuilder<OutboundMessage>();
+        foreach (var id in (string[])[split.Undone.Ask.SourceId, split.Undone.Ask.TargetId])
+        {
+            var answer = await people.Ask<object>(new GetPerson(root.Beside(id)), Patience);
+            if (answer is PersonFound { Person: var person })
+            {
+                persons.Add(person);
+                messages.AddRange(Correct(root.ConnectionId, person, split, UuidV5.Create(uuid, id), now));
+            }
+        }
+
+        await AppendAsync(root, uuid, messages.ToImmutable(), now);
+        return new UndoAnswer(UndoResult.Done, uuid, persons.ToImmutable());
+    }
+
+    // The contact of the person that came apart is there and cannot be taken away: who owns its id corrects it.
+    private ImmutableArray<OutboundMessage> Correct(
+        string connectionId,
+        PersonSnapshot person,
+        PersonFact.Split split,
+        Guid uuid,
+        DateTimeOffset now)
+    {
+        var contact = person.UserId is null && split.UserId is { } former && person.DistinctIds.Contains(former)
+            ? person with { UserId = former }
+            : person;
+        var says = new CaptureEvent(
+            uuid,
+            EventNames.Set,
+            contact.UserId ?? person.DistinctIds[0],
+            now,
+            now,
+            Door.Capture,
+            CaptureNotes.None,
+            0,
+            """{"properties":{}}"""u8.ToArray());
+        return _map(connectionId)(says, contact, new EventChange(true, [])).Messages;
+    }
+
+    private Task<bool> AppendAsync(
+        PersonId root,
+        Guid uuid,
+        ImmutableArray<OutboundMessage> messages,
+        DateTimeOffset now)
+    {
+        var connection = parts.Layout.NumberByConnection[root.ConnectionId];
+        var lane = root.Priority.Lane;
+        var partition = (int)(lane % (ulong)parts.Layout.DeliveryPartitions);
+        var key = new EventKey(connection, uuid, 0);
+        var payload = new ArrayBufferWriter<byte>();
+        OutboxRow.Begin(payload);
+        foreach (var message in messages)
+        {
+            var entry = new OutboxEntry(0, lane, uuid, key.Fingerprint, Closes: false, now, message);
+            OutboxRow.Append(payload, entry with { IsCorrection = true });
+        }
+
+        return parts.Database.WriteAsync(session =>
+        {
+            if (messages.IsEmpty || LedgerStatements.Exists(session, key))
+            {
+                return false;
+            }
+
+            var first = OutboxStatements.Raise(session, connection, partition, messages.Length);
+            OutboxStatements.Add(
+                session, connection, partition, first, messages.Length, now, payload.WrittenSpan.ToArray());
+            LedgerStatements.Add(session, new LedgerRow(
+                key, -1, -1, Door.Capture, now, LedgerDecision.Queued, "", partition, first, messages.Length, null));
+            return true;
+        });
+    }
+}

@@ -1,0 +1,59 @@
+using System.Collections.Immutable;
+
+namespace VarianceActors.Pipeline.People;
+
+/// <summary>One of several persons of a root.</summary>
+/// <param name="Profile">Null while it is not born.</param>
+/// <param name="Ids">Its distinct ids in the order of joining; at least one.</param>
+public sealed record PersonPart(PersonProfile? Profile, ImmutableArray<string> Ids);
+
+/// <summary>A merge that was taken back.</summary>
+/// <param name="Id">The merge.</param>
+/// <param name="Ask">Its two ids: they stay apart unless they are merged dangerously.</param>
+public readonly record struct UndoneMerge(MergeId Id, MergeAsk Ask)
+{
+    /// <summary>True if a merge of the same two ids, in any direction, would undo the undoing.</summary>
+    public bool Forbids(MergeAsk ask) => ask.Kind is not MergeKind.Dangerous
+        && ((ask.SourceId, ask.TargetId) == (Ask.SourceId, Ask.TargetId)
+            || (ask.TargetId, ask.SourceId) == (Ask.SourceId, Ask.TargetId));
+}
+
+/// <summary>What a root holds beside one person, once merges were taken back: links between homes stay for
+/// ever.</summary>
+/// <param name="Persons">The other persons of the root; none if they have become one again.</param>
+/// <param name="Undone">The merges that were taken back, oldest first.</param>
+public sealed record PersonsApart(ImmutableArray<PersonPart> Persons, ImmutableArray<UndoneMerge> Undone)
+{
+    /// <summary>What two roots hold beside the persons that join.</summary>
+    public static PersonsApart? Join(PersonsApart? left, PersonsApart? right) => left is null || right is null
+        ? left ?? right
+        : new PersonsApart(left.Persons.AddRange(right.Persons), left.Undone.AddRange(right.Undone));
+
+    /// <summary>True if a merge of these ids was taken back.</summary>
+    public bool Forbids(MergeAsk ask)
+    {
+        foreach (var undone in Undone)
+        {
+            if (undone.Forbids(ask))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>The place among <see cref="Persons"/> of the one that has the id; -1 if none has.</summary>
+    public int PlaceOf(string distinctId)
+    {
+        for (var place = 0; place < Persons.Length; place++)
+        {
+            if (Persons[place].Ids.Contains(distinctId))
+            {
+                return place;
+            }
+        }
+
+        return -1;
+    }
+}

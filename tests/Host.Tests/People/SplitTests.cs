@@ -1,0 +1,169 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text.Json;
+using VarianceActors.Harness;
+using VarianceActors.Host.Demo;
+using Xunit;
+
+namespace VarianceActors.Host.Tests.People;
+
+/// <summary>Taking a merge back, through the doors and the API.</summary>
+public sealed class SplitTests
+{
+    [Fact]
+    public async Task A_merge_is_taken_back_as_if_it_had_never_happened()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        var merge = Guid.NewGuid();
+        await Settle(pipeline, Seen("dev", new { plan = "free", cart = 3 }));
+        await Settle(pipeline, Identify("acc", "acc-phone", Guid.NewGuid(), new { plan = "pro", name = "Ada" }));
+        await Settle(pipeline, Identify("acc", "dev", merge, new { city = "Oslo" }));
+        await Settle(pipeline, Seen("dev", new { cart = 4 }));
+        await Settle(pipeline, Seen("acc", new { cart = 9 }));
+
+        var (status, split) = await Split(pipeline, "dev", merge);
+        Assert.Equal(HttpStatusCode.OK, status);
+        await pipeline.RestartAsync();
+
+        var (dev, acc) = ((await pipeline.PersonAsync("dev"))!.Value, (await pipeline.PersonAsync("acc"))!.Value);
+        Assert.Equal(("dev", false, "4,free"), Told(dev, "cart", "plan"));
+        Assert.Equal(("acc,acc-phone", true, "9,pro,Oslo,Ada"), Told(acc, "cart", "plan", "city", "name"));
+        Assert.NotEqual(dev.GetProperty("person_id").GetGuid(), acc.GetProperty("person_id").GetGuid());
+
+        await Settle(pipeline, Seen("dev", new { last = "dev" }));
+        await Settle(pipeline, Seen("acc-phone", new { last = "acc" }));
+        Assert.Equal("dev", Property((await pipeline.PersonAsync("dev"))!.Value, "last"));
+        Assert.Equal("acc", Property((await pipeline.PersonAsync("acc"))!.Value, "last"));
+
+        var again = Guid.NewGuid();
+        await Settle(pipeline, Identify("acc", "dev", again, new { }));
+        using var story = await pipeline.ApiAsync($"events/{again}");
+        var warnings = (await story.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("warnings");
+        Assert.Equal("merge_undone_before", Assert.Single(warnings.EnumerateArray()).GetProperty("type").GetString());
+        Assert.Equal("dev", Told((await pipeline.PersonAsync("dev"))!.Value).Ids);
+
+        using var answer = await pipeline.ApiAsync("persons/dev/timeline");
+        var told = (await answer.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("decisions").EnumerateArray();
+        Assert.Equal(
+            ["created", "merged", "split", "refused"],
+            told.Select(decision => decision.GetProperty("result").GetString()));
+        Assert.Equal(2, split.GetProperty("persons").GetArrayLength());
+    }
+
+    [Fact]
+    public async Task The_contacts_are_corrected_once_and_the_books_do_not_count_it()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        var merge = Guid.NewGuid();
+        await Settle(pipeline, Identify("bob", "bob-dev", Guid.NewGuid(), new { team = "red" }));
+        await Settle(pipeline, Identify("ann", "ann-dev", Guid.NewGuid(), new { plan = "pro" }));
+        await Settle(pipeline, Dangerous("ann", "bob", merge));
+        var before = await pipeline.LedgerAsync();
+        var sent = pipeline.Variance.Received.Length;
+
+        var (_, split) = await Split(pipeline, "bob-dev", merge);
+        await PipelineHarness.UntilAsync(
+            () => Task.FromResult(pipeline.Variance.Received.Length == sent + 2), "the corrections arrive");
+        var (status, repeated) = await Split(pipeline, "ann", merge);
+        await Settle(pipeline, Seen("ann", new { last = 1 }));
+
+        Assert.Equal(HttpStatusCode.OK, status);
+        Assert.Equal(split.GetProperty("corrections").GetGuid(), repeated.GetProperty("corrections").GetGuid());
+        var corrections = pipeline.Variance.Received.Skip(sent).Take(2).ToArray();
+        Assert.Equal(["identify bob red ", "identify ann  pro"], corrections.Select(Correction));
+        Assert.Equal(sent + 4, pipeline.Variance.Received.Length); // and what the last event became
+        var after = await pipeline.LedgerAsync();
+        Assert.Equal(before["accepted"] + 1, after["accepted"]);
+        Assert.Equal(before["delivered"] + 1, after["delivered"]);
+        using var answer = await pipeline.ApiAsync($"events/{split.GetProperty("corrections").GetGuid()}");
+        var story = await answer.Content.ReadFromJsonAsync<JsonElement>();
+        Assert.Equal("delivered", story.GetProperty("state").GetString());
+        Assert.Equal(2, story.GetProperty("messages").GetArrayLength());
+    }
+
+    [Fact]
+    public async Task A_correction_that_is_refused_for_good_leaves_the_books_balanced()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        var merge = Guid.NewGuid();
+        await Settle(pipeline, Identify("bob", "bob-dev", Guid.NewGuid(), new { team = "red" }));
+        await Settle(pipeline, Identify("ann", "ann-dev", Guid.NewGuid(), new { plan = "pro" }));
+        await Settle(pipeline, Dangerous("ann", "bob", merge));
+        var before = await pipeline.LedgerAsync();
+        pipeline.Variance.Answer = _ => ValueTask.FromResult(new StandInAnswer(400));
+
+        await Split(pipeline, "ann", merge);
+        await PipelineHarness.UntilAsync(
+            async () =>
+            {
+                using var answer = await pipeline.ApiAsync("dead-letters");
+                var page = await answer.Content.ReadFromJsonAsync<JsonElement>();
+                return page.GetProperty("items").GetArrayLength() == 2;
+            },
+            "both corrections are dead letters");
+
+        Assert.Equal(before, await pipeline.LedgerAsync());
+    }
+
+    [Fact]
+    public async Task Only_a_merge_of_the_person_can_be_taken_back()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        var (seen, merge) = (Guid.NewGuid(), Guid.NewGuid());
+        await Settle(pipeline, new { uuid = seen, @event = "seen", distinct_id = "eve" });
+        await Settle(pipeline, Identify("acc", "dev", merge, new { }));
+
+        Assert.Equal(HttpStatusCode.NotFound, (await Split(pipeline, "eve", seen)).Status);
+        Assert.Equal(HttpStatusCode.NotFound, (await Split(pipeline, "eve", merge)).Status);
+        Assert.Equal(HttpStatusCode.NotFound, (await Split(pipeline, "ghost", merge)).Status);
+    }
+
+    private static object Seen(string id, object set) =>
+        new { @event = "seen", distinct_id = id, properties = new Dictionary<string, object> { ["$set"] = set } };
+
+    private static object Identify(string id, string anonymous, Guid uuid, object set) => new
+    {
+        uuid,
+        @event = "$identify",
+        distinct_id = id,
+        properties = new Dictionary<string, object> { ["$anon_distinct_id"] = anonymous, ["$set"] = set },
+    };
+
+    private static object Dangerous(string id, string alias, Guid uuid) =>
+        new { uuid, @event = "$merge_dangerously", distinct_id = id, properties = new { alias } };
+
+    private static async Task Settle(PipelineHarness pipeline, object happening)
+    {
+        await pipeline.CaptureAsync(happening);
+        await pipeline.SettledAsync();
+    }
+
+    private static async Task<(HttpStatusCode Status, JsonElement Body)> Split(
+        PipelineHarness pipeline,
+        string id,
+        Guid merge)
+    {
+        using var request = new HttpRequestMessage(
+            HttpMethod.Post,
+            $"/api/v1/connections/{PipelineHarness.Connection}/persons/{id}/split");
+        request.Headers.TryAddWithoutValidation("Authorization", $"Bearer {PipelineHarness.AdminKey}");
+        request.Content = JsonContent.Create(new { @event = merge });
+        using var answer = await pipeline.Http.SendAsync(request);
+        return (answer.StatusCode, await answer.Content.ReadFromJsonAsync<JsonElement>());
+    }
+
+    private static (string Ids, bool IsIdentified, string Values) Told(JsonElement person, params string[] names) => (
+        string.Join(',', person.GetProperty("distinct_ids").EnumerateArray().Select(id => id.GetString())),
+        person.GetProperty("is_identified").GetBoolean(),
+        string.Join(',', names.Select(name => Property(person, name))));
+
+    private static string Property(JsonElement person, string name) =>
+        person.GetProperty("properties").GetProperty(name).ToString();
+
+    private static string Correction(ReceivedMessage message) =>
+        $"{message.Type} {message.Body.GetProperty("userId").GetString()} "
+        + $"{Trait(message, "team")} {Trait(message, "plan")}";
+
+    private static string? Trait(ReceivedMessage message, string name) =>
+        message.Body.GetProperty("traits").TryGetProperty(name, out var value) ? value.GetString() : "";
+}
