@@ -105,7 +105,7 @@ internal struct RequestBody(BodyBudget budget) : IDisposable
         var length = _length + (int)bytes.Length;
         if (_rented is null || _rented.Length < length)
         {
-            var larger = ArrayPool<byte>.Shared.Rent(Math.Max(length, Math.Max(FirstBytes, _length * 2)));
+            var larger = ArrayPool<byte>.Shared.Rent((int)Math.Max(_taken, Math.Max(FirstBytes, _length * 2)));
             Bytes.CopyTo(larger);
             ReturnArray();
             _rented = larger;

@@ -20,8 +20,10 @@ internal static class CapturePayload
         Base64,
     }
 
-    /// <summary>An array of the payload's own, valid UTF-8; null if the request is refused.</summary>
-    public static byte[]? Read(in CaptureRequest request, SourcesOptions limits, out Refusal? refusal)
+    /// <summary>
+    /// The payload, not the request's own bytes but a copy, valid UTF-8; null if the request is refused.
+    /// </summary>
+    public static DecodedPayload? Read(in CaptureRequest request, SourcesOptions limits, out Refusal? refusal)
     {
         var received = string.IsNullOrEmpty(request.Data) ? request.Body : QueryData(request.Data);
         if (received.IsEmpty)
@@ -47,18 +49,24 @@ internal static class CapturePayload
         }
 
         var hint = HintOf(request.Compression, formHint, request.ContentEncoding);
-        var payload = Inflate(hint, text, received, limits, out refusal);
-        if (payload is null)
+        if (Inflate(hint, text, received, limits, out refusal) is not { } payload)
             return null;
 
         var mayBeWrapped = request.Path is CapturePath.LegacyEvents or CapturePath.Engage || hint == Hint.Base64;
-        if (mayBeWrapped && LooksLikeBase64(payload) && TryDecode(payload, out var unwrapped))
-            payload = unwrapped;
+        if (mayBeWrapped && LooksLikeBase64(payload.Span) && TryDecode(payload.Span, out var unwrapped))
+        {
+            payload.Return();
+            payload = DecodedPayload.Of(unwrapped);
+        }
 
-        return Utf8.IsValid(payload) ? payload : Refused(Refusal.BadUtf8, out refusal);
+        if (Utf8.IsValid(payload.Span))
+            return payload;
+
+        payload.Return();
+        return Refused(Refusal.BadUtf8, out refusal);
     }
 
-    private static byte[]? Inflate(
+    private static DecodedPayload? Inflate(
         Hint hint,
         ReadOnlyMemory<byte> text,
         ReadOnlyMemory<byte> undecoded,
@@ -80,10 +88,12 @@ internal static class CapturePayload
         }
 
         refusal = null;
-        return text.ToArray();
+        var copy = DecodedPayload.Make(text.Length);
+        text.Span.CopyTo(copy.Span);
+        return copy;
     }
 
-    private static byte[]? Refused(Refusal reason, out Refusal? refusal)
+    private static DecodedPayload? Refused(Refusal reason, out Refusal? refusal)
     {
         refusal = reason;
         return null;

@@ -3,7 +3,7 @@ namespace VarianceActors.Pipeline.Sources;
 /// <summary>
 /// PostHog's v0 capture protocol (posthog.md C1 to C5): one request in, all of its events out, or a refusal of the
 /// whole. Pure. Reads each payload in one pass and makes one array per request, which its events share
-/// unless it is mostly something else.
+/// unless it is large or mostly something else.
 /// </summary>
 /// <remarks>
 /// An event above <see cref="SourcesOptions.EventBytesMax"/>, which PostHog takes and loses later, is taken without its
@@ -21,20 +21,33 @@ public static class CaptureRequestDecoder
         var bodyBytesMax = BodyBytesMax(request.Path, limits);
         if (request.Body.Length > bodyBytesMax)
             return new CaptureDecoding.Refused(Refusal.BodyTooLarge(bodyBytesMax));
-        if (CapturePayload.Read(request, limits, out var refusal) is not { } json)
+        if (CapturePayload.Read(request, limits, out var refusal) is not { } payload)
             return new CaptureDecoding.Refused(refusal!);
 
-        LoneSurrogates.Replace(json);
-        if (CaptureEnvelope.Read(json, limits, out refusal) is not { } envelope)
-            return new CaptureDecoding.Refused(refusal!);
-        if (FindToken(envelope, json, limits, out var token) is { } tokenRefusal)
-            return new CaptureDecoding.Refused(tokenRefusal);
-
-        var builder = new CaptureEventBuilder(request, json, envelope, limits);
-        return Build(builder, json, envelope, token);
+        try
+        {
+            return Decode(request, payload, limits);
+        }
+        finally
+        {
+            payload.Return();
+        }
     }
 
-    private static CaptureDecoding Build(CaptureEventBuilder builder, byte[] json, CaptureEnvelope envelope, string token)
+    private static CaptureDecoding Decode(in CaptureRequest request, DecodedPayload payload, SourcesOptions limits)
+    {
+        LoneSurrogates.Replace(payload.Span);
+        if (CaptureEnvelope.Read(payload.Span, limits, out var refusal) is not { } envelope)
+            return new CaptureDecoding.Refused(refusal!);
+        if (FindToken(envelope, payload.Span, limits, out var token) is { } tokenRefusal)
+            return new CaptureDecoding.Refused(tokenRefusal);
+
+        var builder = new CaptureEventBuilder(request, payload.Array, envelope, limits);
+        return Build(builder, payload, envelope, token);
+    }
+
+    private static CaptureDecoding Build(
+        CaptureEventBuilder builder, DecodedPayload payload, CaptureEnvelope envelope, string token)
     {
         var events = new List<CaptureEvent>(envelope.Events.Length);
         for (var index = 0; index < envelope.Events.Length; index++)
@@ -45,16 +58,17 @@ public static class CaptureRequestDecoder
                 events.Add(captured);
         }
 
-        FreeRest(events, json.Length);
+        FreePayload(events, payload);
         return new CaptureDecoding.Accepted(token, events);
     }
 
     /// <summary>
-    /// Events that are less than half of a payload do not keep all of it in memory while they wait for their commit.
+    /// Events keep nothing of a rented payload, and not all of one that they are less than half of: they may have to
+    /// wait for their commit.
     /// </summary>
-    private static void FreeRest(List<CaptureEvent> events, int payloadBytes)
+    private static void FreePayload(List<CaptureEvent> events, DecodedPayload payload)
     {
-        if (events.Sum(captured => (long)captured.Json.Length) >= payloadBytes / 2)
+        if (!payload.IsRented && events.Sum(captured => (long)captured.Json.Length) >= payload.Length / 2)
             return;
 
         for (var index = 0; index < events.Count; index++)

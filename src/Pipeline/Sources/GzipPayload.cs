@@ -6,7 +6,7 @@ using System.Runtime.InteropServices;
 namespace VarianceActors.Pipeline.Sources;
 
 /// <summary>
-/// Inflates gzip of one member, as PostHog does, into an array of the exact size. The size in the trailer must be true:
+/// Inflates gzip of one member, as PostHog does, into an array. The size in the trailer must be true:
 /// that also finds payloads that were cut within the trailer, which the framework lets pass. A payload that claims to
 /// be large is counted first, without being kept, so a bomb costs time up to the limit but no memory.
 /// </summary>
@@ -20,7 +20,7 @@ internal static class GzipPayload
 
     private const int ScratchBytes = 64 << 10;
 
-    public static byte[]? Inflate(ReadOnlyMemory<byte> gzip, int bytesMax, out Refusal? refusal)
+    public static DecodedPayload? Inflate(ReadOnlyMemory<byte> gzip, int bytesMax, out Refusal? refusal)
     {
         try
         {
@@ -33,7 +33,7 @@ internal static class GzipPayload
         }
     }
 
-    private static byte[]? InflateUnchecked(ReadOnlyMemory<byte> gzip, int bytesMax, out Refusal? refusal)
+    private static DecodedPayload? InflateUnchecked(ReadOnlyMemory<byte> gzip, int bytesMax, out Refusal? refusal)
     {
         var claimed = gzip.Length < sizeof(uint)
             ? 0
@@ -45,17 +45,16 @@ internal static class GzipPayload
         if (refusal is not null)
             return null;
 
-        if (!isTrusted)
-        {
-            inflated = GC.AllocateUninitializedArray<byte>((int)total);
-            Inflate(gzip, inflated, bytesMax);
-        }
+        if (isTrusted)
+            return DecodedPayload.Of(inflated);
 
-        return inflated;
+        var payload = DecodedPayload.Make((int)total);
+        Inflate(gzip, payload.Span, bytesMax);
+        return payload;
     }
 
     /// <summary>Fills <paramref name="target"/>, and goes on counting to the end or past the limit.</summary>
-    private static long Inflate(ReadOnlyMemory<byte> gzip, byte[] target, int bytesMax)
+    private static long Inflate(ReadOnlyMemory<byte> gzip, Span<byte> target, int bytesMax)
     {
         MemoryMarshal.TryGetArray(gzip, out var source);
         using var bytes = new MemoryStream(source.Array!, source.Offset, source.Count, writable: false);

@@ -17,7 +17,7 @@ internal static class LzStringPayload
 
     private static readonly byte[] Sextets = MakeSextets();
 
-    public static byte[]? Inflate(ReadOnlySpan<byte> base64, int bytesMax, out Refusal? refusal)
+    public static DecodedPayload? Inflate(ReadOnlySpan<byte> base64, int bytesMax, out Refusal? refusal)
     {
         if (!TryInflate(base64, default, bytesMax, out var length))
         {
@@ -44,7 +44,7 @@ internal static class LzStringPayload
         }
     }
 
-    private static byte[]? ToUtf8(ReadOnlySpan<char> text, int bytesMax, out Refusal? refusal)
+    private static DecodedPayload? ToUtf8(ReadOnlySpan<char> text, int bytesMax, out Refusal? refusal)
     {
         var size = System.Text.Encoding.UTF8.GetByteCount(text);
         if (size > bytesMax)
@@ -53,10 +53,14 @@ internal static class LzStringPayload
             return null;
         }
 
-        var utf8 = GC.AllocateUninitializedArray<byte>(size);
-        var status = Utf8.FromUtf16(text, utf8, out _, out _, replaceInvalidSequences: false);
+        var utf8 = DecodedPayload.Make(size);
+        var status = Utf8.FromUtf16(text, utf8.Span, out _, out _, replaceInvalidSequences: false);
         refusal = status == OperationStatus.Done ? null : Refusal.BadLzString;
-        return refusal is null ? utf8 : null;
+        if (refusal is null)
+            return utf8;
+
+        utf8.Return();
+        return null;
     }
 
     /// <summary>

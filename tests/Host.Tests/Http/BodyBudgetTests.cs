@@ -1,16 +1,47 @@
 using System.Diagnostics;
+using System.IO.Compression;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Xunit;
+using Xunit.Abstractions;
 
 namespace VarianceActors.Host.Tests.Http;
 
 /// <summary>Memory stays flat however many senders there are.</summary>
-public sealed class BodyBudgetTests
+[Collection(nameof(MemoryMeasured))]
+public sealed class BodyBudgetTests(ITestOutputHelper output)
 {
     private const string Event = """{"event":"e","distinct_id":"d","token":"phc_public"}""";
     private const int BudgetBytes = 1 << 20;
+
+    [Fact]
+    public async Task Many_inflating_requests_at_once_take_the_memory_of_a_few()
+    {
+        const int Inflated = 99_000_000;
+        var requests = 12 * Environment.ProcessorCount;
+        await using var host = await DoorsHost.StartAsync();
+        var body = Gzip(Inflated);
+        using var done = new CancellationTokenSource();
+        var heldBefore = GC.GetTotalMemory(forceFullCollection: true);
+        var before = Resident();
+        var peak = PeakAsync(done.Token);
+        var answers = await Task.WhenAll(Enumerable.Range(0, requests).Select(async _ =>
+        {
+            using var answer = await host.Client.PostAsync("/batch/", new ByteArrayContent(body));
+            return answer.StatusCode;
+        }));
+        await done.CancelAsync();
+
+        var growth = await peak - before;
+        output.WriteLine($"{requests} bodies of {body.Length} bytes: {growth >> 20} MiB");
+        Assert.All(answers, status => Assert.Equal(HttpStatusCode.OK, status));
+
+        // Generous: the collector lets some of what is done with lie about for a while.
+        Assert.InRange(growth, 0, (long)Inflated * requests / 2);
+        Assert.Equal(requests * Event.Length, host.Stored.Sum(stored => stored.Event.Json.Length));
+        Assert.InRange(GC.GetTotalMemory(forceFullCollection: true), 0, heldBefore + Inflated);
+    }
 
     [Fact]
     public async Task A_full_budget_is_answered_with_503_until_there_is_room_again()
@@ -75,5 +106,37 @@ public sealed class BodyBudgetTests
         var since = Stopwatch.StartNew();
         while (!await condition())
             Assert.True(since.Elapsed < TimeSpan.FromSeconds(30), "no room came back");
+    }
+
+    private static Task<long> PeakAsync(CancellationToken done) => Task.Run(
+        async () =>
+        {
+            var peak = Resident();
+            using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+            while (!done.IsCancellationRequested && await tick.WaitForNextTickAsync(CancellationToken.None))
+                peak = Math.Max(peak, Resident());
+            return peak;
+        },
+        CancellationToken.None);
+
+    private static long Resident()
+    {
+        using var process = Process.GetCurrentProcess();
+        return process.WorkingSet64;
+    }
+
+    /// <summary>An event after so many spaces.</summary>
+    private static byte[] Gzip(int spaces)
+    {
+        using var target = new MemoryStream();
+        using (var gzip = new GZipStream(target, CompressionLevel.Optimal))
+        {
+            var block = Encoding.ASCII.GetBytes(new string(' ', 100_000));
+            for (var written = 0; written < spaces; written += block.Length)
+                gzip.Write(block);
+            gzip.Write(Encoding.UTF8.GetBytes(Event));
+        }
+
+        return target.ToArray();
     }
 }
