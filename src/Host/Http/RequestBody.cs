@@ -31,7 +31,8 @@ internal struct RequestBody(BodyBudget budget) : IDisposable
     public readonly ReadOnlyMemory<byte> Bytes => _rented.AsMemory(0, _length);
 
     /// <summary>
-    /// Stops reading as soon as the body is larger than <paramref name="bytesMax"/> or finds no room; holds nothing then.
+    /// Stops reading as soon as the body is larger than <paramref name="bytesMax"/> or finds no room; nothing is held
+    /// then.
     /// </summary>
     public static async ValueTask<(BodyReading Reading, RequestBody Body)> ReadAsync(
         HttpContext context, BodyBudget budget, int bytesMax)

@@ -4,7 +4,7 @@ namespace VarianceActors.Pipeline.People;
 /// guards.</summary>
 public static class WarningTypes
 {
-    /// <summary>The event was over the limit of one event; it was dropped, and nothing of its content was read.</summary>
+    /// <summary>The event is over the limit of one event; it is dropped, and nothing of its content is read.</summary>
     public const string MessageSizeTooLarge = "message_size_too_large";
 
     /// <summary>The source is identified and the event is not <c>$merge_dangerously</c>.</summary>
