@@ -37,14 +37,11 @@ internal struct RequestBody(BodyBudget budget) : IDisposable
     public static async ValueTask<(BodyReading Reading, RequestBody Body)> ReadAsync(
         HttpContext context, BodyBudget budget, int bytesMax)
     {
-        var announced = context.Request.ContentLength ?? 0;
-        if (announced > bytesMax)
+        if (context.Request.ContentLength > bytesMax)
             return (BodyReading.TooLarge, default);
 
+        // Only what has arrived counts: who announces much and sends it slowly takes nobody's room.
         var body = new RequestBody(budget);
-        if (!body.TryTake(announced))
-            return (BodyReading.NoRoom, default);
-
         var reader = context.Request.BodyReader;
         var isWhole = false;
         try
@@ -106,7 +103,7 @@ internal struct RequestBody(BodyBudget budget) : IDisposable
         var length = _length + (int)bytes.Length;
         if (_rented is null || _rented.Length < length)
         {
-            var larger = ArrayPool<byte>.Shared.Rent((int)Math.Max(_taken, Math.Max(FirstBytes, _length * 2)));
+            var larger = ArrayPool<byte>.Shared.Rent((int)Math.Min(int.MaxValue, Math.Max(_taken, Math.Max(FirstBytes, 2L * _length))));
             Bytes.CopyTo(larger);
             ReturnArray();
             _rented = larger;
