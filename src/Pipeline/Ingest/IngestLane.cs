@@ -64,5 +64,5 @@ internal sealed class IngestLane(PersonId personId)
     public void MarkCommitted() => InFlight = [];
 
     private static bool IsMerge(InboxEvent inboxEvent) =>
-        inboxEvent.Event.Event is "$identify" or "$create_alias" or "$merge_dangerously";
+        EventReading.IsMergeEvent(inboxEvent.Event.Event);
 }
