@@ -14,6 +14,9 @@ public sealed class BodyBudget(IOptions<SourcesOptions> limits) : IDisposable
     private readonly SemaphoreSlim _decodes = new(Environment.ProcessorCount);
     private long _bytes;
 
+    /// <summary>How many bytes of bodies are held now.</summary>
+    public long HeldBytes => Interlocked.Read(ref _bytes);
+
     /// <summary>
     /// Takes bytes for a request that has taken <paramref name="own"/> already; false if there is no room. What is
     /// larger than the whole budget gets through while nothing else is held.

@@ -37,6 +37,9 @@ internal sealed class DoorsHost : IAsyncDisposable
 
     public HttpClient Client { get; }
 
+    /// <summary>How many bytes of bodies the doors hold now.</summary>
+    public long HeldBytes => _app.Services.GetRequiredService<BodyBudget>().HeldBytes;
+
     public ConcurrentQueue<(string ConnectionId, CaptureEvent Event)> Stored { get; }
 
     public static async Task<DoorsHost> StartAsync(
