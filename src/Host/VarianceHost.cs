@@ -57,7 +57,8 @@ public static partial class VarianceHost
             services.GetRequiredService<PipelineDatabase>(),
             layout,
             time,
-            services.GetRequiredService<ILoggerFactory>().CreateLogger("VarianceActors.Pipeline")));
+            services.GetRequiredService<ILoggerFactory>().CreateLogger("VarianceActors.Pipeline"),
+            services.GetRequiredService<IHostApplicationLifetime>().ApplicationStarted));
         builder.Services.AddSingleton(time);
         builder.Services.AddSingleton(Options.Create(options.Sources));
         builder.Services.AddSingleton<BodyBudget>();

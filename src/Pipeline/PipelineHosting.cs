@@ -1,6 +1,8 @@
 using System.Collections.Frozen;
 using System.Reflection;
+using Akka;
 using Akka.Actor;
+using Akka.Cluster.Sharding;
 using Akka.Configuration;
 using Akka.Hosting;
 using Microsoft.Extensions.Logging;
@@ -19,12 +21,21 @@ namespace VarianceActors.Pipeline;
 /// <param name="Layout">How the work is cut.</param>
 /// <param name="Time">The clock.</param>
 /// <param name="Log">Where what is not an actor logs.</param>
+/// <param name="Started">Cancelled when the node has started: the pipeline begins to work then.</param>
 public sealed record PipelineParts(
-    PipelineOptions Options, PipelineDatabase Database, PipelineLayout Layout, TimeProvider Time, ILogger Log);
+    PipelineOptions Options,
+    PipelineDatabase Database,
+    PipelineLayout Layout,
+    TimeProvider Time,
+    ILogger Log,
+    CancellationToken Started);
 
 /// <summary>Wires the whole pipeline of a node, for the host and for the tests alike.</summary>
 public static class PipelineHosting
 {
+    /// <summary>What is not over by then ends with the regions' own shutdown.</summary>
+    private static readonly TimeSpan StepPatience = TimeSpan.FromSeconds(4);
+
     /// <summary>The default configuration in <c>hocon/</c> under <paramref name="name"/>, such as <c>akka.conf</c>.</summary>
     public static string ReadHocon(string name)
     {
@@ -56,7 +67,8 @@ public static class PipelineHosting
                 WakeDelivery(registry.Get<DeliveryRegion>(), parts.Layout),
                 parts.Time))
             .WithDelivery(parts)
-            .WithActors((system, registry) => system.ActorOf(Props.Create(() => new Pulse(registry, parts)), "pulse"))
+            .WithActors((system, registry) => StopInOrder(
+                system, registry, system.ActorOf(Props.Create(() => new Pulse(registry, parts)), "pulse")))
             .WithActors((system, registry) => system.ActorOf(WakerProps(registry.Get<PeopleRegion>(), parts), "merge-waker"))
             .WithActors((system, _) => system.ActorOf(Props.Create(() => new Retention(parts)), "retention"))
             .AddStartup((system, _) => JoinSelf(Akka.Cluster.Cluster.Get(system)));
@@ -75,6 +87,21 @@ public static class PipelineHosting
 
     private static Action<int, int> WakeDelivery(IActorRef delivery, PipelineLayout layout) => (connection, partition) =>
         delivery.Tell(new DeliveryMessage.Poke(new DeliveryId(layout.ConnectionByNumber[connection], partition)));
+
+    /// <summary>
+    /// The way of the data, top to bottom: first nobody asks persons any more, then they and delivery finish. All at once, the
+    /// regions would keep messages for shards that have gone already, and the node would wait for homes that nobody gives.
+    /// </summary>
+    private static void StopInOrder(ActorSystem system, IReadOnlyActorRegistry registry, IActorRef pulse) =>
+        CoordinatedShutdown.Get(system).AddTask(CoordinatedShutdown.PhaseServiceStop, "pipeline", async () =>
+        {
+            await pulse.GracefulStop(StepPatience);
+            await LeaveAsync(registry.Get<IngestRegion>());
+            await Task.WhenAll(LeaveAsync(registry.Get<PeopleRegion>()), LeaveAsync(registry.Get<DeliveryRegion>()));
+            return Done.Instance;
+        });
+
+    private static Task<bool> LeaveAsync(IActorRef region) => region.GracefulStop(StepPatience, GracefulShutdown.Instance);
 
     private static void JoinSelf(Akka.Cluster.Cluster cluster)
     {

@@ -15,6 +15,7 @@ public sealed class Pulse : ReceiveActor, IWithTimers
     private readonly IActorRef _ingest;
     private readonly IActorRef _delivery;
     private readonly PipelineParts _parts;
+    private CancellationTokenRegistration _started;
 
     /// <summary>Pulses through the regions in <paramref name="registry"/>.</summary>
     public Pulse(IReadOnlyActorRegistry registry, PipelineParts parts)
@@ -29,12 +30,18 @@ public sealed class Pulse : ReceiveActor, IWithTimers
     /// <inheritdoc />
     public ITimerScheduler Timers { get; set; } = null!;
 
-    /// <summary>There are no shards to poke before the node is a member: until then, a node that has to stop can stop at once.</summary>
+    /// <summary>
+    /// There are no shards to poke before the node is a member, and no use for it before the node has started: until then, a
+    /// node that has to stop can stop at once.
+    /// </summary>
     protected override void PreStart()
     {
-        var self = Self;
-        Akka.Cluster.Cluster.Get(Context.System).RegisterOnMemberUp(() => self.Tell(MemberUp.Instance));
+        var (self, cluster) = (Self, Akka.Cluster.Cluster.Get(Context.System));
+        _started = _parts.Started.Register(() => cluster.RegisterOnMemberUp(() => self.Tell(MemberUp.Instance)));
     }
+
+    /// <inheritdoc />
+    protected override void PostStop() => _started.Dispose();
 
     private void Begin() =>
         Timers.StartPeriodicTimer(nameof(Beat), Beat.Instance, TimeSpan.Zero, _parts.Options.Ingest.PollInterval);
