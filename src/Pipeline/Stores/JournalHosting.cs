@@ -1,5 +1,8 @@
 using Akka.Configuration;
 using Akka.Hosting;
+using Akka.Persistence.Sql.Config;
+using LinqToDB;
+using LinqToDB.DataProvider.SQLite;
 
 namespace VarianceActors.Pipeline.Stores;
 
@@ -14,6 +17,10 @@ public static class JournalHosting
         SqliteFile.Prepare(connectionString);
         var escaped = connectionString.Replace("\\", "\\\\", StringComparison.Ordinal);
         return builder
+            .AddSetup(new DataOptionsSetup(new DataOptions()
+                .UseConnectionString(ProviderName.SQLiteMS, connectionString)
+                .UseConnectionFactory(
+                    SQLiteTools.GetDataProvider(SQLiteProvider.Microsoft), _ => new JournalConnection(connectionString))))
             .AddHocon(
                 ConfigurationFactory.ParseString($$"""
                     akka.persistence {
