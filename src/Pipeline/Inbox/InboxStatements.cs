@@ -50,8 +50,8 @@ internal static class InboxStatements
         session.Execute(AddTotal, connection, partition, events);
     }
 
-    /// <summary>The events from <paramref name="fromOffset"/> on, in order: whole rows, until <paramref name="bytesMax"/> are read.</summary>
-    public static ImmutableArray<InboxEvent> Read(Session session, int partition, long fromOffset, long bytesMax)
+    /// <summary>The events from <paramref name="fromOffset"/> on, in order: whole rows, until so many events or bytes are read.</summary>
+    public static ImmutableArray<InboxEvent> Read(Session session, int partition, long fromOffset, int eventsMax, long bytesMax)
     {
         var start = (long?)session.Scalar(SelectRowStart, partition, fromOffset) ?? fromOffset;
         var events = ImmutableArray.CreateBuilder<InboxEvent>();
@@ -64,7 +64,7 @@ internal static class InboxStatements
                 events.AddRange(InboxRow.Read(row.GetInt32(0), row.GetInt64(1), row.GetInt32(2), payload)
                     .SkipWhile(inboxEvent => inboxEvent.Offset < fromOffset));
                 bytes += payload.Length;
-                return bytes < bytesMax;
+                return bytes < bytesMax && events.Count < eventsMax;
             },
             partition, start);
         return events.ToImmutable();

@@ -35,17 +35,27 @@ public sealed record IngestContext(
 /// <remarks>Loading: reads the progress → Running: reads, fans out, commits.</remarks>
 public sealed class IngestActor : ReceiveActor, IWithTimers
 {
+    /// <summary>Which part of the window one distinct id may fill.</summary>
+    private const int LaneShare = 4;
+
+    /// <summary>How many runs of events may be done behind events that were passed by; the position holds them all.</summary>
+    private const int GapsMax = 4_096;
+
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly int _partition;
     private readonly IngestContext _context;
     private readonly Dictionary<(int Connection, string DistinctId), IngestLane> _lanes = [];
     private readonly Dictionary<long, IngestLane> _lanesInFlight = [];
+    private readonly HashSet<IngestLane> _lanesToReadAgain = [];
+    private readonly HashSet<long> _windowOffsets = [];
     private readonly HashSet<EventKey> _windowKeys = [];
     private readonly HashSet<EventKey> _committedWhileReading = [];
     private readonly List<DecidedEvent> _decided = [];
     private Progress _progress = Progress.Start();
     private long _version;
-    private long _nextRead;
+    private long _frontier;
+    private long _reads;
+    private long _readFrom;
     private long _round;
     private int _windowEvents;
     private long _windowBytes;
@@ -100,7 +110,7 @@ public sealed class IngestActor : ReceiveActor, IWithTimers
     {
         _version = read.Version;
         _progress = read.Progress;
-        _nextRead = _progress.Next;
+        _frontier = _progress.Next;
         Become(Running);
         TryRead();
     }
@@ -111,20 +121,29 @@ public sealed class IngestActor : ReceiveActor, IWithTimers
         TryRead();
     }
 
+    /// <summary>Reads again what was passed by and has room now, or else what nobody has read yet.</summary>
     private void TryRead()
     {
         var full = _windowEvents >= _context.Options.WindowEvents || _windowBytes >= _context.Options.WindowBytesMax;
-        if (_reading || full || !_mayHaveMore)
+        if (_reading || full)
+        {
+            return;
+        }
+
+        var from = _lanesToReadAgain.Where(lane => lane.HasMuchRoom).Min(lane => lane.ReadAgainFrom) ?? _frontier;
+        if (from == _frontier && (!_mayHaveMore || _progress.Gaps >= GapsMax))
         {
             return;
         }
 
         _reading = true;
-        _mayHaveMore = false;
+        _mayHaveMore &= from < _frontier;
+        _readFrom = from;
+        _reads++;
         _committedWhileReading.Clear();
-        var (from, bytes) = (_nextRead, _context.Options.WindowBytesMax - _windowBytes);
+        var (events, bytes) = (_context.Options.WindowEvents - _windowEvents, _context.Options.WindowBytesMax - _windowBytes);
         _context.Database
-            .ReadAsync(session => IngestStatements.ReadEvents(session, _partition, from, bytes))
+            .ReadAsync(session => IngestStatements.ReadEvents(session, _partition, from, events, bytes))
             .PipeTo(Self);
     }
 
@@ -133,48 +152,88 @@ public sealed class IngestActor : ReceiveActor, IWithTimers
         _reading = false;
         foreach (var inboxEvent in read.Events)
         {
-            _nextRead = inboxEvent.Offset + 1;
-            if (!_progress.IsDone(inboxEvent.Offset))
+            if (!_progress.IsDone(inboxEvent.Offset) && !_windowOffsets.Contains(inboxEvent.Offset))
             {
                 Admit(inboxEvent, read.Known);
             }
         }
 
-        _mayHaveMore |= read.Events.Length > 0;
+        var readTo = read.Events is [.., var last] ? last.Offset + 1 : _frontier;
+        _mayHaveMore |= readTo > _frontier;
+        _frontier = Math.Max(_frontier, readTo);
+        foreach (var lane in _lanesToReadAgain)
+        {
+            lane.MarkRead(_reads, _readFrom, readTo, _frontier);
+        }
+
+        foreach (var lane in _lanesToReadAgain.Where(lane => lane.ReadAgainFrom is null).ToList())
+        {
+            _lanesToReadAgain.Remove(lane);
+            ForgetIfEmpty(lane);
+        }
+
         TryCommit();
         TryRead();
     }
 
     private void Admit(InboxEvent inboxEvent, ImmutableHashSet<EventKey> known)
     {
-        _windowEvents++;
-        _windowBytes += inboxEvent.Event.Json.Length;
         var key = KeyOf(inboxEvent);
-        if (known.Contains(key) || _committedWhileReading.Contains(key) || !_windowKeys.Add(key))
+        if (known.Contains(key) || _committedWhileReading.Contains(key) || _windowKeys.Contains(key))
         {
+            Take(inboxEvent);
             _decided.Add(new DecidedEvent(inboxEvent, Decide(inboxEvent, LedgerDecision.Duplicate, "", [])));
         }
-        else if (!_context.Layout.ConnectionByNumber.TryGetValue(inboxEvent.ConnectionNumber, out var connectionId))
+        else if (WithoutPerson(inboxEvent) is { } result)
         {
-            var result = Decide(inboxEvent, LedgerDecision.Filtered, "connection-removed", []);
-            _decided.Add(new DecidedEvent(inboxEvent, result));
-        }
-        else if (inboxEvent.Event.Notes.HasFlag(CaptureNotes.TooLarge))
-        {
-            _decided.Add(new DecidedEvent(inboxEvent, RefuseTooLarge(inboxEvent)));
-        }
-        else if (inboxEvent.Event.Notes.HasFlag(CaptureNotes.NoDistinctId))
-        {
-            var mapped = _context.Map(connectionId)(inboxEvent.Event, null, EventChange.None);
-            var result = Decide(inboxEvent, mapped.Decision, mapped.Reason, mapped.Messages);
+            Take(inboxEvent);
+            _windowKeys.Add(key);
             _decided.Add(new DecidedEvent(inboxEvent, result));
         }
         else
         {
-            var lane = LaneOf(inboxEvent, connectionId);
-            lane.Add(inboxEvent);
-            SendNext(lane);
+            var lane = LaneOf(inboxEvent);
+            if (lane.TryAdd(inboxEvent, _reads, _readFrom))
+            {
+                Take(inboxEvent);
+                _windowKeys.Add(key);
+                SendNext(lane);
+            }
+            else
+            {
+                _lanesToReadAgain.Add(lane);
+            }
         }
+    }
+
+    private void Take(InboxEvent inboxEvent)
+    {
+        _windowEvents++;
+        _windowBytes += inboxEvent.Event.Json.Length;
+        _windowOffsets.Add(inboxEvent.Offset);
+    }
+
+    /// <summary>What becomes of an event that no person is asked about; null if one must be.</summary>
+    private EventResult? WithoutPerson(InboxEvent inboxEvent)
+    {
+        var captured = inboxEvent.Event;
+        if (!_context.Layout.ConnectionByNumber.TryGetValue(inboxEvent.ConnectionNumber, out var connectionId))
+        {
+            return Decide(inboxEvent, LedgerDecision.Filtered, "connection-removed", []);
+        }
+
+        if (captured.Notes.HasFlag(CaptureNotes.TooLarge))
+        {
+            return RefuseTooLarge(inboxEvent);
+        }
+
+        if (captured.Notes.HasFlag(CaptureNotes.NoDistinctId))
+        {
+            var mapped = _context.Map(connectionId)(captured, null, EventChange.None);
+            return Decide(inboxEvent, mapped.Decision, mapped.Reason, mapped.Messages);
+        }
+
+        return null;
     }
 
     /// <summary>The result of an event that no person is asked about; its lane is its own.</summary>
@@ -191,12 +250,16 @@ public sealed class IngestActor : ReceiveActor, IWithTimers
         return refused with { Warnings = [new IngestionWarning(WarningTypes.MessageSizeTooLarge, details)] };
     }
 
-    private IngestLane LaneOf(InboxEvent inboxEvent, string connectionId)
+    private IngestLane LaneOf(InboxEvent inboxEvent)
     {
         var key = (inboxEvent.ConnectionNumber, inboxEvent.Event.DistinctId);
         if (!_lanes.TryGetValue(key, out var lane))
         {
-            _lanes[key] = lane = new IngestLane(new PersonId(connectionId, inboxEvent.Event.DistinctId));
+            var connectionId = _context.Layout.ConnectionByNumber[inboxEvent.ConnectionNumber];
+            _lanes[key] = lane = new IngestLane(
+                new PersonId(connectionId, inboxEvent.Event.DistinctId),
+                Math.Max(1, _context.Options.WindowEvents / LaneShare),
+                Math.Max(1, _context.Options.WindowBytesMax / LaneShare));
         }
 
         return lane;
@@ -314,6 +377,7 @@ public sealed class IngestActor : ReceiveActor, IWithTimers
     {
         _windowEvents--;
         _windowBytes -= inboxEvent.Event.Json.Length;
+        _windowOffsets.Remove(inboxEvent.Offset);
         if (result.Decision != LedgerDecision.Duplicate)
         {
             var key = KeyOf(inboxEvent);
@@ -328,9 +392,14 @@ public sealed class IngestActor : ReceiveActor, IWithTimers
 
         lane.MarkCommitted();
         SendNext(lane);
+        ForgetIfEmpty(lane);
+    }
+
+    private void ForgetIfEmpty(IngestLane lane)
+    {
         if (lane.IsEmpty)
         {
-            _lanes.Remove((inboxEvent.ConnectionNumber, inboxEvent.Event.DistinctId));
+            _lanes.Remove((_context.Layout.NumberByConnection[lane.PersonId.ConnectionId], lane.PersonId.DistinctId));
         }
     }
 

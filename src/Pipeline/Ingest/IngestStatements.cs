@@ -39,9 +39,9 @@ internal static class IngestStatements
     }
 
     /// <summary>Events of a partition from an offset on, and which of them the ledger already knows.</summary>
-    public static EventsRead ReadEvents(Session session, int partition, long fromOffset, long bytesMax)
+    public static EventsRead ReadEvents(Session session, int partition, long fromOffset, int eventsMax, long bytesMax)
     {
-        var events = InboxStatements.Read(session, partition, fromOffset, bytesMax);
+        var events = InboxStatements.Read(session, partition, fromOffset, eventsMax, bytesMax);
         var known = events
             .Select(IngestActor.KeyOf)
             .Where(key => LedgerStatements.Exists(session, key))

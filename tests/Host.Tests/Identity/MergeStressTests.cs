@@ -60,32 +60,33 @@ public sealed class MergeStressTests(ITestOutputHelper output)
         await using var pipeline = await PipelineHarness.StartAsync(Unthrottled);
         var arrivals = new Arrivals(pipeline);
         await arrivals.RoundAsync(0); // warm
-        var alone = new List<(TimeSpan Middle, TimeSpan P99)>();
+        var alone = new List<TimeSpan>();
         for (var round = 1; round <= 5; round++)
         {
-            alone.Add(await arrivals.RoundAsync(round));
+            alone.AddRange(await arrivals.RoundAsync(round));
         }
 
         var merges = Enumerable.Range(0, aliases).Select(number => ($"alias-{number}", "hub")).ToList();
-        var bystanders = 6 * BystandersPerRound;
         var growing = CaptureAsync(pipeline, [.. merges.Select(Alias)]);
-        var beside = new List<(TimeSpan Middle, TimeSpan P99)>();
-        while (await HubIsGrowingAsync(pipeline, aliases))
+        var beside = new List<TimeSpan>();
+        var rounds = 6;
+        for (; await HubIsGrowingAsync(pipeline, aliases); rounds++)
         {
-            beside.Add(await arrivals.RoundAsync(6 + beside.Count));
-            bystanders += BystandersPerRound;
+            beside.AddRange(await arrivals.RoundAsync(rounds));
         }
 
         await growing;
-        await CheckAsync(pipeline, merges, aliases + bystanders);
+        await CheckAsync(pipeline, merges, aliases + (rounds * BystandersPerRound));
         output.WriteLine($"{aliases} aliases; others alone: {Text(alone)}; beside the hub: {Text(beside)}");
-        var bound = (10 * Median(alone.Select(round => round.Middle))) + TimeSpan.FromMilliseconds(100);
-        Assert.True(Median(beside.Select(round => round.Middle)) < bound, "the hub holds up others");
+
+        // Twice their own is what is aimed at; what is added is for a machine that others use too.
+        var bound = (2 * At(alone, 0.99)) + TimeSpan.FromMilliseconds(250);
+        Assert.True(At(beside, 0.99) < bound, "the hub holds up others");
     }
 
-    private static string Text(List<(TimeSpan Middle, TimeSpan P99)> rounds) =>
-        $"{Median(rounds.Select(round => round.Middle)).TotalMilliseconds:N1} ms, "
-        + $"p99 {Median(rounds.Select(round => round.P99)).TotalMilliseconds:N1} ms (medians of {rounds.Count} rounds)";
+    private static string Text(List<TimeSpan> times) =>
+        $"median {At(times, 0.5).TotalMilliseconds:N1} ms, p99 {At(times, 0.99).TotalMilliseconds:N1} ms, "
+        + $"longest {times.Max().TotalMilliseconds:N1} ms of {times.Count}";
 
     private static async Task RunAsync(
         PipelineHarness pipeline, object[] births, IReadOnlyCollection<(string Source, string Target)> merges)
@@ -135,11 +136,7 @@ public sealed class MergeStressTests(ITestOutputHelper output)
     private static IEnumerable<string> DistinctIds(JsonElement person) =>
         person.GetProperty("distinct_ids").EnumerateArray().Select(id => id.GetString()!);
 
-    private static TimeSpan Median(IEnumerable<TimeSpan> times)
-    {
-        var sorted = times.Order().ToList();
-        return sorted[sorted.Count / 2];
-    }
+    private static TimeSpan At(List<TimeSpan> times, double share) => times.Order().ElementAt((int)(share * (times.Count - 1)));
 
     private static int? Number(string variable) =>
         int.TryParse(Environment.GetEnvironmentVariable(variable), CultureInfo.InvariantCulture, out var number)
@@ -190,15 +187,15 @@ public sealed class MergeStressTests(ITestOutputHelper output)
             pipeline.Variance.Answer = Arrived;
         }
 
-        /// <summary>The median and the 99th percentile of one round.</summary>
-        public async Task<(TimeSpan Middle, TimeSpan P99)> RoundAsync(int round)
+        /// <summary>How long each event of one round takes.</summary>
+        public async Task<IReadOnlyCollection<TimeSpan>> RoundAsync(int round)
         {
             var times = new ConcurrentBag<TimeSpan>();
             await Parallel.ForEachAsync(
                 Enumerable.Range(0, BystandersPerRound),
                 new ParallelOptions { MaxDegreeOfParallelism = BystandersAtOnce },
                 async (number, _) => times.Add(await TimeAsync($"bystander-{round}-{number}")));
-            return (Median(times), times.Order().ElementAt((times.Count * 99 / 100) - 1));
+            return times;
         }
 
         private async Task<TimeSpan> TimeAsync(string distinctId)

@@ -135,7 +135,7 @@ public sealed class InboxWriterTests
         {
             var number = partition;
             partitions.Add([.. await store.Database.ReadAsync(
-                session => InboxStatements.Read(session, number, fromOffset: 0, bytesMax: long.MaxValue))]);
+                session => InboxStatements.Read(session, number, fromOffset: 0, int.MaxValue, bytesMax: long.MaxValue))]);
         }
 
         return partitions;

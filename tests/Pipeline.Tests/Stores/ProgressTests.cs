@@ -38,6 +38,25 @@ public sealed class ProgressTests
         }).QuickCheckThrowOnFailure();
 
     [Fact]
+    public void A_long_run_behind_a_gap_takes_a_few_bytes()
+    {
+        var progress = Progress.Start().With(Enumerable.Range(1, 100_000).Select(number => (long)number));
+
+        Assert.Equal(1, progress.Gaps);
+        Assert.InRange(progress.Encode().Length, 1, 8);
+        Assert.Equal(100_001, progress.With([0]).Next);
+    }
+
+    [Fact]
+    public void Distances_as_they_were_written_first_are_read()
+    {
+        var progress = Progress.Decode([5, 2, 1, 3]);
+
+        Assert.Equal(5, progress.Next);
+        Assert.Equal([7L, 8L, 11L], Enumerable.Range(5, 20).Select(number => (long)number).Where(progress.IsDone));
+    }
+
+    [Fact]
     public void The_watermark_is_the_lowest_number_that_is_not_done()
     {
         var progress = Progress.Start();
