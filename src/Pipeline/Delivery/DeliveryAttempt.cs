@@ -27,6 +27,15 @@ public enum DeliveryVerdict
 public sealed record DeliveryAttempt(
     DeliveryVerdict Verdict, string Reason, int? Status, TimeSpan? RetryAfter, ReadOnlyMemory<byte> Response)
 {
+    /// <summary>Which attempt of this message it is, from 1; attempts before a restart are counted too.</summary>
+    public int Number { get; init; }
+
+    /// <summary>When it was begun.</summary>
+    public DateTimeOffset At { get; init; }
+
+    /// <summary>How long it took until it was known what it means.</summary>
+    public TimeSpan Latency { get; init; }
+
     /// <summary>An attempt that got no answer.</summary>
     public static DeliveryAttempt Unanswered(string reason) =>
         new(DeliveryVerdict.Retry, reason, Status: null, RetryAfter: null, ReadOnlyMemory<byte>.Empty);

@@ -26,7 +26,11 @@ public abstract record DeliveryMessage
 /// <summary>A message and its outcome.</summary>
 /// <param name="Entry">The message.</param>
 /// <param name="Outcome">What became of it.</param>
-public sealed record FinishedMessage(OutboxEntry Entry, DeliveryOutcome Outcome);
+public sealed record FinishedMessage(OutboxEntry Entry, DeliveryOutcome Outcome)
+{
+    /// <summary>The attempt that brought the outcome; null if nothing was sent.</summary>
+    public DeliveryAttempt? Attempt { get; init; }
+}
 
 /// <summary>Where the slice stands, when the actor starts.</summary>
 internal sealed record DeliveryState(long Version, Progress Progress, HashSet<EventKey> DeadEvents);

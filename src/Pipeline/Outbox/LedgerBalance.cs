@@ -10,6 +10,7 @@ namespace VarianceActors.Pipeline.Outbox;
 /// <param name="Suppressed">Events of suppressed persons, and all events of a dry run.</param>
 /// <param name="Refused">Events that PostHog's rules drop.</param>
 /// <param name="Coalesced">Events whose snapshot was replaced by a newer one before it was sent.</param>
+/// <param name="Skipped">Events that an operator skipped when the connection was resumed.</param>
 /// <param name="Duplicates">Repeats of an event that was accepted before.</param>
 public sealed record LedgerBalance(
     long Accepted,
@@ -21,23 +22,31 @@ public sealed record LedgerBalance(
     long Suppressed,
     long Refused,
     long Coalesced,
+    long Skipped,
     long Duplicates)
 {
     internal static LedgerBalance Of(
-        long accepted, Dictionary<LedgerDecision, long> decided, long delivered, long dead, long dryRun)
+        long accepted, Dictionary<LedgerDecision, long> decided, DeliveredTotals totals)
     {
         var undecided = accepted - decided.Values.Sum();
-        var waiting = decided.GetValueOrDefault(LedgerDecision.Queued) - delivered - dead - dryRun;
+        var waiting = decided.GetValueOrDefault(LedgerDecision.Queued) - totals.Sum;
         return new LedgerBalance(
             accepted,
-            delivered,
+            totals.Delivered,
             undecided + waiting,
-            dead,
+            totals.Dead,
             Parked: 0,
             decided.GetValueOrDefault(LedgerDecision.Filtered),
-            decided.GetValueOrDefault(LedgerDecision.Suppressed) + dryRun,
+            decided.GetValueOrDefault(LedgerDecision.Suppressed) + totals.DryRun,
             decided.GetValueOrDefault(LedgerDecision.Refused),
-            decided.GetValueOrDefault(LedgerDecision.Coalesced),
+            decided.GetValueOrDefault(LedgerDecision.Coalesced) + totals.Coalesced,
+            totals.Skipped,
             decided.GetValueOrDefault(LedgerDecision.Duplicate));
     }
+}
+
+/// <summary>How many queued events of a connection ended in which way.</summary>
+internal readonly record struct DeliveredTotals(long Delivered, long Dead, long DryRun, long Coalesced, long Skipped)
+{
+    public long Sum => Delivered + Dead + DryRun + Coalesced + Skipped;
 }

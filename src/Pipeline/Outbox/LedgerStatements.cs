@@ -67,7 +67,8 @@ internal static class LedgerStatements
         "SELECT decision, sum(events) FROM decided_total WHERE connection = @connection GROUP BY decision");
 
     private static readonly Statement SelectDelivery = new("""
-        SELECT coalesce(sum(delivered), 0), coalesce(sum(dead), 0), coalesce(sum(suppressed), 0)
+        SELECT coalesce(sum(delivered), 0), coalesce(sum(dead), 0), coalesce(sum(suppressed), 0),
+            coalesce(sum(coalesced), 0), coalesce(sum(skipped), 0)
         FROM delivery WHERE connection = @connection
         """);
 
@@ -128,9 +129,12 @@ internal static class LedgerStatements
         var decided = session
             .Query(SelectDecided, row => (Decision: (LedgerDecision)row.GetInt32(0), Events: row.GetInt64(1)), connection)
             .ToDictionary(row => row.Decision, row => row.Events);
-        var (delivered, dead, dryRun) = session
-            .Query(SelectDelivery, row => (row.GetInt64(0), row.GetInt64(1), row.GetInt64(2)), connection)[0];
-        return LedgerBalance.Of(accepted, decided, delivered, dead, dryRun);
+        var totals = session.Query(
+            SelectDelivery,
+            row => new DeliveredTotals(
+                row.GetInt64(0), row.GetInt64(1), row.GetInt64(2), row.GetInt64(3), row.GetInt64(4)),
+            connection)[0];
+        return LedgerBalance.Of(accepted, decided, totals);
     }
 
     /// <summary>Deletes the oldest rows that are older than <paramref name="receivedBefore"/>.</summary>
