@@ -4,6 +4,7 @@ using Microsoft.Extensions.Options;
 using VarianceActors.Host.Commands;
 using VarianceActors.Host.Http;
 using VarianceActors.Pipeline;
+using VarianceActors.Pipeline.DeadLetters;
 using VarianceActors.Pipeline.Inbox;
 using VarianceActors.Pipeline.Ingest;
 using VarianceActors.Pipeline.People;
@@ -64,6 +65,7 @@ public static partial class VarianceHost
         builder.Services.AddSingleton<BodyBudget>();
         builder.Services.AddSingleton(Directory(options));
         builder.Services.AddSingleton<PipelineQueries>();
+        builder.Services.AddSingleton<DeadLetterDesk>();
         builder.Services.AddSingleton<PersonJournal>();
         builder.Services.AddSingleton<MergeUndo>();
         builder.Services.AddSingleton(services => new InboxWriter(

@@ -145,7 +145,12 @@ public sealed class MergeUndo(PipelineParts parts, PersonJournal journal)
                 return false;
             }
 
-            var first = OutboxStatements.Raise(session, connection, partition, messages.Length);
+            foreach (var contact in messages.Select(MessageFields.ContactOf).OfType<string>())
+            {
+                GivenUpIds.Remove(session, connection, GivenUpIds.HashOf(contact));
+            }
+
+            var first = OutboxStatements.Raise(session, connection, partition, messages.Length, events: 0);
             OutboxStatements.Add(
                 session, connection, partition, first, messages.Length, now, payload.WrittenSpan.ToArray());
             LedgerStatements.Add(session, new LedgerRow(

@@ -6,6 +6,7 @@ using Akka.Cluster.Sharding;
 using Akka.Configuration;
 using Akka.Hosting;
 using Microsoft.Extensions.Logging;
+using VarianceActors.Pipeline.DeadLetters;
 using VarianceActors.Pipeline.Delivery;
 using VarianceActors.Pipeline.Ingest;
 using VarianceActors.Pipeline.Mapping;
@@ -71,6 +72,8 @@ public static class PipelineHosting
                 system, registry, system.ActorOf(Props.Create(() => new Pulse(registry, parts)), "pulse")))
             .WithActors((system, registry) => system.ActorOf(WakerProps(registry.Get<PeopleRegion>(), parts), "merge-waker"))
             .WithActors((system, _) => system.ActorOf(Props.Create(() => new Retention(parts)), "retention"))
+            .WithActors((system, registry) => registry.Register<DeadLetterJobs>(
+                system.ActorOf(JobsProps(registry.Get<DeliveryRegion>(), parts), "dead-letter-jobs")))
             .AddStartup((system, _) => JoinSelf(Akka.Cluster.Cluster.Get(system)));
     }
 
@@ -84,6 +87,9 @@ public static class PipelineHosting
 
     private static Props WakerProps(IActorRef people, PipelineParts parts) =>
         Props.Create(() => new MergeWaker(people, parts.Database, parts.Layout, parts.Time));
+
+    private static Props JobsProps(IActorRef delivery, PipelineParts parts) =>
+        Props.Create(() => new DeadLetterJobs(parts, delivery));
 
     private static Action<int, int> WakeDelivery(IActorRef delivery, PipelineLayout layout) => (connection, partition) =>
         delivery.Tell(new DeliveryMessage.Poke(new DeliveryId(layout.ConnectionByNumber[connection], partition)));

@@ -132,6 +132,18 @@ public sealed class PipelineHarness : IAsyncDisposable
         return await Http.SendAsync(request);
     }
 
+    /// <summary>Calls the API of the connection with a body.</summary>
+    /// <param name="method">The verb.</param>
+    /// <param name="path">What follows <c>/api/v1/connections/acme/</c>.</param>
+    /// <param name="body">Serialised to JSON as it is; null: no body.</param>
+    public async Task<HttpResponseMessage> ApiAsync(HttpMethod method, string path, object? body = null)
+    {
+        using var request = new HttpRequestMessage(method, $"/api/v1/connections/{Connection}/{path}");
+        request.Headers.TryAddWithoutValidation("Authorization", $"Bearer {AdminKey}");
+        request.Content = body is null ? null : JsonContent.Create(body, body.GetType());
+        return await Http.SendAsync(request);
+    }
+
     /// <summary>Returns when no event of the connection is pending.</summary>
     /// <exception cref="TimeoutException">Something still waits after a minute.</exception>
     public Task SettledAsync() => UntilAsync(async () => (await LedgerAsync())["pending"] == 0, "no event is pending");

@@ -126,8 +126,8 @@ internal sealed class DemoRun(IAnsiConsole console)
     private bool Judge(VarianceStandIn variance, LedgerBalance ledger, int surprises)
     {
         var sum = ledger.Delivered + ledger.Pending + ledger.Dead + ledger.Parked + ledger.Filtered + ledger.Suppressed
-            + ledger.Refused + ledger.Coalesced + ledger.Duplicates;
-        var balanced = ledger.Accepted == sum && ledger is { Pending: 0, Dead: 0, Accepted: > 0 };
+            + ledger.Refused + ledger.Coalesced + ledger.Skipped + ledger.Discarded + ledger.Duplicates;
+        var balanced = ledger.Accepted == sum && ledger is { Pending: 0, Dead: 0, Imbalance: 0, Accepted: > 0 };
         var repeated = variance.Received.Length - variance.Received.DistinctBy(message => message.MessageId).Count();
         var good = balanced && surprises == 0 && repeated == 0 && variance.Unauthorized == 0;
         console.MarkupLine(good

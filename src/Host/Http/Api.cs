@@ -1,10 +1,8 @@
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using Akka.Actor;
 using Akka.Hosting;
 using Microsoft.AspNetCore.Http.HttpResults;
 using VarianceActors.Pipeline;
-using VarianceActors.Pipeline.Delivery;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.People;
 
@@ -91,40 +89,10 @@ public sealed record SplitRequest(Guid Event);
 /// <param name="Persons">The persons of the merge's source and target now; one that is not born is left out.</param>
 public sealed record SplitView(Guid Corrections, IReadOnlyList<PersonView> Persons);
 
-/// <summary>A dead letter, as the API shows it.</summary>
-/// <param name="Id">Its number; pass it as <c>after</c> to go on behind it.</param>
-/// <param name="Uuid">The event.</param>
-/// <param name="Type">The Segment call.</param>
-/// <param name="MessageId">The message id.</param>
-/// <param name="Reason">Why it is here.</param>
-/// <param name="Status">The status of the last answer; null if there was none.</param>
-/// <param name="Response">The first part of the last answer's body, as text.</param>
-/// <param name="Attempts">How often it was sent.</param>
-/// <param name="FirstAttemptAt">When it was sent first.</param>
-/// <param name="LastAttemptAt">When it was sent last.</param>
-/// <param name="Body">The whole message.</param>
-public sealed record DeadLetterView(
-    long Id,
-    Guid Uuid,
-    string Type,
-    string MessageId,
-    string Reason,
-    int? Status,
-    string Response,
-    int Attempts,
-    DateTimeOffset FirstAttemptAt,
-    DateTimeOffset LastAttemptAt,
-    JsonElement Body);
-
-/// <summary>A page of dead letters.</summary>
-/// <param name="Items">In the order they came.</param>
-/// <param name="Next">Pass it as <c>after</c> for the next page; null on the last one.</param>
-public sealed record DeadLetterPage(IReadOnlyList<DeadLetterView> Items, long? Next);
-
 /// <summary>The HTTP API of operators.</summary>
 internal static class Api
 {
-    private const int PageMax = 1000;
+    internal const int PageMax = 1000;
     private static readonly TimeSpan PersonPatience = TimeSpan.FromSeconds(10);
 
     public static void MapApi(this IEndpointRouteBuilder routes)
@@ -136,8 +104,7 @@ internal static class Api
             .ProducesProblem(StatusCodes.Status404NotFound);
         connection.MapGet("/ledger", LedgerAsync)
             .WithSummary("The books: accepted equals the sum of all the other columns, at any moment.");
-        connection.MapGet("/events/{uuid:guid}", EventAsync)
-            .WithSummary("What became of one event.");
+        connection.MapEvents();
         connection.MapGet("/persons/{distinctId}", PersonAsync)
             .WithSummary("The person behind a distinct id.");
         connection.MapGet("/persons/{distinctId}/timeline", TimelineAsync)
@@ -145,8 +112,7 @@ internal static class Api
         connection.MapPost("/persons/{distinctId}/split", SplitAsync)
             .ProducesProblem(StatusCodes.Status409Conflict)
             .WithSummary("Takes a merge of the timeline back, as if it had never happened. May be repeated.");
-        connection.MapGet("/dead-letters", DeadLettersAsync)
-            .WithSummary("Messages that could not be delivered, in the order they came.");
+        connection.MapDeadLetters();
         connection.MapGet("/warnings", WarningsAsync)
             .WithSummary("Ingestion warnings, counted and listed, the newest first; a refused merge is one.");
     }
@@ -154,17 +120,6 @@ internal static class Api
     private static async Task<Ok<LedgerBalance>> LedgerAsync(
         string connection, PipelineQueries queries, CancellationToken cancellationToken) =>
         TypedResults.Ok(await queries.ReadLedgerAsync(connection, cancellationToken));
-
-    private static async Task<Results<Ok<EventStory>, ProblemHttpResult>> EventAsync(
-        string connection, Guid uuid, PipelineQueries queries, CancellationToken cancellationToken)
-    {
-        var stories = await queries.ReadEventsAsync(connection, uuid, cancellationToken);
-        return stories.IsEmpty
-            ? TypedResults.Problem(
-                "No event with this uuid has been processed: it is unknown, still waits, or its ledger row has expired.",
-                statusCode: StatusCodes.Status404NotFound)
-            : TypedResults.Ok(stories[0]);
-    }
 
     private static async Task<Results<Ok<PersonView>, ProblemHttpResult>> PersonAsync(
         string connection,
@@ -231,7 +186,7 @@ internal static class Api
     }
 
     /// <summary>The answer of a person's home; null if none comes in time.</summary>
-    private static async Task<object?> AskAsync(
+    internal static async Task<object?> AskAsync(
         IRequiredActor<PeopleRegion> people, IPersonMessage question, CancellationToken cancellationToken)
     {
         var region = await people.GetAsync(cancellationToken);
@@ -250,15 +205,6 @@ internal static class Api
 
     private static ProblemHttpResult NoPerson() =>
         TypedResults.Problem("There is no person with this distinct id.", statusCode: StatusCodes.Status404NotFound);
-
-    private static async Task<Ok<DeadLetterPage>> DeadLettersAsync(
-        string connection, PipelineQueries queries, CancellationToken cancellationToken, long after = 0, int limit = 100)
-    {
-        var rows = await queries.ReadDeadLettersAsync(
-            connection, after, Math.Clamp(limit, 1, PageMax), cancellationToken);
-        return TypedResults.Ok(new DeadLetterPage(
-            rows.ConvertAll(ViewOf), rows.Count == Math.Clamp(limit, 1, PageMax) ? rows[^1].Id : null));
-    }
 
     private static async Task<Ok<WarningPage>> WarningsAsync(
         string connection,
@@ -281,7 +227,7 @@ internal static class Api
             .Select(property => KeyValuePair.Create(property.Key, JsonNode.Parse(property.Value.Json)))),
         person.Version);
 
-    private static DecisionView ViewOf(IdentityDecision decision) => new(
+    internal static DecisionView ViewOf(IdentityDecision decision) => new(
         decision.Result is MergeResult.TakenBack ? "split" : decision.Result.ToString().ToLowerInvariant(),
         decision.Reason,
         decision.Event.Uuid,
@@ -303,19 +249,6 @@ internal static class Api
                 JsonNode.Parse(conflict.SourceValue.Json),
                 JsonNode.Parse(conflict.TargetValue.Json))),
         ]);
-
-    private static DeadLetterView ViewOf(DeadLetter letter) => new(
-        letter.Id,
-        letter.Uuid,
-        letter.Kind.ToString().ToLowerInvariant(),
-        letter.MessageId,
-        letter.Reason,
-        letter.Status,
-        System.Text.Encoding.UTF8.GetString(letter.Response),
-        letter.Attempts,
-        letter.FirstAttemptAt,
-        letter.LastAttemptAt,
-        JsonDocument.Parse(letter.Body).RootElement);
 
     private sealed class KnownConnection(PipelineQueries queries) : IEndpointFilter
     {

@@ -42,7 +42,10 @@ public sealed record DeliveryAttempt(
 
     /// <summary>An attempt that was answered with <paramref name="status"/>.</summary>
     public static DeliveryAttempt Answered(int status, TimeSpan? retryAfter, ReadOnlyMemory<byte> response) => new(
-        Judge(status), string.Create(CultureInfo.InvariantCulture, $"status-{status}"), status, retryAfter, response);
+        Judge(status), ReasonOf(status), status, retryAfter, response);
+
+    /// <summary>The word for an attempt that was answered: <c>status-503</c>.</summary>
+    public static string ReasonOf(int status) => string.Create(CultureInfo.InvariantCulture, $"status-{status}");
 
     /// <summary>
     /// 408, 425, 429 and 5xx pass; 401, 403, 404, 410 and redirects (which are never followed) mean that the connection is

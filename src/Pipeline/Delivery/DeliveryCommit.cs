@@ -1,26 +1,20 @@
 using System.Collections.Immutable;
+using VarianceActors.Pipeline.DeadLetters;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.Stores;
 
 namespace VarianceActors.Pipeline.Delivery;
 
-/// <summary>How many events a commit finishes, and in which way.</summary>
-/// <param name="Delivered">Events whose last message was delivered, and none of whose messages is dead.</param>
-/// <param name="Dead">Events that got their first dead letter.</param>
-/// <param name="Suppressed">Events of a dry run.</param>
-internal readonly record struct DeliveryCounts(int Delivered, int Dead, int Suppressed);
-
 /// <summary>
-/// What one commit of a delivery actor writes: the outcomes as progress, the dead letters, and the counts of the ledger, all
-/// or nothing.
+/// What one commit of a delivery actor writes: the outcomes as progress, every attempt, the dead letters, and the counts of
+/// the ledger, all or nothing.
 /// </summary>
 internal sealed class DeliveryCommit
 {
     private readonly ImmutableArray<FinishedMessage> _finished;
     private readonly int _connection;
-    private readonly List<EventKey> _deadOpened = [];
-    private readonly List<EventKey> _deadClosed = [];
-    private DeliveryCounts _counts;
+    private readonly HashSet<EventKey> _closesWithLetters = [];
+    private readonly DeliveryCounts _counts;
 
     /// <summary>Sorts outcomes into the books.</summary>
     /// <param name="connection">The number of the connection.</param>
@@ -30,9 +24,22 @@ internal sealed class DeliveryCommit
     {
         _connection = connection;
         _finished = finished;
-        foreach (var (entry, outcome) in finished.Where(one => !one.Entry.IsCorrection))
+        foreach (var (entry, outcome) in finished.Where(IsCounted))
         {
-            Count(entry, outcome, openDeadEvents);
+            var key = KeyOf(entry);
+            var isDead = outcome is DeliveryOutcome.DeadLettered;
+            if (isDead && !entry.Closes)
+            {
+                openDeadEvents.Add(key);
+            }
+            else if (entry.Closes && (openDeadEvents.Remove(key) || isDead))
+            {
+                _closesWithLetters.Add(key);
+            }
+            else if (entry.Closes)
+            {
+                _counts += Close(outcome);
+            }
         }
     }
 
@@ -40,45 +47,69 @@ internal sealed class DeliveryCommit
     /// <exception cref="FencedException">Somebody else has moved the position: another copy of the actor lives.</exception>
     public void Run(Session session, int deliveryPartition, byte[] progress, long version)
     {
-        DeliveryStatements.MoveState(session, _connection, deliveryPartition, version, progress, _counts);
-        foreach (var (entry, outcome) in _finished)
+        var counts = _counts;
+        foreach (var finished in _finished)
         {
-            if (outcome is DeliveryOutcome.DeadLettered dead)
+            foreach (var attempt in AttemptsOf(finished))
             {
-                DeliveryStatements.AddDead(session, _connection, deliveryPartition, entry, dead);
+                AttemptStatements.Add(session, _connection, deliveryPartition, finished.Entry.Position, attempt);
+            }
+
+            if (finished.Outcome is DeliveryOutcome.RetryLater)
+            {
+                continue;
+            }
+
+            if (finished.Entry.IsReplay)
+            {
+                ReplayStatements.Finish(session, _connection, deliveryPartition, finished);
+            }
+            else
+            {
+                counts += Count(session, deliveryPartition, finished);
             }
         }
 
-        _deadOpened.ForEach(key => DeliveryStatements.AddOpenDeadEvent(session, deliveryPartition, key));
-        _deadClosed.ForEach(key => DeliveryStatements.RemoveOpenDeadEvent(session, deliveryPartition, key));
+        DeliveryErrors.Add(session, _connection, _finished.SelectMany(AttemptsOf));
+        DeliveryStatements.MoveState(session, _connection, deliveryPartition, version, progress, counts);
     }
 
-    /// <summary>An event with a dead letter is dead from that moment on, and stays dead when its last message is delivered.</summary>
-    private void Count(OutboxEntry entry, DeliveryOutcome outcome, HashSet<EventKey> openDeadEvents)
+    private static bool IsCounted(FinishedMessage finished) =>
+        finished.Entry is { IsCorrection: false, IsReplay: false, Barrier: null }
+        && finished.Outcome is not DeliveryOutcome.RetryLater;
+
+    private static DeliveryCounts Close(DeliveryOutcome outcome) => outcome switch
     {
-        var key = new EventKey(_connection, entry.Uuid, entry.Fingerprint);
-        var isDead = openDeadEvents.Contains(key);
-        if (outcome is DeliveryOutcome.DeadLettered && !isDead)
+        DeliveryOutcome.DryRun => new DeliveryCounts { Suppressed = 1, Closed = 1 },
+        DeliveryOutcome.Coalesced => new DeliveryCounts { Coalesced = 1, Closed = 1 },
+        DeliveryOutcome.Skipped => new DeliveryCounts { Skipped = 1, Closed = 1 },
+        _ => new DeliveryCounts { Delivered = 1, Closed = 1 },
+    };
+
+    private static IEnumerable<DeliveryAttempt> AttemptsOf(FinishedMessage finished) =>
+        finished.Attempt is { } attempt ? [attempt] : finished.Outcome.Made;
+
+    /// <summary>An event with a dead letter is dead from that moment on, and what becomes of it depends on its letters.</summary>
+    private DeliveryCounts Count(Session session, int deliveryPartition, FinishedMessage finished)
+    {
+        var (counts, key) = (default(DeliveryCounts), KeyOf(finished.Entry));
+        if (finished.Outcome is DeliveryOutcome.DeadLettered dead)
         {
-            _counts = _counts with { Dead = _counts.Dead + 1 };
-            if (!entry.Closes)
+            DeadLetterStatements.Add(session, _connection, deliveryPartition, finished.Entry, dead);
+            if (!finished.Entry.IsCorrection)
             {
-                openDeadEvents.Add(key);
-                _deadOpened.Add(key);
+                counts += LetteredEvents.Change(session, deliveryPartition, key, letters => letters.WithDead());
             }
         }
-        else if (entry.Closes && isDead)
+
+        if (finished.Entry.Closes && _closesWithLetters.Contains(key))
         {
-            openDeadEvents.Remove(key);
-            _deadClosed.Add(key);
+            counts += LetteredEvents.Change(session, deliveryPartition, key, letters => letters.WithClose());
+            counts += new DeliveryCounts { Closed = 1 };
         }
-        else if (entry.Closes && outcome is DeliveryOutcome.Delivered)
-        {
-            _counts = _counts with { Delivered = _counts.Delivered + 1 };
-        }
-        else if (entry.Closes && outcome is DeliveryOutcome.DryRun)
-        {
-            _counts = _counts with { Suppressed = _counts.Suppressed + 1 };
-        }
+
+        return counts;
     }
+
+    private EventKey KeyOf(OutboxEntry entry) => new(_connection, entry.Uuid, entry.Fingerprint);
 }

@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+
 namespace VarianceActors.Pipeline.Delivery;
 
 /// <summary>What became of a message in the end. Expected failures are outcomes, not exceptions.</summary>
@@ -7,6 +9,9 @@ public abstract record DeliveryOutcome
     {
     }
 
+    /// <summary>The attempts that led to it, in their order.</summary>
+    public ImmutableArray<DeliveryAttempt> Made { get; init; } = [];
+
     /// <summary>Variance answered 2xx.</summary>
     public sealed record Delivered : DeliveryOutcome;
 
@@ -15,6 +20,18 @@ public abstract record DeliveryOutcome
 
     /// <summary>The actor stops before the message has an outcome: whoever goes on sends it.</summary>
     public sealed record Abandoned : DeliveryOutcome;
+
+    /// <summary>A newer snapshot of the same contact or account waits behind it and says everything that it says.</summary>
+    public sealed record Coalesced : DeliveryOutcome;
+
+    /// <summary>An operator resumed the connection without it.</summary>
+    public sealed record Skipped : DeliveryOutcome;
+
+    /// <summary>It is not done: its lane waits.</summary>
+    /// <param name="History">What it has been through, and when it is sent again.</param>
+    /// <param name="Reason">Why, such as <c>status-503</c>.</param>
+    /// <param name="WrongSetup">Whether the connection seems to be set up wrongly, so that nothing else can get through.</param>
+    public sealed record RetryLater(LaneHistory History, string Reason, bool WrongSetup) : DeliveryOutcome;
 
     /// <summary>It cannot be delivered; it is kept whole for an operator.</summary>
     /// <param name="Reason">Why, such as <c>status-400</c> or <c>retry-budget-exhausted</c>.</param>

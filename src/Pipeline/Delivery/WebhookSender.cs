@@ -17,6 +17,7 @@ public sealed partial class WebhookSender : IDisposable
     /// <summary>How much of an answer's body is kept for the operator, in bytes.</summary>
     public const int ResponseKeptBytes = 4096;
 
+    private const int AttemptsNotedMax = 100;
     private static readonly TimeSpan BodyPatience = TimeSpan.FromSeconds(1);
     private static readonly ResiliencePropertyKey<Delivery> DeliveryKey = new("delivery");
     private static readonly MediaTypeHeaderValue Json = new("application/json");
@@ -83,7 +84,7 @@ public sealed partial class WebhookSender : IDisposable
                     context,
                     this)
                 .ConfigureAwait(false);
-            return Conclude(delivery, last);
+            return Conclude(delivery, last) with { Made = [.. delivery.Made] };
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
@@ -167,6 +168,23 @@ public sealed partial class WebhookSender : IDisposable
     }
 
     private async Task<DeliveryAttempt> AttemptAsync(Delivery delivery, CancellationToken cancellationToken)
+    {
+        var attempt = await TryAsync(delivery, cancellationToken).ConfigureAwait(false);
+        var made = attempt with
+        {
+            Number = delivery.Attempts,
+            At = delivery.LastAttemptAt,
+            Latency = _time.GetUtcNow() - delivery.LastAttemptAt,
+        };
+        if (delivery.Made.Count < AttemptsNotedMax)
+        {
+            delivery.Made.Add(made);
+        }
+
+        return made;
+    }
+
+    private async Task<DeliveryAttempt> TryAsync(Delivery delivery, CancellationToken cancellationToken)
     {
         await _inFlight.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
@@ -298,6 +316,8 @@ public sealed partial class WebhookSender : IDisposable
         public DateTimeOffset LastAttemptAt { get; set; } = startedAt;
 
         public int Attempts { get; set; }
+
+        public List<DeliveryAttempt> Made { get; } = [];
 
         /// <summary>Since when it fails although others succeed; null while nothing succeeds.</summary>
         public DateTimeOffset? FailsAloneSince { get; set; }

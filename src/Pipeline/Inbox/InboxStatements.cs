@@ -27,6 +27,9 @@ internal static class InboxStatements
         WHERE partition = @partition AND first_offset >= @from_offset ORDER BY first_offset
         """);
 
+    private static readonly Statement SelectAll = new(
+        "SELECT partition, first_offset, event_count, payload FROM inbox WHERE connection = @connection");
+
     private static readonly Statement SelectRowStart = new("""
         SELECT max(first_offset) FROM inbox WHERE partition = @partition AND first_offset <= @from_offset
         """);
@@ -68,6 +71,34 @@ internal static class InboxStatements
             },
             partition, start);
         return events.ToImmutable();
+    }
+
+    /// <summary>Events of a connection with a uuid that rows of the inbox hold, also if they are decided already.</summary>
+    /// <param name="session">A reading session.</param>
+    /// <param name="connection">The number of the connection.</param>
+    /// <param name="uuid">The uuid.</param>
+    /// <param name="bytesMax">The search ends when so much was read.</param>
+    public static List<(int Partition, InboxEvent Event)> Find(Session session, int connection, Guid uuid, long bytesMax)
+    {
+        var (found, bytes, sought) = (new List<(int, InboxEvent)>(), 0L, uuid.ToByteArray(bigEndian: true));
+        session.Scan(
+            SelectAll,
+            row =>
+            {
+                var payload = row.GetFieldValue<byte[]>(3);
+                if (payload.AsSpan().IndexOf(sought) >= 0)
+                {
+                    var partition = row.GetInt32(0);
+                    found.AddRange(InboxRow.Read(connection, row.GetInt64(1), row.GetInt32(2), payload)
+                        .Where(inboxEvent => inboxEvent.Event.Uuid == uuid)
+                        .Select(inboxEvent => (partition, inboxEvent)));
+                }
+
+                bytes += payload.Length;
+                return bytes < bytesMax;
+            },
+            connection);
+        return found;
     }
 
     public static void DeleteBelow(Session session, int partition, long doneBelow) =>

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using VarianceActors.Pipeline.Inbox;
+using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.Stores;
 
@@ -21,9 +22,10 @@ internal sealed class IngestCommit
     private readonly OutboxBatch _outbox;
     private readonly List<LedgerRow> _ledger = [];
     private readonly HashSet<(int Connection, ulong Lane)> _used = [];
-    private readonly HashSet<(int Connection, ulong Lane)> _closed = [];
+    private readonly Dictionary<(int Connection, ulong Lane), ulong> _closed = [];
     private readonly HashSet<(int Connection, ulong Lane)> _usedAfterClosing = [];
     private readonly List<WarningRow> _warnings = [];
+    private readonly List<(int Connection, ulong Id, int DeliveryPartition, int Index)> _givenUp = [];
 
     /// <summary>Encodes the messages of <paramref name="decided"/>, in order.</summary>
     public IngestCommit(int partition, int deliveryPartitions, ImmutableArray<DecidedEvent> decided, DateTimeOffset now)
@@ -67,9 +69,9 @@ internal sealed class IngestCommit
         }
 
         IngestStatements.MoveProgress(session, _partition, progress.Encode(), version);
-        foreach (var (connection, lane) in _closed)
+        foreach (var ((connection, lane), into) in _closed)
         {
-            LaneStatements.Close(session, connection, lane, _now);
+            LaneStatements.Close(session, connection, lane, into, _now);
         }
 
         _outbox.Write(session, _now);
@@ -78,6 +80,12 @@ internal sealed class IngestCommit
             LedgerStatements.Add(session, row.DeliveryPartition is { } deliveryPartition
                 ? row with { FirstPosition = row.FirstPosition + _outbox.FirstPositionIn(row.Key.Connection, deliveryPartition) }
                 : row);
+        }
+
+        foreach (var (connection, id, deliveryPartition, index) in _givenUp)
+        {
+            var position = _outbox.FirstPositionIn(connection, deliveryPartition) + index;
+            GivenUpIds.Add(session, connection, id, deliveryPartition, position);
         }
 
         foreach (var group in Decided.CountBy(decided => (decided.Event.ConnectionNumber, decided.Result.Decision)))
@@ -95,10 +103,10 @@ internal sealed class IngestCommit
         var captured = inboxEvent.Event;
         var key = new EventKey(inboxEvent.ConnectionNumber, captured.Uuid, captured.Fingerprint);
         var lane = (key.Connection, result.Lane);
-        (_closed.Contains(lane) ? _usedAfterClosing : _used).Add(lane);
+        (_closed.ContainsKey(lane) ? _usedAfterClosing : _used).Add(lane);
         foreach (var behind in result.Behind)
         {
-            _closed.Add((key.Connection, behind));
+            _closed.TryAdd((key.Connection, behind), result.Lane);
             _outbox.Order(key, captured.ReceivedAt, result.Lane, behind);
         }
 
@@ -109,9 +117,22 @@ internal sealed class IngestCommit
         {
             var (deliveryPartition, index) = _outbox.Add(key, captured.ReceivedAt, result);
             row = row with { DeliveryPartition = deliveryPartition, FirstPosition = index };
+            AddGivenUp(key.Connection, deliveryPartition, index, result.Messages);
         }
 
         _ledger.Add(row);
+    }
+
+    private void AddGivenUp(
+        int connection, int deliveryPartition, int first, ImmutableArray<OutboundMessage> messages)
+    {
+        for (var index = 0; index < messages.Length; index++)
+        {
+            if (MessageFields.GivenUpBy(messages[index]) is { } id)
+            {
+                _givenUp.Add((connection, GivenUpIds.HashOf(id), deliveryPartition, first + index));
+            }
+        }
     }
 
     private void AddWarnings(InboxEvent inboxEvent, EventResult result)

@@ -1,3 +1,4 @@
+using VarianceActors.Pipeline.DeadLetters;
 using VarianceActors.Pipeline.Stores;
 
 namespace VarianceActors.Pipeline.Outbox;
@@ -6,9 +7,15 @@ namespace VarianceActors.Pipeline.Outbox;
 internal static class LaneStatements
 {
     private static readonly Statement CloseLane = new("""
-        INSERT INTO closed_lane (connection, lane, closed_at) VALUES (@connection, @lane, @closed_at)
-        ON CONFLICT DO NOTHING
+        INSERT INTO closed_lane (connection, lane, closed_at, into_lane)
+        VALUES (@connection, @lane, @closed_at, @into_lane) ON CONFLICT DO NOTHING
         """);
+
+    private static readonly Statement MoveOn = new(
+        "UPDATE closed_lane SET into_lane = @into_lane WHERE connection = @connection AND into_lane = @lane");
+
+    private static readonly Statement SelectInto = new(
+        "SELECT into_lane FROM closed_lane WHERE connection = @connection AND lane = @lane");
 
     private static readonly Statement SelectClosed = new(
         "SELECT 1 FROM closed_lane WHERE connection = @connection AND lane = @lane");
@@ -18,8 +25,18 @@ internal static class LaneStatements
             SELECT connection, lane FROM closed_lane WHERE closed_at < @closed_before LIMIT @rows)
         """);
 
-    public static void Close(Session session, int connection, ulong lane, DateTimeOffset now) =>
-        session.Execute(CloseLane, connection, unchecked((long)lane), now.ToUnixTimeMilliseconds());
+    /// <summary>The person of a lane became part of the person of another one.</summary>
+    public static void Close(Session session, int connection, ulong lane, ulong into, DateTimeOffset now)
+    {
+        var (closed, open) = (unchecked((long)lane), unchecked((long)into));
+        session.Execute(CloseLane, connection, closed, now.ToUnixTimeMilliseconds(), open);
+        session.Execute(MoveOn, open, connection, closed);
+        DeadLetterStatements.ChangeLane(session, connection, lane, into);
+    }
+
+    /// <summary>The lane that the person of a lane has now.</summary>
+    public static ulong Current(Session session, int connection, ulong lane) =>
+        session.Scalar(SelectInto, connection, unchecked((long)lane)) is long into ? unchecked((ulong)into) : lane;
 
     public static bool IsClosed(Session session, int connection, ulong lane) =>
         session.Scalar(SelectClosed, connection, unchecked((long)lane)) is not null;

@@ -68,7 +68,7 @@ internal static class LedgerStatements
 
     private static readonly Statement SelectDelivery = new("""
         SELECT coalesce(sum(delivered), 0), coalesce(sum(dead), 0), coalesce(sum(suppressed), 0),
-            coalesce(sum(coalesced), 0), coalesce(sum(skipped), 0)
+            coalesce(sum(coalesced), 0), coalesce(sum(skipped), 0), coalesce(sum(discarded), 0)
         FROM delivery WHERE connection = @connection
         """);
 
@@ -132,9 +132,9 @@ internal static class LedgerStatements
         var totals = session.Query(
             SelectDelivery,
             row => new DeliveredTotals(
-                row.GetInt64(0), row.GetInt64(1), row.GetInt64(2), row.GetInt64(3), row.GetInt64(4)),
+                row.GetInt64(0), row.GetInt64(1), row.GetInt64(2), row.GetInt64(3), row.GetInt64(4), row.GetInt64(5)),
             connection)[0];
-        return LedgerBalance.Of(accepted, decided, totals);
+        return LedgerBalance.Of(accepted, decided, totals, LedgerAudit.Imbalance(session, connection));
     }
 
     /// <summary>Deletes the oldest rows that are older than <paramref name="receivedBefore"/>.</summary>

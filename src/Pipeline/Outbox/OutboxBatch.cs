@@ -50,7 +50,7 @@ internal sealed class OutboxBatch(int deliveryPartitions)
     {
         foreach (var ((connection, partition), row) in _rows)
         {
-            row.FirstPosition = OutboxStatements.Raise(session, connection, partition, row.Entries);
+            row.FirstPosition = OutboxStatements.Raise(session, connection, partition, row.Entries, row.Events);
         }
 
         foreach (var ((connection, partition), row) in _rows)
@@ -101,12 +101,16 @@ internal sealed class OutboxBatch(int deliveryPartitions)
 
         public int Entries { get; private set; }
 
+        /// <summary>How many of them are the last message of their event.</summary>
+        public int Events { get; private set; }
+
         public long FirstPosition { get; set; }
 
         public void Append(OutboxEntry entry)
         {
             OutboxRow.Append(Buffer, entry);
             Entries++;
+            Events += entry.Closes ? 1 : 0;
         }
     }
 }

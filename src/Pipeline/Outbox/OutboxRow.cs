@@ -25,6 +25,9 @@ public sealed record OutboxEntry(
     /// <summary>True for a message that no accepted event became: the books do not count it.</summary>
     public bool IsCorrection { get; init; }
 
+    /// <summary>True for a dead letter that is sent again: the books know its event by the letter.</summary>
+    public bool IsReplay { get; init; }
+
     /// <summary>Set on an entry that is no message: it keeps the order between two lanes.</summary>
     public LaneBarrier? Barrier { get; init; }
 }
@@ -49,6 +52,7 @@ internal static class OutboxRow
     private const byte Further = 0;
     private const byte Last = 1;
     private const byte Correction = 2;
+    private const byte Replay = 3;
 
     public static void Begin(IBufferWriter<byte> buffer) => new RowWriter(buffer).WriteByte(Form);
 
@@ -58,7 +62,7 @@ internal static class OutboxRow
         writer.WriteFixed(entry.Lane);
         writer.WriteGuid(entry.Uuid);
         writer.WriteFixed(entry.Fingerprint);
-        writer.WriteByte(entry.IsCorrection ? Correction : entry.Closes ? Last : Further);
+        writer.WriteByte(entry.IsReplay ? Replay : entry.IsCorrection ? Correction : entry.Closes ? Last : Further);
         writer.WriteFixed((ulong)entry.AcceptedAt.UtcTicks);
         writer.WriteByte((byte)entry.Message.Kind);
         if (entry.Barrier is { } barrier)
@@ -109,6 +113,7 @@ internal static class OutboxRow
                 new OutboundMessage((MessageKind)kind, reader.ReadText(), reader.ReadBytes()))
             {
                 IsCorrection = place == Correction,
+                IsReplay = place == Replay,
             };
     }
 

@@ -7,10 +7,11 @@ namespace VarianceActors.Pipeline.Outbox;
 internal static class OutboxStatements
 {
     private static readonly Statement RaisePosition = new("""
-        INSERT INTO outbox_partition (connection, delivery_partition, next_position)
-        VALUES (@connection, @delivery_partition, @messages)
+        INSERT INTO outbox_partition (connection, delivery_partition, next_position, events)
+        VALUES (@connection, @delivery_partition, @messages, @events)
         ON CONFLICT (connection, delivery_partition)
-        DO UPDATE SET next_position = outbox_partition.next_position + excluded.next_position
+        DO UPDATE SET next_position = outbox_partition.next_position + excluded.next_position,
+            events = outbox_partition.events + excluded.events
         RETURNING next_position
         """);
 
@@ -30,6 +31,15 @@ internal static class OutboxStatements
         ORDER BY first_position
         """);
 
+    private static readonly Statement SelectFirst = new("""
+        SELECT coalesce(
+            (SELECT min(first_position) FROM outbox
+             WHERE connection = @connection AND delivery_partition = @delivery_partition),
+            (SELECT next_position FROM outbox_partition
+             WHERE connection = @connection AND delivery_partition = @delivery_partition),
+            0)
+        """);
+
     private static readonly Statement DeleteOld = new("""
         DELETE FROM outbox WHERE connection = @connection AND delivery_partition = @delivery_partition
         AND first_position IN (
@@ -40,9 +50,14 @@ internal static class OutboxStatements
         """);
 
     /// <summary>Makes room for entries at the end of a delivery partition.</summary>
+    /// <param name="session">The transaction.</param>
+    /// <param name="connection">The number of the connection.</param>
+    /// <param name="deliveryPartition">The delivery partition.</param>
+    /// <param name="entries">How many entries come.</param>
+    /// <param name="events">How many of them are the last message of an accepted event.</param>
     /// <returns>The position of the first of them.</returns>
-    public static long Raise(Session session, int connection, int deliveryPartition, int entries) =>
-        (long)session.Scalar(RaisePosition, connection, deliveryPartition, entries)! - entries;
+    public static long Raise(Session session, int connection, int deliveryPartition, int entries, int events) =>
+        (long)session.Scalar(RaisePosition, connection, deliveryPartition, entries, events)! - entries;
 
     /// <summary>Adds a row of entries in the room made for them.</summary>
     public static void Add(
@@ -76,6 +91,10 @@ internal static class OutboxStatements
             connection, deliveryPartition, start);
         return entries.ToImmutable();
     }
+
+    /// <summary>The first position that the outbox still holds; the next one if it holds none.</summary>
+    public static long FirstPosition(Session session, int connection, int deliveryPartition) =>
+        (long)session.Scalar(SelectFirst, connection, deliveryPartition)!;
 
     /// <summary>Deletes the oldest rows whose messages all have an outcome and that are older than <paramref name="createdBefore"/>.</summary>
     /// <returns>How many rows went.</returns>

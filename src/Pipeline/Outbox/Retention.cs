@@ -1,13 +1,15 @@
+using System.Collections.Frozen;
 using Akka.Actor;
 using Akka.Event;
+using VarianceActors.Pipeline.DeadLetters;
 using VarianceActors.Pipeline.Delivery;
 using VarianceActors.Pipeline.Stores;
 
 namespace VarianceActors.Pipeline.Outbox;
 
 /// <summary>
-/// Deletes what is older than its retention, in small steps, so that no step holds up the pipeline: ledger rows, warnings, and
-/// outbox rows whose messages all have an outcome. Dead letters stay until an operator decides. Runs on every node; a step done twice
+/// Deletes what is older than its retention, in small steps, so that no step holds up the pipeline: ledger rows, warnings,
+/// outbox rows whose messages all have an outcome, and their attempts. Dead letters stay until an operator decides. Runs on every node; a step done twice
 /// deletes nothing more.
 /// </summary>
 public sealed class Retention : ReceiveActor, IWithTimers
@@ -15,6 +17,9 @@ public sealed class Retention : ReceiveActor, IWithTimers
     private const int RowsPerStep = 500;
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly PipelineParts _parts;
+    private FrozenDictionary<(int Connection, int DeliveryPartition), long> _attemptsReached =
+        FrozenDictionary<(int, int), long>.Empty;
+
 
     /// <summary>Works on the stores of <paramref name="parts"/>.</summary>
     public Retention(PipelineParts parts)
@@ -37,12 +42,22 @@ public sealed class Retention : ReceiveActor, IWithTimers
     {
         var now = _parts.Time.GetUtcNow();
         var (ledgerBefore, outboxBefore) = (now - _parts.Options.Retention.Ledger, now - _parts.Options.Retention.Outbox);
+        var attemptsReached = _attemptsReached;
         _parts.Database
-            .WriteAsync(session => new Deleted(
-                LedgerStatements.DeleteOldest(session, RowsPerStep, ledgerBefore)
-                + LaneStatements.DeleteOldest(session, RowsPerStep, outboxBefore)
-                + WarningStatements.DeleteOldest(session, RowsPerStep, ledgerBefore)
-                + _parts.Layout.NumberByConnection.Values.Sum(connection => DeleteOutbox(session, connection, outboxBefore))))
+            .WriteAsync(session =>
+            {
+                var attempts = DeleteAttempts(session, attemptsReached);
+                var rows = attempts.Rows
+                    + LedgerStatements.DeleteOldest(session, RowsPerStep, ledgerBefore)
+                    + LaneStatements.DeleteOldest(session, RowsPerStep, outboxBefore)
+                    + WarningStatements.DeleteOldest(session, RowsPerStep, ledgerBefore)
+                    + DeadLetterStatements.DeleteOldest(session, RowsPerStep, ledgerBefore)
+                    + DeadLetterJobStatements.DeleteOldest(session, RowsPerStep, ledgerBefore)
+                    + DeliveryErrors.DeleteOldest(session, outboxBefore)
+                    + _parts.Layout.NumberByConnection.Values.Sum(
+                        connection => DeleteOutbox(session, connection, outboxBefore));
+                return new Deleted(rows, attempts.Reached);
+            })
             .PipeTo(Self);
     }
 
@@ -55,9 +70,34 @@ public sealed class Retention : ReceiveActor, IWithTimers
             DeliveryStatements.ReadState(session, connection, partition).Progress.Next,
             before));
 
+    /// <summary>Goes on where the last step ended, because the attempts of dead letters stay and would be met every time.</summary>
+    private (int Rows, FrozenDictionary<(int, int), long> Reached) DeleteAttempts(
+        Session session, FrozenDictionary<(int Connection, int DeliveryPartition), long> reached)
+    {
+        var (rows, now) = (0, new Dictionary<(int, int), long>());
+        foreach (var connection in _parts.Layout.NumberByConnection.Values)
+        {
+            for (var partition = 0; partition < _parts.Layout.DeliveryPartitions; partition++)
+            {
+                var step = AttemptStatements.DeleteOldest(
+                    session,
+                    connection,
+                    partition,
+                    reached.GetValueOrDefault((connection, partition), -1),
+                    OutboxStatements.FirstPosition(session, connection, partition),
+                    RowsPerStep);
+                rows += step.Rows;
+                now[(connection, partition)] = step.Reached;
+            }
+        }
+
+        return (rows, now.ToFrozenDictionary());
+    }
+
     /// <summary>While a step finds much, the next one follows at once.</summary>
     private void Next(Deleted deleted)
     {
+        _attemptsReached = deleted.AttemptsReached;
         if (deleted.Rows >= RowsPerStep)
         {
             Self.Tell(Step.Instance);
@@ -79,5 +119,5 @@ public sealed class Retention : ReceiveActor, IWithTimers
         public static Step Instance { get; } = new();
     }
 
-    private sealed record Deleted(int Rows);
+    private sealed record Deleted(int Rows, FrozenDictionary<(int, int), long> AttemptsReached);
 }

@@ -25,6 +25,9 @@ public sealed class Progress
     /// <summary>How many runs are done above the watermark: as many as there are gaps.</summary>
     public int Gaps => _above.Count;
 
+    /// <summary>How many numbers are done.</summary>
+    public long Done => Next + _above.Sum(run => run.End - run.From);
+
     /// <summary>Nothing is done.</summary>
     public static Progress Start() => new(0, []);
 

@@ -1,0 +1,110 @@
+using VarianceActors.Pipeline.Stores;
+
+namespace VarianceActors.Pipeline.DeadLetters;
+
+/// <summary>What a job does with dead letters.</summary>
+public enum DeadLetterJobKind : byte
+{
+    /// <summary>Sends them again.</summary>
+    Replay = 1,
+
+    /// <summary>Gives them up.</summary>
+    Discard = 2,
+}
+
+/// <summary>A wish about many dead letters, and how far it is.</summary>
+/// <param name="Id">Its number.</param>
+/// <param name="Connection">The number of the connection.</param>
+/// <param name="Kind">What it does.</param>
+/// <param name="Filter">Which dead letters it is about.</param>
+/// <param name="Force">Whether letters that name an id which was given up are sent all the same.</param>
+/// <param name="Note">Why letters are discarded; null for a replay.</param>
+/// <param name="CreatedAt">When it was asked for.</param>
+/// <param name="FinishedAt">When every letter had been looked at; null while it runs.</param>
+/// <param name="LastLetter">It is about letters up to this one: what dies later is not its business.</param>
+/// <param name="Cursor">Letters up to this one have been looked at.</param>
+/// <param name="Total">How many letters met the filter when it was asked for.</param>
+/// <param name="Done">How many letters were put back into the outbox, or discarded.</param>
+/// <param name="Refused">How many were not, because they name an id that was given up.</param>
+/// <param name="Delivered">Of those put back, how many are delivered by now.</param>
+/// <param name="Dead">Of those put back, how many died again.</param>
+public sealed record DeadLetterJob(
+    long Id,
+    int Connection,
+    DeadLetterJobKind Kind,
+    DeadLetterFilter Filter,
+    bool Force,
+    string? Note,
+    DateTimeOffset CreatedAt,
+    DateTimeOffset? FinishedAt,
+    long LastLetter,
+    long Cursor,
+    long Total,
+    long Done,
+    long Refused,
+    long Delivered,
+    long Dead)
+{
+    private const int StepLetters = 200;
+    private const long StepBytes = 1 << 20;
+
+    /// <summary>Goes one step: some letters, and how far the job is, in one transaction.</summary>
+    /// <returns>The delivery partitions that got messages, and whether there is more to do.</returns>
+    internal static (IReadOnlyList<int> Touched, bool HasMore) Step(
+        Session session, long id, int deliveryPartitions, DateTimeOffset now)
+    {
+        if (DeadLetterJobStatements.Find(session, id) is not { FinishedAt: null } job)
+        {
+            return ([], false);
+        }
+
+        var (letters, hasMore) = Next(session, job);
+        var replay = new Replay(job.Connection, deliveryPartitions, now);
+        var refused = 0;
+        foreach (var letter in letters)
+        {
+            if (job.Kind == DeadLetterJobKind.Discard)
+            {
+                Discard(session, job.Connection, letter, job.Note!, now);
+            }
+            else if (replay.Add(session, letter, job.Force, id) != LetterRefusal.None)
+            {
+                refused++;
+            }
+        }
+
+        var touched = replay.Write(session);
+        var cursor = hasMore ? letters[^1].Id : job.LastLetter;
+        DeadLetterJobStatements.Move(session, job, cursor, letters.Count - refused, refused, hasMore ? null : now);
+        return (touched, hasMore);
+    }
+
+    /// <summary>Gives a letter up.</summary>
+    internal static LetterRefusal Discard(
+        Session session, int connection, DeadLetter letter, string note, DateTimeOffset now)
+    {
+        if (letter.State != DeadLetterState.Dead)
+        {
+            return LetterRefusal.NotDead;
+        }
+
+        DeadLetterStatements.SetState(session, letter.Id, DeadLetterState.Discarded, note, now);
+        ReplayStatements.ChangeBooks(session, connection, letter, books => books.WithDiscard());
+        return LetterRefusal.None;
+    }
+
+    private static (List<DeadLetter> Letters, bool HasMore) Next(Session session, DeadLetterJob job)
+    {
+        var (letters, bytes, hasMore) = (new List<DeadLetter>(), 0L, false);
+        DeadLetterStatements.Scan(
+            session, job.Connection, DeadLetterState.Dead, job.Filter, (job.Cursor, job.LastLetter), StepLetters,
+            letter =>
+            {
+                letters.Add(letter);
+                bytes += letter.Message.Body.Length;
+                hasMore = letters.Count == StepLetters || bytes >= StepBytes;
+                return !hasMore;
+            });
+        return (letters, hasMore);
+    }
+}

@@ -1,0 +1,96 @@
+using VarianceActors.Pipeline.Delivery;
+using VarianceActors.Pipeline.Outbox;
+using VarianceActors.Pipeline.Stores;
+
+namespace VarianceActors.Pipeline.DeadLetters;
+
+/// <summary>Where a dead letter lay in the outbox when it was sent again.</summary>
+/// <param name="DeliveryPartition">The delivery partition.</param>
+/// <param name="Position">The position there.</param>
+/// <param name="At">When it was put there.</param>
+/// <param name="Job">The job that did it; null for a single replay.</param>
+public sealed record ReplayPlace(int DeliveryPartition, long Position, DateTimeOffset At, long? Job);
+
+/// <summary>Everything that is said to the table of replays.</summary>
+internal static class ReplayStatements
+{
+    private const string NoReceiver = "The connection has no receiver: nothing was sent.";
+    private const string SkippedOnResume = "Skipped when the connection was resumed.";
+
+    private static readonly Statement AddReplay = new("""
+        INSERT INTO replay (connection, delivery_partition, position, letter, at, job)
+        VALUES (@connection, @delivery_partition, @position, @letter, @at, @job)
+        """);
+
+    private static readonly Statement SelectAt = new("""
+        SELECT letter, job FROM replay
+        WHERE connection = @connection AND delivery_partition = @delivery_partition AND position = @position
+        """);
+
+    private static readonly Statement SelectPlaces = new("""
+        SELECT delivery_partition, position, at, job FROM replay WHERE letter = @letter ORDER BY at, position
+        """);
+
+    public static void Add(Session session, int connection, long letter, ReplayPlace place) => session.Execute(
+        AddReplay,
+        connection, place.DeliveryPartition, place.Position, letter, place.At.ToUnixTimeMilliseconds(), place.Job);
+
+    /// <summary>Where a letter was sent again, in that order.</summary>
+    public static List<ReplayPlace> Places(Session session, long letter) => session.Query(
+        SelectPlaces,
+        row => new ReplayPlace(
+            row.GetInt32(0),
+            row.GetInt64(1),
+            DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(2)),
+            row.IsDBNull(3) ? null : row.GetInt64(3)),
+        letter);
+
+    /// <summary>A replay has its outcome: writes it to its letter, its event's books and its job.</summary>
+    public static void Finish(Session session, int connection, int deliveryPartition, FinishedMessage finished)
+    {
+        var (id, job) = session.Query(
+            SelectAt,
+            row => (row.GetInt64(0), row.IsDBNull(1) ? (long?)null : row.GetInt64(1)),
+            connection, deliveryPartition, finished.Entry.Position)[0];
+        var letter = DeadLetterStatements.Find(session, connection, id)!;
+        var endedAt = finished.Attempt is { } attempt ? attempt.At + attempt.Latency : letter.ChangedAt;
+        switch (finished.Outcome)
+        {
+            case DeliveryOutcome.DeadLettered dead:
+                DeadLetterStatements.DieAgain(session, id, dead);
+                DeadLetterJobStatements.CountOutcome(session, job, delivered: 0, dead: 1);
+                ChangeBooks(session, connection, letter, letters => letters.WithReplayDead());
+                break;
+            case DeliveryOutcome.DryRun:
+                DeadLetterStatements.SetState(session, id, DeadLetterState.Dead, NoReceiver, endedAt);
+                DeadLetterJobStatements.CountOutcome(session, job, delivered: 0, dead: 1);
+                ChangeBooks(session, connection, letter, letters => letters.WithReplayDead());
+                break;
+            case DeliveryOutcome.Skipped:
+                DeadLetterStatements.SetState(session, id, DeadLetterState.Discarded, SkippedOnResume, endedAt);
+                DeadLetterJobStatements.CountOutcome(session, job, delivered: 0, dead: 1);
+                ChangeBooks(session, connection, letter, letters => letters.WithReplayDead().WithDiscard());
+                break;
+            default:
+                var state = finished.Outcome is DeliveryOutcome.Coalesced
+                    ? DeadLetterState.Superseded
+                    : DeadLetterState.Delivered;
+                DeadLetterStatements.SetState(session, id, state, letter.Note, endedAt);
+                DeadLetterJobStatements.CountOutcome(session, job, delivered: 1, dead: 0);
+                ChangeBooks(session, connection, letter, letters => letters.WithReplayDone());
+                break;
+        }
+    }
+
+    /// <summary>Changes the books of a letter's event; a correction has none.</summary>
+    public static void ChangeBooks(
+        Session session, int connection, DeadLetter letter, Func<EventLetters, EventLetters> change)
+    {
+        if (!letter.IsCorrection)
+        {
+            var key = new EventKey(connection, letter.Uuid, letter.Fingerprint);
+            var counts = LetteredEvents.Change(session, letter.DeliveryPartition, key, change);
+            DeliveryStatements.Adjust(session, connection, letter.DeliveryPartition, counts);
+        }
+    }
+}

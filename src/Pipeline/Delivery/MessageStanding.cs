@@ -1,0 +1,67 @@
+using VarianceActors.Pipeline.DeadLetters;
+using VarianceActors.Pipeline.Stores;
+
+namespace VarianceActors.Pipeline.Delivery;
+
+/// <summary>Where a message stands, in the words of the API.</summary>
+internal static class MessageStanding
+{
+    public const string Pending = "pending";
+    public const string Delivered = "delivered";
+    public const string Dead = "dead";
+    public const string Discarded = "discarded";
+    public const string Coalesced = "coalesced";
+    public const string Skipped = "skipped";
+    public const string Suppressed = "suppressed";
+
+    private static readonly Statement SelectHeld = new("""
+        SELECT 1 FROM held_message
+        WHERE connection = @connection AND delivery_partition = @delivery_partition AND position = @position
+        """);
+
+    private static readonly Statement SelectUnsent = new("""
+        SELECT reason FROM unsent_message
+        WHERE connection = @connection AND delivery_partition = @delivery_partition AND position = @position
+        """);
+
+    /// <summary>Of a message that became a dead letter.</summary>
+    public static string Of(DeadLetter letter) => letter.State switch
+    {
+        DeadLetterState.Replaying => Pending,
+        DeadLetterState.Delivered => Delivered,
+        DeadLetterState.Discarded => Discarded,
+        DeadLetterState.Superseded => Coalesced,
+        _ => Dead,
+    };
+
+    /// <summary>Of a message that did not.</summary>
+    /// <param name="session">A reading session.</param>
+    /// <param name="connection">The number of the connection.</param>
+    /// <param name="deliveryPartition">Its delivery partition.</param>
+    /// <param name="position">Its position there.</param>
+    /// <param name="progress">How far the delivery partition is.</param>
+    /// <param name="wasSent">Whether it was ever sent; what is done without that is a dry run's.</param>
+    public static string Of(
+        Session session, int connection, int deliveryPartition, long position, Progress progress, bool wasSent)
+    {
+        if (!progress.IsDone(position)
+            || session.Scalar(SelectHeld, connection, deliveryPartition, position) is not null)
+        {
+            return Pending;
+        }
+
+        return session.Scalar(SelectUnsent, connection, deliveryPartition, position) switch
+        {
+            1L => Coalesced,
+            2L => Skipped,
+            _ => wasSent ? Delivered : Suppressed,
+        };
+    }
+
+    /// <summary>Of an event, by its messages: one dead message makes it dead, one that waits makes it pending.</summary>
+    public static string OfEvent(IReadOnlyList<string> messages) =>
+        messages.Contains(Dead) ? Dead
+        : messages.Contains(Pending) ? Pending
+        : messages.Contains(Discarded) ? Discarded
+        : messages[^1];
+}

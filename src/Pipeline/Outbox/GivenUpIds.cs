@@ -1,0 +1,40 @@
+using System.IO.Hashing;
+using System.Text;
+using VarianceActors.Pipeline.Stores;
+
+namespace VarianceActors.Pipeline.Outbox;
+
+/// <summary>Everything that is said to the table of ids that were given up by an alias.</summary>
+internal static class GivenUpIds
+{
+    private static readonly Statement Put = new("""
+        INSERT INTO given_up_id (connection, id, delivery_partition, position)
+        VALUES (@connection, @id, @delivery_partition, @position)
+        ON CONFLICT (connection, id) DO UPDATE SET
+            delivery_partition = excluded.delivery_partition, position = excluded.position
+        """);
+
+    private static readonly Statement Delete = new("DELETE FROM given_up_id WHERE connection = @connection AND id = @id");
+
+    private static readonly Statement SelectGivenUp = new("""
+        SELECT 1 FROM given_up_id g WHERE g.connection = @connection AND g.id = @id AND NOT EXISTS (
+            SELECT 1 FROM dead_letter d
+            WHERE d.connection = g.connection AND d.delivery_partition = g.delivery_partition AND d.position = g.position
+            AND d.state IN (1, 4))
+        """);
+
+    /// <summary>How the table knows an id; not to be turned round.</summary>
+    public static ulong HashOf(string id) => XxHash3.HashToUInt64(Encoding.UTF8.GetBytes(id));
+
+    /// <summary>The alias at this place gives the id up.</summary>
+    public static void Add(Session session, int connection, ulong id, int deliveryPartition, long position) =>
+        session.Execute(Put, connection, unchecked((long)id), deliveryPartition, position);
+
+    /// <summary>The id has a contact of its own again.</summary>
+    public static void Remove(Session session, int connection, ulong id) =>
+        session.Execute(Delete, connection, unchecked((long)id));
+
+    /// <summary>Whether an alias gave the id up, unless that alias is itself a dead letter, or was discarded.</summary>
+    public static bool Contains(Session session, int connection, ulong id) =>
+        session.Scalar(SelectGivenUp, connection, unchecked((long)id)) is not null;
+}

@@ -1,0 +1,49 @@
+using System.Text;
+using System.Text.Json;
+using VarianceActors.Pipeline.Mapping;
+
+namespace VarianceActors.Pipeline.Outbox;
+
+/// <summary>What can be read out of a message's body without making a tree of it.</summary>
+internal static class MessageFields
+{
+    /// <summary>The name of a track message; null for every other one.</summary>
+    public static string? EventOf(OutboundMessage message) =>
+        message.Kind == MessageKind.Track ? Find(message.Body.Span, "event"u8) : null;
+
+    /// <summary>The id whose contact the message makes if it is not there: the user id, or else the anonymous id.</summary>
+    public static string? ContactOf(OutboundMessage message) =>
+        Find(message.Body.Span, "userId"u8) ?? Find(message.Body.Span, "anonymousId"u8);
+
+    /// <summary>The id that an alias gives up; null for every other message.</summary>
+    public static string? GivenUpBy(OutboundMessage message) =>
+        message.Kind == MessageKind.Alias ? Find(message.Body.Span, "previousId"u8) : null;
+
+    private static string? Find(ReadOnlySpan<byte> body, ReadOnlySpan<byte> name)
+    {
+        var reader = new Utf8JsonReader(body);
+        if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
+        {
+            return null;
+        }
+
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            var isMeant = reader.ValueTextEquals(name);
+            reader.Read();
+            if (isMeant)
+            {
+                return reader.TokenType switch
+                {
+                    JsonTokenType.String => reader.GetString(),
+                    JsonTokenType.Number => Encoding.UTF8.GetString(reader.ValueSpan),
+                    _ => null,
+                };
+            }
+
+            reader.Skip();
+        }
+
+        return null;
+    }
+}
