@@ -7,6 +7,7 @@ using VarianceActors.Pipeline;
 using VarianceActors.Pipeline.DeadLetters;
 using VarianceActors.Pipeline.Inbox;
 using VarianceActors.Pipeline.Ingest;
+using VarianceActors.Pipeline.Metering;
 using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Sources;
 using VarianceActors.Pipeline.Stores;
@@ -59,7 +60,12 @@ public static partial class VarianceHost
             layout,
             time,
             services.GetRequiredService<ILoggerFactory>().CreateLogger("VarianceActors.Pipeline"),
-            services.GetRequiredService<IHostApplicationLifetime>().ApplicationStarted));
+            services.GetRequiredService<IHostApplicationLifetime>().ApplicationStarted)
+        {
+            Meter = services.GetRequiredService<PipelineMeter>(),
+        });
+        builder.Services.AddSingleton<PipelineMeter>();
+        builder.Services.AddMetricsPage();
         builder.Services.AddSingleton(time);
         builder.Services.AddSingleton(Options.Create(options.Sources));
         builder.Services.AddSingleton<BodyBudget>();
@@ -100,6 +106,7 @@ public static partial class VarianceHost
         app.MapWebhookDoor();
         app.MapSdkDoor();
         app.MapHealth();
+        app.MapMetricsPage(options);
         app.MapApi();
         return app;
     }

@@ -10,6 +10,7 @@ using VarianceActors.Pipeline.DeadLetters;
 using VarianceActors.Pipeline.Delivery;
 using VarianceActors.Pipeline.Ingest;
 using VarianceActors.Pipeline.Mapping;
+using VarianceActors.Pipeline.Metering;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Stores;
@@ -29,7 +30,11 @@ public sealed record PipelineParts(
     PipelineLayout Layout,
     TimeProvider Time,
     ILogger Log,
-    CancellationToken Started);
+    CancellationToken Started)
+{
+    /// <summary>The metrics of the node.</summary>
+    public required PipelineMeter Meter { get; init; }
+}
 
 /// <summary>Wires the whole pipeline of a node, for the host and for the tests alike.</summary>
 public static class PipelineHosting
@@ -72,6 +77,7 @@ public static class PipelineHosting
                 system, registry, system.ActorOf(Props.Create(() => new Pulse(registry, parts)), "pulse")))
             .WithActors((system, registry) => system.ActorOf(WakerProps(registry.Get<PeopleRegion>(), parts), "merge-waker"))
             .WithActors((system, _) => system.ActorOf(Props.Create(() => new Retention(parts)), "retention"))
+            .WithActors((system, _) => system.ActorOf(Props.Create(() => new BooksWatch(parts)), "books-watch"))
             .WithActors((system, registry) => registry.Register<DeadLetterJobs>(
                 system.ActorOf(JobsProps(registry.Get<DeliveryRegion>(), parts), "dead-letter-jobs")))
             .AddStartup((system, _) => JoinSelf(Akka.Cluster.Cluster.Get(system)));

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Text;
+using Microsoft.AspNetCore.Http.HttpResults;
 using VarianceActors.Pipeline;
 
 namespace VarianceActors.Host.Http;
@@ -15,13 +16,17 @@ internal sealed class AdminAccess(PipelineOptions options) : IEndpointFilter
     private readonly byte[]? _keyDigest = options.AdminKey.Length == 0 ? null : Digest(options.AdminKey);
 
     public ValueTask<object?> InvokeAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next) =>
-        IsAdmin(context.HttpContext)
-            ? next(context)
-            : ValueTask.FromResult<object?>(TypedResults.Problem(
-                _keyDigest is null
-                    ? "Without a configured admin-key the API answers on loopback only."
-                    : "Send the header Authorization: Bearer <admin-key>.",
-                statusCode: StatusCodes.Status401Unauthorized));
+        IsAdmin(context.HttpContext) ? next(context) : ValueTask.FromResult<object?>(Refusal());
+
+    /// <summary>The same rule in front of what is not an endpoint of the API.</summary>
+    public Task InvokeAsync(HttpContext http, RequestDelegate next) =>
+        IsAdmin(http) ? next(http) : Refusal().ExecuteAsync(http);
+
+    private ProblemHttpResult Refusal() => TypedResults.Problem(
+        _keyDigest is null
+            ? "Without a configured admin-key the API answers on loopback only."
+            : "Send the header Authorization: Bearer <admin-key>.",
+        statusCode: StatusCodes.Status401Unauthorized);
 
     private static byte[] Digest(string key) => SHA256.HashData(Encoding.UTF8.GetBytes(key));
 

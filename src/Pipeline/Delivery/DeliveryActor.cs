@@ -4,6 +4,7 @@ using Akka.Actor;
 using Akka.Event;
 using Akka.Streams;
 using Akka.Streams.Dsl;
+using VarianceActors.Pipeline.Metering;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.Stores;
 
@@ -20,7 +21,11 @@ public sealed record DeliveryContext(
     PipelineLayout Layout,
     DeliveryOptions Options,
     Func<string, Send> SendFor,
-    Action<DeliveryId> Wake);
+    Action<DeliveryId> Wake)
+{
+    /// <summary>Told what was committed.</summary>
+    public required PipelineMeter Meter { get; init; }
+}
 
 /// <summary>
 /// Delivers one slice of a connection's messages: reads the outbox, keeps the order of each person (lane), runs lanes side by
@@ -278,6 +283,7 @@ public sealed class DeliveryActor : ReceiveActor
     {
         _committing = false;
         _version++;
+        _context.Meter.Count(_id.ConnectionId, committed.Finished);
         _lanes.Release(
             committed.Finished.Length, committed.Finished.Sum(one => (long)one.Entry.Message.Body.Length));
         foreach (var waiting in committed.Finished.Select(one => one.Entry.Barrier?.Wakes).OfType<int>().Distinct())

@@ -50,7 +50,7 @@ internal sealed class DeliveryCommit
         var counts = _counts;
         foreach (var finished in _finished)
         {
-            foreach (var attempt in AttemptsOf(finished))
+            foreach (var attempt in finished.Attempts)
             {
                 AttemptStatements.Add(session, _connection, deliveryPartition, finished.Entry.Position, attempt);
             }
@@ -70,7 +70,7 @@ internal sealed class DeliveryCommit
             }
         }
 
-        DeliveryErrors.Add(session, _connection, _finished.SelectMany(AttemptsOf));
+        DeliveryErrors.Add(session, _connection, _finished.SelectMany(finished => finished.Attempts));
         DeliveryStatements.MoveState(session, _connection, deliveryPartition, version, progress, counts);
     }
 
@@ -85,9 +85,6 @@ internal sealed class DeliveryCommit
         DeliveryOutcome.Skipped => new DeliveryCounts { Skipped = 1, Closed = 1 },
         _ => new DeliveryCounts { Delivered = 1, Closed = 1 },
     };
-
-    private static IEnumerable<DeliveryAttempt> AttemptsOf(FinishedMessage finished) =>
-        finished.Attempt is { } attempt ? [attempt] : finished.Outcome.Made;
 
     /// <summary>An event with a dead letter is dead from that moment on, and what becomes of it depends on its letters.</summary>
     private DeliveryCounts Count(Session session, int deliveryPartition, FinishedMessage finished)

@@ -34,7 +34,10 @@ public static class DeliveryHosting
             parts.Layout,
             parts.Options.Delivery,
             receivers.For,
-            id => registry.Get<DeliveryRegion>().Tell(new DeliveryMessage.Poke(id)));
+            id => registry.Get<DeliveryRegion>().Tell(new DeliveryMessage.Poke(id)))
+        {
+            Meter = parts.Meter,
+        };
         return entityId => Props.Create(() => new DeliveryActor(DeliveryId.Parse(entityId), context));
     }
 

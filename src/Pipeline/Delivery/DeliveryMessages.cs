@@ -30,6 +30,9 @@ public sealed record FinishedMessage(OutboxEntry Entry, DeliveryOutcome Outcome)
 {
     /// <summary>The attempt that brought the outcome; null if nothing was sent.</summary>
     public DeliveryAttempt? Attempt { get; init; }
+
+    /// <summary>The attempts that are not written down yet.</summary>
+    internal ImmutableArray<DeliveryAttempt> Attempts => Attempt is { } attempt ? [attempt] : Outcome.Made;
 }
 
 /// <summary>Where the slice stands, when the actor starts.</summary>

@@ -122,13 +122,16 @@ internal static class LedgerStatements
     public static void Count(Session session, int connection, int partition, LedgerDecision decision, int events) =>
         session.Execute(AddDecided, connection, partition, (int)decision, events);
 
+    /// <summary>How many events of a connection were decided in which way.</summary>
+    public static Dictionary<LedgerDecision, long> Decided(Session session, int connection) => session
+        .Query(SelectDecided, row => (Decision: (LedgerDecision)row.GetInt32(0), Events: row.GetInt64(1)), connection)
+        .ToDictionary(row => row.Decision, row => row.Events);
+
     /// <summary>The books of a connection at one moment; call it inside one transaction.</summary>
     public static LedgerBalance Balance(Session session, int connection)
     {
         var accepted = (long)session.Scalar(SelectAccepted, connection)!;
-        var decided = session
-            .Query(SelectDecided, row => (Decision: (LedgerDecision)row.GetInt32(0), Events: row.GetInt64(1)), connection)
-            .ToDictionary(row => row.Decision, row => row.Events);
+        var decided = Decided(session, connection);
         var totals = session.Query(
             SelectDelivery,
             row => new DeliveredTotals(

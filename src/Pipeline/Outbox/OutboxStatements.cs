@@ -40,6 +40,14 @@ internal static class OutboxStatements
             0)
         """);
 
+    private static readonly Statement SelectProgress = new("""
+        SELECT p.next_position, d.progress FROM outbox_partition p LEFT JOIN delivery d
+            ON d.connection = p.connection AND d.delivery_partition = p.delivery_partition
+        WHERE p.connection = @connection
+        """);
+
+    private static readonly Statement CountHeld = new("SELECT count(*) FROM held_message WHERE connection = @connection");
+
     private static readonly Statement DeleteOld = new("""
         DELETE FROM outbox WHERE connection = @connection AND delivery_partition = @delivery_partition
         AND first_position IN (
@@ -95,6 +103,13 @@ internal static class OutboxStatements
     /// <summary>The first position that the outbox still holds; the next one if it holds none.</summary>
     public static long FirstPosition(Session session, int connection, int deliveryPartition) =>
         (long)session.Scalar(SelectFirst, connection, deliveryPartition)!;
+
+    /// <summary>How many entries of a connection have no outcome yet; marks between lanes are counted too.</summary>
+    public static long CountWaiting(Session session, int connection) => (long)session.Scalar(CountHeld, connection)!
+        + session.Query(
+            SelectProgress,
+            row => row.GetInt64(0) - (row.IsDBNull(1) ? 0 : Progress.Decode(row.GetFieldValue<byte[]>(1)).Done),
+            connection).Sum();
 
     /// <summary>Deletes the oldest rows whose messages all have an outcome and that are older than <paramref name="createdBefore"/>.</summary>
     /// <returns>How many rows went.</returns>
