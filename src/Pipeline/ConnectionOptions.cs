@@ -20,6 +20,12 @@ public sealed class ConnectionOptions
     /// <summary>Value of the <c>Authorization</c> header; secret; empty: none.</summary>
     public required string Authorization { get; set; }
 
+    /// <summary>How posts are signed.</summary>
+    public required SignatureOptions Signature { get; set; }
+
+    /// <summary>Further headers of every post, each <c>Name: value</c>; the values are secret.</summary>
+    public required IReadOnlyList<string> Headers { get; set; }
+
     /// <summary>How events become messages.</summary>
     public MappingKind Mapping { get; set; }
 
@@ -37,6 +43,29 @@ public sealed class ConnectionOptions
 
     /// <summary>What is not sent.</summary>
     public required FilterOptions Filters { get; set; }
+}
+
+/// <summary>Which headers a signature is.</summary>
+public enum SignatureForm
+{
+    /// <summary><c>X-Signature</c>, as Variance's Segment connection checks it: HMAC-SHA1 of the body, lower-case hex.</summary>
+    Segment,
+
+    /// <summary><c>webhook-id</c>, <c>webhook-timestamp</c> and <c>webhook-signature</c>: Standard Webhooks, HMAC-SHA256.</summary>
+    Standard,
+}
+
+/// <summary>How a connection's posts are signed: <c>signature</c>.</summary>
+public sealed class SignatureOptions
+{
+    /// <summary>Which headers.</summary>
+    public SignatureForm Form { get; set; }
+
+    /// <summary>The secret shared with the receiver; empty: posts are not signed.</summary>
+    public required string Secret { get; set; }
+
+    /// <summary>The other secret while one is replaced; empty: none.</summary>
+    public required string SecretOther { get; set; }
 }
 
 /// <summary>A connection's speed limit.</summary>

@@ -22,6 +22,7 @@ internal static class ConnectionRules
             CheckSources(key, connection, report);
             CheckUrl($"{key}:url", connection, report);
             CheckAuthorization($"{key}:authorization", connection.Authorization, report);
+            HeaderRules.Check(key, connection, report);
             OptionsRules.CheckSecret($"{key}:webhook-secret", connection.WebhookSecret, report);
             CheckSecretOwner($"{key}:webhook-secret", id, connection.WebhookSecret, secretOwners, report);
             CheckTokens($"{key}:tokens", id, connection.Tokens, tokenOwners, report);

@@ -43,7 +43,7 @@ public sealed class Receivers : IDisposable
         TimeProvider time,
         ILogger log) => new(
         new Uri(connection.Url),
-        connection.Authorization,
+        new PostHeaders(connection),
         connection.AllowPrivateNetwork,
         options,
         new RateGate(connection.Rate.PerSecond, connection.Rate.Burst, materializer),

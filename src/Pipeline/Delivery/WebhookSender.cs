@@ -24,7 +24,7 @@ public sealed partial class WebhookSender : IDisposable
 
     private readonly HttpClient _http;
     private readonly Uri _url;
-    private readonly string? _authorization;
+    private readonly PostHeaders _headers;
     private readonly DeliveryOptions _options;
     private readonly RateGate _gate;
     private readonly TimeProvider _time;
@@ -38,7 +38,7 @@ public sealed partial class WebhookSender : IDisposable
 
     /// <summary>The sender of a connection.</summary>
     /// <param name="url">Where to POST.</param>
-    /// <param name="authorization">The value of the Authorization header; null or empty for none.</param>
+    /// <param name="headers">What every post carries.</param>
     /// <param name="allowPrivateNetwork">Whether addresses outside the public internet may be dialled.</param>
     /// <param name="options">Times and sizes.</param>
     /// <param name="gate">The connection's rate.</param>
@@ -47,7 +47,7 @@ public sealed partial class WebhookSender : IDisposable
     /// <param name="log">Told when the connection turns out to be set up wrongly, and when it works again.</param>
     public WebhookSender(
         Uri url,
-        string? authorization,
+        PostHeaders headers,
         bool allowPrivateNetwork,
         DeliveryOptions options,
         RateGate gate,
@@ -56,7 +56,7 @@ public sealed partial class WebhookSender : IDisposable
         ILogger log)
     {
         _url = url;
-        _authorization = string.IsNullOrEmpty(authorization) ? null : authorization;
+        _headers = headers;
         _options = options;
         _gate = gate;
         _time = time;
@@ -194,8 +194,8 @@ public sealed partial class WebhookSender : IDisposable
             delivery.LastAttemptAt = _time.GetUtcNow();
             var attempt = await _attempt
                 .ExecuteAsync(
-                    static async (state, token) => await state.Sender.PostAsync(state.Body, token).ConfigureAwait(false),
-                    (Sender: this, delivery.Entry.Message.Body),
+                    static async (state, token) => await state.Sender.PostAsync(state.Entry, token).ConfigureAwait(false),
+                    (Sender: this, delivery.Entry),
                     CancellationToken.None) // what is under way is finished: the receiver may have taken it already
                 .ConfigureAwait(false);
             Note(attempt);
@@ -251,16 +251,12 @@ public sealed partial class WebhookSender : IDisposable
         }
     }
 
-    private async Task<DeliveryAttempt> PostAsync(ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
+    private async Task<DeliveryAttempt> PostAsync(OutboxEntry entry, CancellationToken cancellationToken)
     {
-        using var content = new ReadOnlyMemoryContent(body);
+        using var content = new ReadOnlyMemoryContent(entry.Message.Body);
         content.Headers.ContentType = Json;
         using var request = new HttpRequestMessage(HttpMethod.Post, _url) { Content = content };
-        if (_authorization is not null)
-        {
-            request.Headers.TryAddWithoutValidation("Authorization", _authorization);
-        }
-
+        _headers.Apply(request, entry, _time.GetUtcNow());
         using var response = await _http
             .SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken)
             .ConfigureAwait(false);

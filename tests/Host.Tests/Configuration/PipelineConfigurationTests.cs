@@ -261,6 +261,48 @@ public sealed class PipelineConfigurationTests
         "authorization = \"Bearer canary\\r\\nX: y\"",
         "authorization: has characters that do not fit into a header; "
         + "give one line of visible ASCII characters (x.conf:1)")]
+    [InlineData(
+        "headers = [\"X-A: canary\", canary]",
+        "headers: header 2 has no colon; give \"Name: value\" (x.conf:1)")]
+    [InlineData(
+        "headers = [\"X A: canary\"]",
+        "headers: header 1 has a name that is none; give 1 to 64 letters, digits and - (x.conf:1)")]
+    [InlineData(
+        "headers = [\"X-A: canary\\r\\nX-B: canary\"]",
+        "headers: header 1 has characters that do not fit into a header; "
+        + "give one line of visible ASCII characters (x.conf:1)")]
+    [InlineData(
+        "headers = [\"X-A: canary\\u0000\"]",
+        "headers: header 1 has characters that do not fit into a header; "
+        + "give one line of visible ASCII characters (x.conf:1)")]
+    [InlineData(
+        "headers = [\"X-A: \"]",
+        "headers: header 1 has no value or a long one; give 1 to 4096 characters (x.conf:1)")]
+    [InlineData(
+        "headers = [\"authorization: canary\"]",
+        "headers: header 1 is Authorization; use the key authorization (x.conf:1)")]
+    [InlineData(
+        "headers = [\"host: canary\"]",
+        "headers: header 1 is one that is made for every post; leave it out (x.conf:1)")]
+    [InlineData(
+        "headers = [\"Content-Length: 5\"]",
+        "headers: header 1 is one that is made for every post; leave it out (x.conf:1)")]
+    [InlineData(
+        "headers = [\"X-A: canary\", \"x-a: canary\"]",
+        "headers: header 2 has the name of an earlier one; give each name once (x.conf:1)")]
+    [InlineData(
+        "signature.secret = canary",
+        "signature.secret: is shorter than 16 characters; make one with: openssl rand -hex 24 (x.conf:1)")]
+    [InlineData(
+        "signature { form = standard, secret = \"whsec_canary-canary!\" }",
+        "signature.secret: begins with whsec_ and goes on with what is no base64; "
+        + "give it as the receiver gave it (x.conf:1)")]
+    [InlineData(
+        "signature { secret = canary-0123456789, secret-other = canary-9876543210 }",
+        "signature.secret-other: is a second secret; it takes a first one, and form = standard (x.conf:1)")]
+    [InlineData(
+        "signature.form = rot13",
+        "signature.form: 'rot13' is not known here; give segment or standard (x.conf:1)")]
     [InlineData("mapping = segment", "mapping: 'segment' is not known here; give contacts or plugin (x.conf:1)")]
     [InlineData(
         "rate.per-second = 0",
