@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text.Json;
+using VarianceActors.Pipeline.Delivery;
 using VarianceActors.Pipeline.Outbox;
 
 namespace VarianceActors.Pipeline;
@@ -28,6 +29,15 @@ public sealed class PipelineQueries(PipelineParts parts)
     public Task<LedgerBalance> ReadLedgerAsync(string connectionId, CancellationToken cancellationToken) =>
         parts.Database.ReadAsync(
             session => LedgerStatements.Balance(session, parts.Layout.NumberByConnection[connectionId]), cancellationToken);
+
+    /// <summary>What waits for the delivery of a connection, what it failed at, and how fast it is.</summary>
+    public Task<DeliveryReport> ReadDeliveryAsync(string connectionId, CancellationToken cancellationToken)
+    {
+        var (latencies, now) = (parts.Meter.LatencyOf(connectionId), parts.Time.GetUtcNow());
+        return parts.Database.ReadAsync(
+            session => DeliveryReport.Read(session, parts.Layout.NumberByConnection[connectionId], latencies, now),
+            cancellationToken);
+    }
 
     /// <summary>Ingestion warnings, the newest first.</summary>
     /// <param name="connectionId">The connection.</param>

@@ -30,6 +30,10 @@ internal static class ConfigurationSummary
         yield return connection.Tokens.Count == 1 ? "1 token" : $"{connection.Tokens.Count} tokens";
         yield return connection.WebhookSecret.Length == 0 ? "no webhook" : "webhook";
         yield return connection.Url.Length == 0 ? "dry run (no url)" : Receiver(connection);
+        if (connection.Signature.Secret.Length > 0)
+        {
+            yield return "signed";
+        }
     }
 
     private static string Receiver(ConnectionOptions connection) => string.Create(

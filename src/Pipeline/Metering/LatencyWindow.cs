@@ -62,6 +62,19 @@ public sealed class LatencyWindow
             : new LatencyPercentiles(total, At(sums, total, 0.50), At(sums, total, 0.95), At(sums, total, 0.99));
     }
 
+    /// <summary>Messages per second in this minute and the one before.</summary>
+    public double PerSecond(DateTimeOffset now)
+    {
+        var minute = MinuteOf(now);
+        lock (_lock)
+        {
+            var messages = Enumerable.Range(0, Minutes)
+                .Where(slot => minute - _minutes[slot] < 2)
+                .Sum(slot => _counts[slot].Sum(count => (long)count));
+            return messages / (60 + (now.ToUnixTimeMilliseconds() % 60_000 / 1000.0));
+        }
+    }
+
     private static long MinuteOf(DateTimeOffset time) => time.ToUnixTimeSeconds() / 60;
 
     private static int StepOf(TimeSpan latency) =>

@@ -104,8 +104,11 @@ internal static class OutboxStatements
     public static long FirstPosition(Session session, int connection, int deliveryPartition) =>
         (long)session.Scalar(SelectFirst, connection, deliveryPartition)!;
 
+    /// <summary>How many entries of a connection wait behind one that failed.</summary>
+    public static long CountHeldMessages(Session session, int connection) => (long)session.Scalar(CountHeld, connection)!;
+
     /// <summary>How many entries of a connection have no outcome yet; marks between lanes are counted too.</summary>
-    public static long CountWaiting(Session session, int connection) => (long)session.Scalar(CountHeld, connection)!
+    public static long CountWaiting(Session session, int connection) => CountHeldMessages(session, connection)
         + session.Query(
             SelectProgress,
             row => row.GetInt64(0) - (row.IsDBNull(1) ? 0 : Progress.Decode(row.GetFieldValue<byte[]>(1)).Done),

@@ -25,6 +25,7 @@ public sealed class ServeCommandTests : IDisposable
                 acme {
                   tokens = [phc_canary], webhook-secret = "canary-9876543210"
                   url = "https://host/canary", authorization = "canary"
+                  signature.secret = "canary-5555555555", headers = ["X-Key: canary"]
                 }
                 beta { tokens = [phc_canary_b], mapping = plugin }
               }
@@ -39,7 +40,7 @@ public sealed class ServeCommandTests : IDisposable
             the configuration is good
             listens at http://127.0.0.1:8000; API with the admin key
             data in here, 8 partitions
-            connection acme: mapping contacts, 1 token, webhook, to https://host at 100/s
+            connection acme: mapping contacts, 1 token, webhook, to https://host at 100/s, signed
             connection beta: mapping plugin, 1 token, no webhook, dry run (no url)
 
             """,
