@@ -71,13 +71,20 @@ public sealed class SignatureOptions
 /// <summary>A connection's speed limit.</summary>
 public sealed class RateOptions
 {
-    /// <summary>Messages a second, in the long run.</summary>
-    [Range(1, 1_000_000)]
+    /// <summary>Messages a second, in the long run; 0: no limit.</summary>
+    [Range(0, 1_000_000)]
     public int PerSecond { get; set; }
 
     /// <summary>Messages that may leave at once after a quiet time.</summary>
     [Range(1, 1_000_000)]
     public int Burst { get; set; }
+
+    /// <summary>Whether the rate follows the receiver's 429.</summary>
+    public bool Adaptive { get; set; }
+
+    /// <summary>The lowest rate of an adaptive connection, in messages a second; never above <see cref="PerSecond"/>.</summary>
+    [Range(1, 1_000_000)]
+    public int PerSecondMin { get; set; }
 }
 
 /// <summary>What a connection does not send.</summary>

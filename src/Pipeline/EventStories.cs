@@ -214,7 +214,7 @@ internal sealed class EventStories(Session session, int connection)
     {
         if (!_progress.TryGetValue(partition, out var progress))
         {
-            _progress[partition] = progress = DeliveryStatements.ReadState(session, connection, partition).Progress;
+            _progress[partition] = progress = DeliveryStatements.ReadProgress(session, connection, partition);
         }
 
         return progress;

@@ -93,7 +93,7 @@ internal sealed class BenchmarkHost : IAsyncDisposable
                 url = "{{receiver}}"
                 mapping = {{mapping}}
                 allow-private-network = on
-                rate { per-second = 1000000, burst = 1000000 }
+                rate.per-second = 0
               }
             }
             """);

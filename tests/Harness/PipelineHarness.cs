@@ -226,7 +226,7 @@ public sealed class PipelineHarness : IAsyncDisposable
             authorization = "{{Authorization}}"
             mapping = {{_options.Mapping}}
             allow-private-network = on
-            rate { per-second = 100000, burst = 1000 }
+            rate.per-second = 0
           }
         }
         {{_options.Hocon}}

@@ -21,6 +21,7 @@ internal static class ConnectionRules
             CheckId(key, id, report);
             CheckSources(key, connection, report);
             CheckUrl($"{key}:url", connection, report);
+            CheckRate($"{key}:rate", connection.Rate, report);
             CheckAuthorization($"{key}:authorization", connection.Authorization, report);
             HeaderRules.Check(key, connection, report);
             OptionsRules.CheckSecret($"{key}:webhook-secret", connection.WebhookSecret, report);
@@ -69,6 +70,18 @@ internal static class ConnectionRules
         else if (uri.Scheme == Uri.UriSchemeHttp && !connection.AllowPrivateNetwork)
         {
             report(key, "is plain http; give https, or set allow-private-network = on for a receiver of your own");
+        }
+    }
+
+    private static void CheckRate(string key, RateOptions rate, Action<string, string> report)
+    {
+        if (rate is { Adaptive: true, PerSecond: 0 })
+        {
+            report($"{key}:adaptive", "is on but per-second is 0, no limit; give the highest rate that is worth trying");
+        }
+        else if (rate.Adaptive && rate.PerSecondMin > rate.PerSecond)
+        {
+            report($"{key}:per-second-min", $"must not be above per-second, which is {rate.PerSecond}");
         }
     }
 

@@ -43,6 +43,12 @@ internal static class OptionsRules
         NotAbove("sources:events-max", sources.EventsMax, "inbox:queue-events-max", inbox.QueueEventsMax);
         NotAbove("inbox:commit-events-max", inbox.CommitEventsMax, "inbox:queue-events-max", inbox.QueueEventsMax);
         NotAbove("retention:outbox", options.Retention.Outbox, "retention:ledger", options.Retention.Ledger);
+        NotAbove("delivery:attempt-timeout", options.Delivery.AttemptTimeout, "delivery:deadline", options.Delivery.Deadline);
+        NotAbove(
+            "delivery:breaker:probe-first",
+            options.Delivery.Breaker.ProbeFirst,
+            "delivery:breaker:probe-max",
+            options.Delivery.Breaker.ProbeMax);
         NotAbove("delivery:retry:delay-first", retry.DelayFirst, "delivery:retry:delay-max", retry.DelayMax);
         NotAbove("delivery:retry:delay-max", retry.DelayMax, "delivery:retry:budget", retry.Budget);
 

@@ -67,7 +67,7 @@ internal sealed class Replay(int connection, int deliveryPartitions, DateTimeOff
             for (var index = 0; index < letters.Count; index++)
             {
                 var (letter, job) = letters[index];
-                OutboxRow.Append(payload, EntryOf(letter));
+                OutboxRow.Append(payload, EntryOf(letter) with { IsBackfill = job is not null });
                 ReplayStatements.Add(session, connection, letter.Id, new ReplayPlace(partition, first + index, now, job));
             }
 

@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+
 namespace VarianceActors.Pipeline.Delivery;
 
 /// <summary>Whether a connection delivers.</summary>
@@ -52,6 +54,33 @@ public abstract record ConnectionMessage(string ConnectionId)
     /// <param name="Burst">Messages that may leave at once after a quiet time; at least 1.</param>
     public sealed record ChangeRate(string ConnectionId, int PerSecond, int Burst) : ConnectionMessage(ConnectionId);
 
+    /// <summary>What a slice needs, and how its attempts went since it last said so. Answered with
+    /// <see cref="PermitsGranted"/>, now or as soon as there are permits. May be lost: a slice that still needs permits
+    /// says so again.</summary>
+    /// <param name="ConnectionId">The connection.</param>
+    /// <param name="Partition">The slice.</param>
+    /// <param name="Live">How many messages could be sent now.</param>
+    /// <param name="Backfill">The same for messages of backfill.</param>
+    /// <param name="Unused">Permits that were granted and not used.</param>
+    /// <param name="Taken">Attempts that got an answer which does not speak against the connection.</param>
+    /// <param name="Failed">Attempts that failed, also those that were throttled.</param>
+    /// <param name="Throttled">Attempts that were answered 429.</param>
+    /// <param name="Reason">Why the last one failed; empty if none did.</param>
+    /// <param name="WrongSetup">Whether an attempt told that the connection is set up wrongly.</param>
+    /// <param name="Probe">What came of a probe; null if there was none.</param>
+    public sealed record SliceReport(
+        string ConnectionId,
+        int Partition,
+        int Live,
+        int Backfill,
+        int Unused,
+        int Taken,
+        int Failed,
+        int Throttled,
+        string Reason,
+        bool WrongSetup,
+        ProbeResult? Probe) : ConnectionMessage(ConnectionId);
+
     /// <summary>How does the connection deliver? Answered with <see cref="DeliveryStatus"/>.</summary>
     public sealed record GetDelivery(string ConnectionId) : ConnectionMessage(ConnectionId);
 }
@@ -80,3 +109,37 @@ public sealed record DeliveryStatus(
     bool IsAdaptive,
     DateTimeOffset? ProbeAt,
     DateTimeOffset? LastDeliveredAt);
+
+/// <summary>What came of a probe.</summary>
+public enum ProbeResult
+{
+    /// <summary>It was not sent.</summary>
+    Unused = 1,
+
+    /// <summary>The receiver took it, or refused this very message.</summary>
+    Through = 2,
+
+    /// <summary>It failed.</summary>
+    Failed = 3,
+}
+
+/// <summary>What a slice may send, and when: a schedule that begins when it arrives.</summary>
+/// <param name="Live">Permits for ordinary messages: microseconds until each may be used, in order.</param>
+/// <param name="Backfill">The same for messages of backfill.</param>
+/// <param name="Patience">For how many microseconds after its time a permit may be used.</param>
+/// <param name="IsPlenty">Whether there is no limit, so that some may be taken in stock.</param>
+/// <param name="IsProbe">Whether it is one permit, for a probe.</param>
+/// <param name="IsRevoked">Whether everything granted before must not be used any more.</param>
+/// <param name="SkipMode">What is not sent of events accepted before <paramref name="SkipBefore"/>.</param>
+/// <param name="SkipBefore">See <paramref name="SkipMode"/>.</param>
+/// <param name="TakenAt">When a message of the connection was last taken; null if the gate knows of none.</param>
+public sealed record PermitsGranted(
+    ImmutableArray<long> Live,
+    ImmutableArray<long> Backfill,
+    long Patience,
+    bool IsPlenty,
+    bool IsProbe,
+    bool IsRevoked,
+    ResumeMode SkipMode,
+    DateTimeOffset SkipBefore,
+    DateTimeOffset? TakenAt);

@@ -14,14 +14,20 @@ namespace VarianceActors.Pipeline.Delivery;
 /// <param name="Database">Where the outbox is.</param>
 /// <param name="Layout">The numbers of the connections.</param>
 /// <param name="Options">Sizes and times.</param>
-/// <param name="SendFor">How to deliver a message of a connection.</param>
+/// <param name="Receivers">How to deliver the messages of a connection.</param>
 /// <param name="Wake">Makes another slice look again; must return at once.</param>
+/// <param name="Gates">The shard region of the connections' gates.</param>
+/// <param name="Time">The clock.</param>
+/// <param name="Random">Draws a number from 0 up to 1.</param>
 public sealed record DeliveryContext(
     PipelineDatabase Database,
     PipelineLayout Layout,
     DeliveryOptions Options,
-    Func<string, Send> SendFor,
-    Action<DeliveryId> Wake)
+    Receivers Receivers,
+    Action<DeliveryId> Wake,
+    IActorRef Gates,
+    TimeProvider Time,
+    Func<double> Random)
 {
     /// <summary>Told what was committed.</summary>
     public required PipelineMeter Meter { get; init; }
@@ -29,27 +35,40 @@ public sealed record DeliveryContext(
 
 /// <summary>
 /// Delivers one slice of a connection's messages: reads the outbox, keeps the order of each person (lane), runs lanes side by
-/// side through the stream, and commits outcomes. Everything it knows can be read again, so on any failure it stops, and the
-/// next poke starts it anew; what was sent and not committed is then sent once more.
+/// side through the stream as the connection's gate permits, and commits outcomes. A message that must wait gives its place
+/// up and waits on disk. Everything the actor knows can be read again, so on any failure it stops, and the next poke starts it
+/// anew; what was sent and not committed is then sent once more.
 /// </summary>
 /// <remarks>Loading: reads the position → Running: reads, sends, commits → draining, when its shard moves or the node stops:
 /// begins nothing new, finishes and commits what is on the wire, stops.</remarks>
 public sealed class DeliveryActor : ReceiveActor
 {
+    private const int LanesPerLoad = 32;
+    private const int EntriesPerLoad = 32;
+    private static readonly TimeSpan WakeMax = TimeSpan.FromDays(1);
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly DeliveryId _id;
     private readonly DeliveryContext _context;
+    private readonly DeliveryOptions _options;
+    private readonly Receiver _receiver;
     private readonly int _connection;
-    private readonly Channel<OutboxEntry> _heads;
-    private readonly Cancelable _stopping = new Cancelable(Context.System.Scheduler);
-    private readonly DeliveryLanes _lanes = new();
-    private readonly List<FinishedMessage> _finished = [];
+    private readonly Channel<Flight> _flights;
+    private readonly HashSet<Flight> _inFlight = [];
+    private readonly SliceChanges _changes = new();
+    private readonly DeliveryLanes _lanes;
+    private readonly SliceDemand _demand;
+    private readonly int _backfillSendingMax;
+    private ITimer? _timer;
+    private DateTimeOffset? _wakesAt;
     private DeliveryState _state = new(0, Progress.Start(), []);
     private long _version;
+    private long _committed;
     private long _nextRead;
-    private int _sending;
+    private int _backfillSending;
     private bool _mayHaveMore = true;
+    private bool _waitsForRoom;
     private bool _reading;
+    private bool _loading;
     private bool _checking;
     private bool _checkAgain;
     private bool _committing;
@@ -60,17 +79,32 @@ public sealed class DeliveryActor : ReceiveActor
     {
         _id = id;
         _context = context;
-        _heads = Channel.CreateBounded<OutboxEntry>(context.Options.LanesMax);
+        _options = context.Options;
+        _receiver = context.Receivers.For(id.ConnectionId);
         _connection = context.Layout.NumberByConnection[id.ConnectionId];
+        _flights = Channel.CreateBounded<Flight>(_options.LanesMax);
+        _lanes = new DeliveryLanes(
+            _changes, suspectsMax: Math.Max(1, _options.LanesMax / 4), backfillMax: Math.Max(1, _options.WindowMessages / 4));
+        _demand = new SliceDemand(id, _options.LanesMax);
+        _backfillSendingMax = Math.Max(1, _options.LanesMax * _options.BackfillPercent / 100);
         Loading();
     }
+
+    private DateTimeOffset Now => _context.Time.GetUtcNow();
+
+    private bool IsFull => _lanes.Entries >= _options.WindowMessages
+        || _lanes.Bytes >= _options.WindowBytesMax
+        || _lanes.Count >= _options.HeldLanesMax;
 
     /// <inheritdoc />
     protected override void PreStart()
     {
-        ChannelSource.FromReader(_heads.Reader)
-            .Via(DeliveryGraph.Deliver(_context.Options.LanesMax, _context.SendFor(_id.ConnectionId), _stopping.Token))
-            .To(Sink.ActorRef<FinishedMessage>(
+        var self = Self;
+        _timer = _context.Time.CreateTimer(
+            _ => self.Tell(WakeUp.Instance), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        ChannelSource.FromReader(_flights.Reader)
+            .Via(DeliveryGraph.Deliver(_options.LanesMax, _receiver.Send))
+            .To(Sink.ActorRef<FlightEnded>(
                 Self,
                 onCompleteMessage: new Status.Failure(new InvalidOperationException("The delivery stream ended.")),
                 onFailureMessage: failure => new Status.Failure(failure)))
@@ -83,24 +117,33 @@ public sealed class DeliveryActor : ReceiveActor
     /// <inheritdoc />
     protected override void PostStop()
     {
-        _stopping.Cancel();
+        _timer?.Dispose();
+        foreach (var flight in _inFlight)
+        {
+            flight.GiveUp();
+        }
     }
 
     private void Loading()
     {
         Receive<DeliveryState>(Start);
         Receive<DeliveryMessage.Poke>(_ => { });
+        Receive<WakeUp>(_ => { });
         Receive<Drain>(_ => Context.Stop(Self));
         Receive<Status.Failure>(Fail);
     }
 
     private void Running()
     {
-        Receive<FinishedMessage>(Finish);
+        Receive<FlightEnded>(End);
+        Receive<PermitsGranted>(Use);
         Receive<DeliveryCommitted>(GoOn);
         Receive<EntriesRead>(FanOut);
+        Receive<LanesRead>(Load);
         Receive<BarriersRead>(Unblock);
         Receive<DeliveryMessage.Poke>(_ => Poked());
+        Receive<WakeUp>(_ => WokeUp());
+        Receive<RoomFree>(_ => UseRoom());
         Receive<Drain>(_ => BeginDraining());
         Receive<Status.Failure>(Fail);
     }
@@ -110,28 +153,69 @@ public sealed class DeliveryActor : ReceiveActor
         _state = state;
         _version = state.Version;
         _nextRead = state.Progress.Next;
+        foreach (var lane in state.HeldLanes)
+        {
+            _lanes.Restore(lane);
+        }
+
         Become(Running);
-        TryRead();
+        Proceed();
     }
 
     private void Poked()
     {
         _mayHaveMore = true;
+        if (IsFull)
+        {
+            _lanes.SpillSlow(Now - _options.SlowAfter);
+        }
+
         CheckBlocked();
+        _demand.Forget();
+        Proceed();
+    }
+
+    private void WokeUp()
+    {
+        _wakesAt = null;
+        Proceed();
+    }
+
+    private void UseRoom()
+    {
+        _waitsForRoom = false;
+        Proceed();
+    }
+
+    private void Use(PermitsGranted granted)
+    {
+        _demand.Add(granted, Now);
+        Proceed();
+    }
+
+    /// <summary>Does whatever can be done now; every message ends here.</summary>
+    private void Proceed()
+    {
+        PassMarks();
+        SendReady();
+        TryCommit();
+        TryLoad();
         TryRead();
+        Report();
+        WakeInTime();
+        StopWhenDrained();
     }
 
     private void TryRead()
     {
-        var full = _lanes.Entries >= _context.Options.WindowMessages || _lanes.Bytes >= _context.Options.WindowBytesMax;
-        if (_reading || full || _draining || !_mayHaveMore)
+        if (_reading || IsFull || _draining || !_mayHaveMore)
         {
             return;
         }
 
         _reading = true;
         _mayHaveMore = false;
-        var (from, bytes) = (_nextRead, _context.Options.WindowBytesMax - _lanes.Bytes);
+        var (from, bytes) = (_nextRead, _options.WindowBytesMax - _lanes.Bytes);
         _context.Database
             .ReadAsync(session => new EntriesRead(
                 OutboxStatements.Read(session, _connection, _id.Partition, from, bytes)))
@@ -151,35 +235,157 @@ public sealed class DeliveryActor : ReceiveActor
         }
 
         _mayHaveMore |= read.Entries.Length > 0;
-        SendReady();
-        TryCommit();
-        TryRead();
+        Proceed();
     }
 
-    /// <summary>Never more than the channel holds, so a write always succeeds.</summary>
-    private void SendReady()
+    /// <summary>Reads the first held messages of lanes that may go on.</summary>
+    private void TryLoad()
     {
-        while (!_draining && _sending < _context.Options.LanesMax && _lanes.TryTake(out var head))
+        if (_loading || _draining || _lanes.Entries >= _options.WindowMessages || _lanes.Bytes >= _options.WindowBytesMax)
         {
-            if (head.Barrier is null)
+            return;
+        }
+
+        var lanes = _lanes.TakeToLoad(Now, _committed, LanesPerLoad)
+            .Select(lane => (lane.Key, lane.DoneUpTo))
+            .ToImmutableArray();
+        if (lanes.IsEmpty)
+        {
+            return;
+        }
+
+        _loading = true;
+        var bytes = _options.WindowBytesMax / LanesPerLoad;
+        _context.Database
+            .ReadAsync(session => new LanesRead(
+            [
+                .. lanes.Select(lane => (lane.Key, HeldStatements.Read(
+                    session, _connection, _id.Partition, lane.Key, lane.DoneUpTo, EntriesPerLoad, bytes))),
+            ]))
+            .PipeTo(Self);
+    }
+
+    private void Load(LanesRead read)
+    {
+        _loading = false;
+        foreach (var (key, entries) in read.Lanes)
+        {
+            var lane = _lanes.Load(key, entries);
+            while (lane.Entries.Count > 1 && NotSent(lane) is { } outcome)
             {
-                _sending++;
-                _heads.Writer.TryWrite(head);
+                _lanes.EndLoaded(lane, outcome);
             }
-            else if (head.Barrier.After is null)
+
+            _lanes.Begin(lane);
+        }
+
+        Proceed();
+    }
+
+    /// <summary>Marks need no permit: an entry that others wait for is over once it is the first of its lane.</summary>
+    private void PassMarks()
+    {
+        while (!_draining && _lanes.TakeMark() is { } lane)
+        {
+            if (lane.Entries.Peek().Barrier!.After is null)
             {
-                End(head);
+                _lanes.End(lane, new DeliveryOutcome.Delivered(), attempt: null);
             }
             else
             {
-                _lanes.Block(head);
+                _lanes.Block(lane, Now);
+                _checkAgain = true;
             }
         }
 
-        CheckBlocked();
+        if (_checkAgain)
+        {
+            CheckBlocked();
+        }
     }
 
-    /// <summary>Looks whether what blocked heads wait for is done; other slices tell with a poke, and a lost poke costs a pulse.</summary>
+    private void SendReady()
+    {
+        var backfillFirst = _backfillSending < _backfillSendingMax;
+        while (!_draining && _inFlight.Count < _options.LanesMax)
+        {
+            var sent = backfillFirst
+                ? TrySend(backfill: true) || TrySend(backfill: false)
+                : TrySend(backfill: false) || (_lanes.Ready(backfill: false) == 0 && TrySend(backfill: true));
+            if (!sent)
+            {
+                return;
+            }
+
+            PassMarks();
+            backfillFirst = _backfillSending < _backfillSendingMax;
+        }
+    }
+
+    /// <summary>Sends the first message of the next lane, or ends it without sending if it need not be sent.</summary>
+    /// <returns>Whether there was something to do, and it could be done.</returns>
+    private bool TrySend(bool backfill)
+    {
+        if (_lanes.PeekReady(backfill) is not { } lane)
+        {
+            return false;
+        }
+
+        var now = Now;
+        if (_waitsForRoom || (!_receiver.IsDryRun && !_demand.MaySend(backfill, now)))
+        {
+            return false;
+        }
+
+        if (NotSent(lane) is { } outcome)
+        {
+            _lanes.TakeReady(backfill, now);
+            _lanes.End(lane, outcome, attempt: null);
+            return true;
+        }
+
+        if (!TryEnter())
+        {
+            return false;
+        }
+
+        var isProbe = !_receiver.IsDryRun && _demand.Use(backfill, now);
+        _lanes.TakeReady(backfill, now);
+        var flight = new Flight(lane.Entries.Peek(), (lane.History?.Attempts ?? 0) + 1, isProbe, _receiver.Flights);
+        _inFlight.Add(flight);
+        _backfillSending += backfill ? 1 : 0;
+        _flights.Writer.TryWrite(flight); // never more than the channel holds
+        return true;
+    }
+
+    private bool TryEnter()
+    {
+        var self = Self;
+        _waitsForRoom = !_receiver.Flights.TryEnter(() => self.Tell(RoomFree.Instance));
+        return !_waitsForRoom;
+    }
+
+    /// <summary>Why the first message of a lane is not sent at all; null if it is sent.</summary>
+    private DeliveryOutcome? NotSent(DeliveryLane lane)
+    {
+        var first = lane.Entries.Peek();
+        if (first.Barrier is not null)
+        {
+            return null;
+        }
+
+        if (_demand.IsSkipped(first))
+        {
+            return new DeliveryOutcome.Skipped();
+        }
+
+        var mayCoalesce = lane.Entries.Count > 1
+            && Snapshots.IsSnapshot(first.Message.Kind)
+            && (_demand.IsCoalesced(first) || Now - first.AcceptedAt > _options.CoalesceAfter);
+        return mayCoalesce && Snapshots.IsSuperseded(first, lane.Entries.Skip(1)) ? new DeliveryOutcome.Coalesced() : null;
+    }
+
+    /// <summary>Looks whether what blocked lanes wait for is done; other slices tell with a poke, and a lost poke costs a pulse.</summary>
     private void CheckBlocked()
     {
         _checkAgain = _checking;
@@ -189,111 +395,153 @@ public sealed class DeliveryActor : ReceiveActor
         }
 
         _checking = true;
-        var partitions = _lanes.Blocked.Select(head => head.Barrier!.After!.Value.DeliveryPartition).ToHashSet();
+        var places = _lanes.Blocked.Select(PlaceBefore).ToHashSet();
         _context.Database
-            .ReadAsync(session => new BarriersRead(partitions.ToDictionary(
-                partition => partition,
-                partition => DeliveryStatements.ReadState(session, _connection, partition).Progress)))
+            .ReadAsync(session => new BarriersRead(
+                [.. DeliveryStatements.Finished(session, _connection, places)]))
             .PipeTo(Self);
     }
 
     private void Unblock(BarriersRead read)
     {
         _checking = false;
-        var over = _lanes.Unblock(head => head.Barrier!.After is { } after
-            && (after.DeliveryPartition == _id.Partition ? _state.Progress : read.Progress.GetValueOrDefault(after.DeliveryPartition))
-                is { } progress
-            && progress.IsDone(after.Position));
-        over.ForEach(End);
-        if (over.Count > 0)
+        foreach (var lane in _lanes.Blocked.Where(lane => read.Done.Contains(PlaceBefore(lane))).ToList())
         {
-            SendReady();
-            TryCommit();
+            _lanes.Unblock(lane);
+            _lanes.End(lane, new DeliveryOutcome.Delivered(), attempt: null);
         }
-        else if (_checkAgain)
-        {
-            CheckBlocked();
-        }
+
+        Proceed();
     }
 
-    private void Finish(FinishedMessage finished)
+    private static (int DeliveryPartition, long Position) PlaceBefore(DeliveryLane lane) =>
+        lane.Entries.Peek().Barrier!.After!.Value;
+
+    private void End(FlightEnded ended)
     {
-        _sending--;
-        if (finished.Outcome is not DeliveryOutcome.Abandoned)
+        var flight = ended.Flight;
+        _inFlight.Remove(flight);
+        _backfillSending -= flight.Entry.IsBackfill ? 1 : 0;
+        if (ended.Attempt is { } attempt)
         {
-            End(finished);
+            Conclude(flight, attempt);
         }
 
-        SendReady();
-        TryCommit();
-        StopWhenDrained();
+        Proceed();
+    }
+
+    private void Conclude(Flight flight, DeliveryAttempt attempt)
+    {
+        var lane = _lanes.LaneOf(flight.Entry);
+        if (attempt.Verdict == DeliveryVerdict.Delivered)
+        {
+            _receiver.Flights.Taken(attempt.At + attempt.Latency);
+        }
+
+        var outcome = RetryRules.Conclude(
+            attempt, lane.History, _demand.TakenAt(_receiver.Flights.TakenAt), _options.Retry, _context.Random());
+        if (outcome is DeliveryOutcome.RetryLater later)
+        {
+            _lanes.Defer(lane, later, attempt);
+        }
+        else
+        {
+            _lanes.End(lane, outcome, attempt);
+        }
+
+        _demand.Note(attempt, outcome, flight.IsProbe);
     }
 
     private void BeginDraining()
     {
         _draining = true;
-        _stopping.Cancel();
-        StopWhenDrained();
+        Proceed();
     }
 
     private void StopWhenDrained()
     {
-        if (_draining && _sending == 0 && !_committing)
+        if (_draining && _inFlight.Count == 0 && !_committing && _changes.IsEmpty)
         {
             Context.Stop(Self);
         }
     }
 
-    private void End(OutboxEntry barrier) => End(new FinishedMessage(barrier, new DeliveryOutcome.Delivered()));
-
-    private void End(FinishedMessage finished)
-    {
-        _finished.Add(finished);
-        _lanes.Finish(finished.Entry);
-    }
-
-    /// <summary>Commits every outcome there is; what finishes meanwhile gathers for the next commit.</summary>
+    /// <summary>Commits every change there is; what changes meanwhile gathers for the next commit.</summary>
     private void TryCommit()
     {
-        if (_committing || _finished.Count == 0)
+        if (_committing || _changes.IsEmpty)
         {
             return;
         }
 
         _committing = true;
-        var finished = _finished.ToImmutableArray();
-        _finished.Clear();
-        foreach (var one in finished)
+        var changes = _changes.Take();
+        foreach (var position in changes.Finished.Select(one => one.Entry.Position)
+            .Concat(changes.Stored.Select(entry => entry.Position)))
         {
-            _state.Progress.Add(one.Entry.Position);
+            _state.Progress.Add(position);
         }
 
-        var commit = new DeliveryCommit(_connection, finished, _state.DeadEvents);
+        var commit = new DeliveryCommit(_connection, changes, _state.DeadEvents);
         var (progress, version) = (_state.Progress.Encode(), _version);
         _context.Database
             .WriteAsync(session =>
             {
                 commit.Run(session, _id.Partition, progress, version);
-                return new DeliveryCommitted(finished);
+                return new DeliveryCommitted(changes);
             })
             .PipeTo(Self);
     }
 
     private void GoOn(DeliveryCommitted committed)
     {
+        var changes = committed.Changes;
         _committing = false;
         _version++;
-        _context.Meter.Count(_id.ConnectionId, committed.Finished);
+        _committed = changes.Commit;
+        _context.Meter.Count(_id.ConnectionId, changes);
         _lanes.Release(
-            committed.Finished.Length, committed.Finished.Sum(one => (long)one.Entry.Message.Body.Length));
-        foreach (var waiting in committed.Finished.Select(one => one.Entry.Barrier?.Wakes).OfType<int>().Distinct())
+            changes.Finished.Count + changes.Stored.Count,
+            changes.Finished.Sum(one => (long)one.Entry.Message.Body.Length)
+            + changes.Stored.Sum(entry => (long)entry.Message.Body.Length));
+        foreach (var waiting in changes.Finished.Select(one => one.Entry.Barrier?.Wakes).OfType<int>().Distinct())
         {
             _context.Wake(_id with { Partition = waiting });
         }
 
-        TryCommit();
-        TryRead();
-        StopWhenDrained();
+        Proceed();
+    }
+
+    /// <summary>Tells the gate what the slice needs and how its attempts went, if there is anything new to tell.</summary>
+    private void Report()
+    {
+        if (_receiver.IsDryRun || _draining)
+        {
+            return;
+        }
+
+        var free = _waitsForRoom ? 0 : _options.LanesMax - _inFlight.Count;
+        if (_demand.TryReport(_lanes.Ready(backfill: false), _lanes.Ready(backfill: true), free, Now) is { } report)
+        {
+            _context.Gates.Tell(report, Self);
+        }
+    }
+
+    /// <summary>Sets the clock for what comes next by itself; what could be done now and is not waits for a message.</summary>
+    private void WakeInTime()
+    {
+        var now = Now;
+        var next = new[]
+        {
+            _lanes.NextAttemptAt,
+            _lanes.Ready(backfill: false) > 0 ? _demand.NextPermitAt(backfill: false) : null,
+            _lanes.Ready(backfill: true) > 0 ? _demand.NextPermitAt(backfill: true) : null,
+        }.Where(at => at > now).Min();
+        if (next is { } at && !(at >= _wakesAt))
+        {
+            _wakesAt = at;
+            _timer!.Change(at - now < WakeMax ? at - now : WakeMax, Timeout.InfiniteTimeSpan);
+        }
     }
 
     private void Fail(Status.Failure failure)

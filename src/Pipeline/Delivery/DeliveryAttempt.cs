@@ -16,6 +16,9 @@ public enum DeliveryVerdict
 
     /// <summary>This message will never be taken.</summary>
     Reject,
+
+    /// <summary>There is no receiver: nothing was sent.</summary>
+    DryRun,
 }
 
 /// <summary>One attempt to deliver a message.</summary>

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using VarianceActors.Pipeline.DeadLetters;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.Stores;
@@ -6,25 +5,25 @@ using VarianceActors.Pipeline.Stores;
 namespace VarianceActors.Pipeline.Delivery;
 
 /// <summary>
-/// What one commit of a delivery actor writes: the outcomes as progress, every attempt, the dead letters, and the counts of
-/// the ledger, all or nothing.
+/// What one commit of a delivery actor writes: the outcomes as progress, the lanes that wait, every attempt, the dead letters,
+/// and the counts of the ledger, all or nothing.
 /// </summary>
 internal sealed class DeliveryCommit
 {
-    private readonly ImmutableArray<FinishedMessage> _finished;
+    private readonly SliceChanges _changes;
     private readonly int _connection;
     private readonly HashSet<EventKey> _closesWithLetters = [];
     private readonly DeliveryCounts _counts;
 
     /// <summary>Sorts outcomes into the books.</summary>
     /// <param name="connection">The number of the connection.</param>
-    /// <param name="finished">Messages and outcomes; those of one event in their order.</param>
+    /// <param name="changes">What has changed since the last commit.</param>
     /// <param name="openDeadEvents">Events with a dead letter that have further messages; brought up to date here.</param>
-    public DeliveryCommit(int connection, ImmutableArray<FinishedMessage> finished, HashSet<EventKey> openDeadEvents)
+    public DeliveryCommit(int connection, SliceChanges changes, HashSet<EventKey> openDeadEvents)
     {
         _connection = connection;
-        _finished = finished;
-        foreach (var (entry, outcome) in finished.Where(IsCounted))
+        _changes = changes;
+        foreach (var (entry, outcome) in changes.Finished.Where(IsCounted))
         {
             var key = KeyOf(entry);
             var isDead = outcome is DeliveryOutcome.DeadLettered;
@@ -48,16 +47,16 @@ internal sealed class DeliveryCommit
     public void Run(Session session, int deliveryPartition, byte[] progress, long version)
     {
         var counts = _counts;
-        foreach (var finished in _finished)
+        foreach (var finished in _changes.Finished)
         {
-            foreach (var attempt in finished.Attempts)
+            if (finished.Outcome is DeliveryOutcome.Coalesced or DeliveryOutcome.Skipped)
             {
-                AttemptStatements.Add(session, _connection, deliveryPartition, finished.Entry.Position, attempt);
-            }
-
-            if (finished.Outcome is DeliveryOutcome.RetryLater)
-            {
-                continue;
+                DeliveryStatements.AddUnsent(
+                    session,
+                    _connection,
+                    deliveryPartition,
+                    finished.Entry.Position,
+                    finished.Outcome is DeliveryOutcome.Coalesced);
             }
 
             if (finished.Entry.IsReplay)
@@ -70,13 +69,13 @@ internal sealed class DeliveryCommit
             }
         }
 
-        DeliveryErrors.Add(session, _connection, _finished.SelectMany(finished => finished.Attempts));
+        AddAttempts(session, deliveryPartition);
+        HeldStatements.Write(session, _connection, deliveryPartition, _changes);
         DeliveryStatements.MoveState(session, _connection, deliveryPartition, version, progress, counts);
     }
 
     private static bool IsCounted(FinishedMessage finished) =>
-        finished.Entry is { IsCorrection: false, IsReplay: false, Barrier: null }
-        && finished.Outcome is not DeliveryOutcome.RetryLater;
+        finished.Entry is { IsCorrection: false, IsReplay: false, Barrier: null };
 
     private static DeliveryCounts Close(DeliveryOutcome outcome) => outcome switch
     {
@@ -85,6 +84,17 @@ internal sealed class DeliveryCommit
         DeliveryOutcome.Skipped => new DeliveryCounts { Skipped = 1, Closed = 1 },
         _ => new DeliveryCounts { Delivered = 1, Closed = 1 },
     };
+
+    private void AddAttempts(Session session, int deliveryPartition)
+    {
+        var sent = _changes.Sent.ToList();
+        foreach (var (position, attempt) in sent)
+        {
+            AttemptStatements.Add(session, _connection, deliveryPartition, position, attempt);
+        }
+
+        DeliveryErrors.Add(session, _connection, sent.Select(one => one.Attempt));
+    }
 
     /// <summary>An event with a dead letter is dead from that moment on, and what becomes of it depends on its letters.</summary>
     private DeliveryCounts Count(Session session, int deliveryPartition, FinishedMessage finished)

@@ -2,75 +2,396 @@ using VarianceActors.Pipeline.Outbox;
 
 namespace VarianceActors.Pipeline.Delivery;
 
-/// <summary>
-/// The entries that a delivery actor has in memory, by lane. Only the head of a lane may be worked on, so a person's messages
-/// leave one after the other; heads of different lanes are taken in the order in which they became heads.
-/// </summary>
-internal sealed class DeliveryLanes
+/// <summary>What a lane does.</summary>
+internal enum LaneState
 {
-    private readonly Dictionary<ulong, Queue<OutboxEntry>> _lanes = [];
-    private readonly Queue<ulong> _ready = [];
-    private readonly List<OutboxEntry> _blocked = [];
+    /// <summary>Its first entry may be worked on.</summary>
+    Ready,
 
-    /// <summary>How many entries there are.</summary>
+    /// <summary>Its first entry is being worked on.</summary>
+    Sending,
+
+    /// <summary>Its first entry waits for an entry of another lane.</summary>
+    Blocked,
+
+    /// <summary>Its first entry waits for its next attempt; all its entries are on disk.</summary>
+    Waiting,
+
+    /// <summary>It could go on; its entries are on disk.</summary>
+    Stored,
+
+    /// <summary>Its entries are being read.</summary>
+    Loading,
+}
+
+/// <summary>A lane that is not empty: some entries in memory, and behind them some on disk as held messages.</summary>
+internal sealed class DeliveryLane(ulong key)
+{
+    public ulong Key { get; } = key;
+
+    public Queue<OutboxEntry> Entries { get; } = [];
+
+    /// <summary>How many entries lie on disk behind those in memory.</summary>
+    public long StoredCount { get; set; }
+
+    /// <summary>The highest position that was ever put on disk: up to here every entry is a held message.</summary>
+    public long StoredUpTo { get; set; } = -1;
+
+    /// <summary>The highest position that is done: its row may still be there until the next commit.</summary>
+    public long DoneUpTo { get; set; } = -1;
+
+    /// <summary>The commit that puts the last of them on disk.</summary>
+    public long StoredIn { get; set; }
+
+    /// <summary>What the first entry has been through; null if it was never sent.</summary>
+    public LaneHistory? History { get; set; }
+
+    public LaneState State { get; set; } = LaneState.Stored;
+
+    /// <summary>Since when the first entry is worked on or blocked.</summary>
+    public DateTimeOffset Since { get; set; }
+
+    /// <summary>Whether it is in memory to be tried again.</summary>
+    public bool IsSuspect { get; set; }
+
+    /// <summary>Whether its first entry is backfill, as far as is known.</summary>
+    public bool IsBackfill { get; set; }
+
+    public bool IsHeld(OutboxEntry entry) => entry.Position <= StoredUpTo;
+}
+
+/// <summary>
+/// The lanes of a slice, and the entries of them that are in memory. Only the first entry of a lane may be worked on, so a
+/// person's messages leave one after the other. A lane whose first entry waits gives its memory up: its entries, also those
+/// that are read later, go to disk as held messages and come back when it may go on.
+/// </summary>
+internal sealed class DeliveryLanes(SliceChanges changes, int suspectsMax, int backfillMax)
+{
+    private readonly Dictionary<ulong, DeliveryLane> _lanes = [];
+    private readonly Queue<DeliveryLane> _marks = [];
+    private readonly Queue<DeliveryLane> _readyLive = [];
+    private readonly Queue<DeliveryLane> _readyBackfill = [];
+    private readonly Queue<DeliveryLane> _stored = [];
+    private readonly Queue<DeliveryLane> _due = [];
+    private readonly Queue<DeliveryLane> _shelved = [];
+    private readonly PriorityQueue<DeliveryLane, DateTimeOffset> _waiting = new();
+    private readonly List<DeliveryLane> _blocked = [];
+    private int _suspects;
+    private int _backfill;
+
+    /// <summary>How many lanes there are.</summary>
+    public int Count => _lanes.Count;
+
+    /// <summary>How many entries are in memory, also those that are not committed yet.</summary>
     public int Entries { get; private set; }
 
     /// <summary>The bytes of their bodies.</summary>
     public long Bytes { get; private set; }
 
-    /// <summary>Heads that wait for an entry of another lane.</summary>
-    public IReadOnlyList<OutboxEntry> Blocked => _blocked;
+    /// <summary>Lanes whose first entry waits for an entry of another lane.</summary>
+    public IReadOnlyList<DeliveryLane> Blocked => _blocked;
 
-    public void Add(OutboxEntry entry)
+    /// <summary>When the next waiting lane may go on; null if none waits.</summary>
+    public DateTimeOffset? NextAttemptAt => _waiting.TryPeek(out _, out var at) ? at : null;
+
+    /// <summary>How many lanes are ready.</summary>
+    public int Ready(bool backfill) => (backfill ? _readyBackfill : _readyLive).Count;
+
+    /// <summary>A lane as it was before a restart.</summary>
+    public void Restore(HeldLane held)
     {
-        Entries++;
-        Bytes += entry.Message.Body.Length;
-        if (!_lanes.TryGetValue(entry.Lane, out var lane))
+        var lane = new DeliveryLane(held.Lane)
         {
-            _lanes[entry.Lane] = lane = [];
-            _ready.Enqueue(entry.Lane);
-        }
-
-        lane.Enqueue(entry);
-    }
-
-    /// <summary>Takes a head to work on; it stays the head until it is <see cref="Finish">finished</see>.</summary>
-    public bool TryTake(out OutboxEntry head)
-    {
-        head = _ready.TryDequeue(out var lane) ? _lanes[lane].Peek() : null!;
-        return head is not null;
-    }
-
-    /// <summary>Puts a head that was taken aside until what it waits for is done.</summary>
-    public void Block(OutboxEntry head) => _blocked.Add(head);
-
-    /// <summary>Takes heads whose waiting is over back out of those put aside.</summary>
-    public List<OutboxEntry> Unblock(Func<OutboxEntry, bool> isOver)
-    {
-        var over = _blocked.FindAll(head => isOver(head));
-        _blocked.RemoveAll(head => isOver(head));
-        return over;
-    }
-
-    /// <summary>A head has its outcome; the next entry of its lane becomes the head.</summary>
-    public void Finish(OutboxEntry head)
-    {
-        var lane = _lanes[head.Lane];
-        lane.Dequeue();
-        if (lane.Count > 0)
+            StoredCount = held.Messages,
+            StoredUpTo = held.LastPosition,
+            History = held.History,
+        };
+        _lanes.Add(lane.Key, lane);
+        if (held.History is null)
         {
-            _ready.Enqueue(head.Lane);
+            _stored.Enqueue(lane);
         }
         else
         {
-            _lanes.Remove(head.Lane);
+            Wait(lane, held.History);
         }
     }
 
-    /// <summary>Finished entries are committed and leave memory.</summary>
+    /// <summary>An entry was read from the outbox.</summary>
+    public void Add(OutboxEntry entry)
+    {
+        Admit(entry);
+        if (!_lanes.TryGetValue(entry.Lane, out var lane))
+        {
+            _lanes[entry.Lane] = lane = new DeliveryLane(entry.Lane) { IsBackfill = entry.IsBackfill };
+            if (entry.IsBackfill && _backfill >= backfillMax)
+            {
+                Store(lane, entry);
+                _shelved.Enqueue(lane);
+                return;
+            }
+
+            Keep(lane, entry);
+            MakeReady(lane);
+        }
+        else if (lane.StoredCount > 0 || lane.State is LaneState.Waiting or LaneState.Stored or LaneState.Loading)
+        {
+            Store(lane, entry);
+        }
+        else
+        {
+            Keep(lane, entry);
+        }
+    }
+
+    /// <summary>Takes a lane whose first entry is a mark, which needs no permit.</summary>
+    public DeliveryLane? TakeMark() => _marks.TryDequeue(out var lane) ? lane : null;
+
+    /// <summary>Shows the lane that is next to be worked on.</summary>
+    public DeliveryLane? PeekReady(bool backfill) =>
+        (backfill ? _readyBackfill : _readyLive).TryPeek(out var lane) ? lane : null;
+
+    /// <summary>Takes the lane that <see cref="PeekReady"/> shows.</summary>
+    public void TakeReady(bool backfill, DateTimeOffset now)
+    {
+        var lane = (backfill ? _readyBackfill : _readyLive).Dequeue();
+        (lane.State, lane.Since) = (LaneState.Sending, now);
+    }
+
+    /// <summary>The lane that an entry is the first of.</summary>
+    public DeliveryLane LaneOf(OutboxEntry entry) => _lanes[entry.Lane];
+
+    /// <summary>Puts a lane aside until what its first entry waits for is done.</summary>
+    public void Block(DeliveryLane lane, DateTimeOffset now)
+    {
+        (lane.State, lane.Since) = (LaneState.Blocked, now);
+        _blocked.Add(lane);
+    }
+
+    /// <summary>What the first entry of a blocked lane waits for is done.</summary>
+    public void Unblock(DeliveryLane lane) => _blocked.Remove(lane);
+
+    /// <summary>The first entry of a lane is done; the next one becomes the first.</summary>
+    public void End(DeliveryLane lane, DeliveryOutcome outcome, DeliveryAttempt? attempt)
+    {
+        Finish(lane, outcome, attempt);
+        Forgive(lane);
+        if (lane.Entries.Count > 0)
+        {
+            MakeReady(lane);
+        }
+        else if (lane.StoredCount > 0)
+        {
+            lane.State = LaneState.Stored;
+            _stored.Enqueue(lane);
+        }
+        else
+        {
+            _lanes.Remove(lane.Key);
+        }
+    }
+
+    /// <summary>The first entry of a lane is tried again later: everything of the lane goes to disk.</summary>
+    public void Defer(DeliveryLane lane, DeliveryOutcome.RetryLater outcome, DeliveryAttempt attempt)
+    {
+        changes.Defer(new FinishedMessage(lane.Entries.Peek(), outcome) { Attempt = attempt }, outcome.History);
+        Spill(lane, keep: 0);
+        lane.History = outcome.History;
+        Wait(lane, outcome.History);
+    }
+
+    /// <summary>Puts entries behind the first one on disk, for lanes that have been at their first one for too long.</summary>
+    public void SpillSlow(DateTimeOffset before)
+    {
+        foreach (var lane in _lanes.Values)
+        {
+            if (lane.State is LaneState.Sending or LaneState.Blocked && lane.Since <= before && lane.Entries.Count > 1)
+            {
+                Spill(lane, keep: 1);
+            }
+        }
+    }
+
+    /// <summary>Takes lanes whose entries on disk should be read now.</summary>
+    /// <param name="now">The time.</param>
+    /// <param name="committed">The last commit that is on disk.</param>
+    /// <param name="lanesMax">At most so many.</param>
+    public List<DeliveryLane> TakeToLoad(DateTimeOffset now, long committed, int lanesMax)
+    {
+        while (_waiting.TryPeek(out var waiting, out var at) && at <= now)
+        {
+            _waiting.Dequeue();
+            waiting.State = LaneState.Stored;
+            _due.Enqueue(waiting);
+        }
+
+        var lanes = new List<DeliveryLane>();
+        Take(_stored, () => true);
+        Take(_due, () => _suspects < suspectsMax);
+        Take(_shelved, () => _backfill < backfillMax / 2);
+        return lanes;
+
+        void Take(Queue<DeliveryLane> queue, Func<bool> mayTake)
+        {
+            for (var left = queue.Count; left > 0 && lanes.Count < lanesMax && mayTake(); left--)
+            {
+                var lane = queue.Dequeue();
+                if (lane.StoredIn > committed)
+                {
+                    queue.Enqueue(lane);
+                    continue;
+                }
+
+                lane.State = LaneState.Loading;
+                lanes.Add(lane);
+                if (lane.History is not null)
+                {
+                    lane.IsSuspect = true;
+                    _suspects++;
+                }
+            }
+        }
+    }
+
+    /// <summary>Entries of a lane were read from disk, in their order; it is ready once it <see cref="Begin">begins</see>.</summary>
+    public DeliveryLane Load(ulong key, IReadOnlyCollection<OutboxEntry> entries)
+    {
+        var lane = _lanes[key];
+        lane.StoredCount -= entries.Count;
+        foreach (var entry in entries)
+        {
+            Admit(entry);
+            Keep(lane, entry);
+        }
+
+        return lane;
+    }
+
+    /// <summary>The first entry of a lane that was just read need not be sent.</summary>
+    public void EndLoaded(DeliveryLane lane, DeliveryOutcome outcome)
+    {
+        Finish(lane, outcome, attempt: null);
+        Forgive(lane);
+    }
+
+    /// <summary>A lane that was just read is ready. One that is tried again has one entry in memory, until that is through.</summary>
+    public void Begin(DeliveryLane lane)
+    {
+        if (lane.IsSuspect)
+        {
+            Spill(lane, keep: 1);
+        }
+
+        MakeReady(lane);
+    }
+
+    /// <summary>Finished or stored entries are committed and leave memory.</summary>
     public void Release(int entries, long bytes)
     {
         Entries -= entries;
         Bytes -= bytes;
+    }
+
+    private void Finish(DeliveryLane lane, DeliveryOutcome outcome, DeliveryAttempt? attempt)
+    {
+        var entry = lane.Entries.Dequeue();
+        lane.DoneUpTo = entry.Position;
+        changes.Finish(new FinishedMessage(entry, outcome) { Attempt = attempt }, lane.IsHeld(entry));
+        _backfill -= entry.IsBackfill ? 1 : 0;
+    }
+
+    private void Wait(DeliveryLane lane, LaneHistory history)
+    {
+        StopSuspecting(lane);
+        lane.State = LaneState.Waiting;
+        _waiting.Enqueue(lane, history.NextAttemptAt);
+    }
+
+    private void Forgive(DeliveryLane lane)
+    {
+        StopSuspecting(lane);
+        if (lane.History is not null)
+        {
+            lane.History = null;
+            changes.Forgive(lane.Key);
+        }
+    }
+
+    private void StopSuspecting(DeliveryLane lane)
+    {
+        if (lane.IsSuspect)
+        {
+            lane.IsSuspect = false;
+            _suspects--;
+        }
+    }
+
+    private void MakeReady(DeliveryLane lane)
+    {
+        var first = lane.Entries.Peek();
+        lane.State = LaneState.Ready;
+        lane.IsBackfill = first.IsBackfill;
+        (first.Barrier is not null ? _marks : first.IsBackfill ? _readyBackfill : _readyLive).Enqueue(lane);
+    }
+
+    /// <summary>
+    /// What lies on disk already is forgotten; the rest is written by the next commit. A first entry that stays in memory
+    /// goes to disk with the others: after a restart nothing of a lane may come back before what was in front of it.
+    /// </summary>
+    private void Spill(DeliveryLane lane, int keep)
+    {
+        var entries = lane.Entries.ToArray();
+        lane.Entries.Clear();
+        for (var index = 0; index < entries.Length; index++)
+        {
+            var entry = entries[index];
+            var isHeld = lane.IsHeld(entry);
+            if (!isHeld)
+            {
+                Write(lane, entry);
+            }
+
+            if (index < keep)
+            {
+                lane.Entries.Enqueue(entry);
+                if (!isHeld)
+                {
+                    Admit(entry); // it leaves memory twice: when it is on disk, and when it is finished
+                }
+            }
+            else
+            {
+                lane.StoredCount++;
+                _backfill -= entry.IsBackfill ? 1 : 0;
+                if (isHeld)
+                {
+                    Release(1, entry.Message.Body.Length);
+                }
+            }
+        }
+    }
+
+    private void Store(DeliveryLane lane, OutboxEntry entry)
+    {
+        lane.StoredCount++;
+        Write(lane, entry);
+    }
+
+    private void Write(DeliveryLane lane, OutboxEntry entry)
+    {
+        lane.StoredUpTo = Math.Max(lane.StoredUpTo, entry.Position);
+        lane.StoredIn = changes.Store(entry);
+    }
+
+    private void Keep(DeliveryLane lane, OutboxEntry entry)
+    {
+        lane.Entries.Enqueue(entry);
+        _backfill += entry.IsBackfill ? 1 : 0;
+    }
+
+    private void Admit(OutboxEntry entry)
+    {
+        Entries++;
+        Bytes += entry.Message.Body.Length;
     }
 }

@@ -30,19 +30,42 @@ public sealed record FinishedMessage(OutboxEntry Entry, DeliveryOutcome Outcome)
 {
     /// <summary>The attempt that brought the outcome; null if nothing was sent.</summary>
     public DeliveryAttempt? Attempt { get; init; }
-
-    /// <summary>The attempts that are not written down yet.</summary>
-    internal ImmutableArray<DeliveryAttempt> Attempts => Attempt is { } attempt ? [attempt] : Outcome.Made;
 }
 
 /// <summary>Where the slice stands, when the actor starts.</summary>
-internal sealed record DeliveryState(long Version, Progress Progress, HashSet<EventKey> DeadEvents);
+internal sealed record DeliveryState(long Version, Progress Progress, HashSet<EventKey> DeadEvents)
+{
+    /// <summary>The lanes that wait.</summary>
+    public IReadOnlyList<HeldLane> HeldLanes { get; init; } = [];
+}
+
+/// <summary>A lane with held messages.</summary>
+/// <param name="Lane">Which.</param>
+/// <param name="Messages">How many.</param>
+/// <param name="LastPosition">The position of the last one.</param>
+/// <param name="History">What the first one has been through; null if it was never sent.</param>
+internal sealed record HeldLane(ulong Lane, long Messages, long LastPosition, LaneHistory? History);
 
 /// <summary>What a read of the outbox brought.</summary>
 internal sealed record EntriesRead(ImmutableArray<OutboxEntry> Entries);
 
-/// <summary>A commit is on disk.</summary>
-internal sealed record DeliveryCommitted(ImmutableArray<FinishedMessage> Finished);
+/// <summary>Held messages of some lanes, each lane's in order.</summary>
+internal sealed record LanesRead(ImmutableArray<(ulong Lane, ImmutableArray<OutboxEntry> Entries)> Lanes);
 
-/// <summary>How far the slices are that heads wait for.</summary>
-internal sealed record BarriersRead(Dictionary<int, Progress> Progress);
+/// <summary>A commit is on disk.</summary>
+internal sealed record DeliveryCommitted(SliceChanges Changes);
+
+/// <summary>Which of the places that lanes wait for are done.</summary>
+internal sealed record BarriersRead(HashSet<(int DeliveryPartition, long Position)> Done);
+
+/// <summary>There is room for a request again.</summary>
+internal sealed record RoomFree
+{
+    public static RoomFree Instance { get; } = new();
+}
+
+/// <summary>It is time for something that was waited for.</summary>
+internal sealed record WakeUp
+{
+    public static WakeUp Instance { get; } = new();
+}

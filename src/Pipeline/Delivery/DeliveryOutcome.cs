@@ -1,25 +1,17 @@
-using System.Collections.Immutable;
-
 namespace VarianceActors.Pipeline.Delivery;
 
-/// <summary>What became of a message in the end. Expected failures are outcomes, not exceptions.</summary>
+/// <summary>What became of a message. Expected failures are outcomes, not exceptions.</summary>
 public abstract record DeliveryOutcome
 {
     private DeliveryOutcome()
     {
     }
 
-    /// <summary>The attempts that led to it, in their order.</summary>
-    public ImmutableArray<DeliveryAttempt> Made { get; init; } = [];
-
     /// <summary>Variance answered 2xx.</summary>
     public sealed record Delivered : DeliveryOutcome;
 
     /// <summary>The connection has no receiver: the message was made and recorded, and is not sent.</summary>
     public sealed record DryRun : DeliveryOutcome;
-
-    /// <summary>The actor stops before the message has an outcome: whoever goes on sends it.</summary>
-    public sealed record Abandoned : DeliveryOutcome;
 
     /// <summary>A newer snapshot of the same contact or account waits behind it and says everything that it says.</summary>
     public sealed record Coalesced : DeliveryOutcome;

@@ -13,6 +13,13 @@ public sealed partial class DeliverySerializer(ExtendedActorSystem system) : Ser
     private static readonly FrozenDictionary<string, JsonTypeInfo> TypeByManifest = new Dictionary<string, JsonTypeInfo>
     {
         ["delivery.poke.v1"] = DeliveryJson.Default.Poke,
+        ["delivery.report.v1"] = DeliveryJson.Default.SliceReport,
+        ["delivery.pause.v1"] = DeliveryJson.Default.PauseDelivery,
+        ["delivery.resume.v1"] = DeliveryJson.Default.ResumeDelivery,
+        ["delivery.change-rate.v1"] = DeliveryJson.Default.ChangeRate,
+        ["delivery.get-delivery.v1"] = DeliveryJson.Default.GetDelivery,
+        ["delivery.permits-granted.v1"] = DeliveryJson.Default.PermitsGranted,
+        ["delivery.status.v1"] = DeliveryJson.Default.DeliveryStatus,
     }.ToFrozenDictionary();
 
     private static readonly FrozenDictionary<Type, string> ManifestByType =
@@ -38,5 +45,12 @@ public sealed partial class DeliverySerializer(ExtendedActorSystem system) : Ser
 
     [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
     [JsonSerializable(typeof(DeliveryMessage.Poke))]
+    [JsonSerializable(typeof(ConnectionMessage.SliceReport))]
+    [JsonSerializable(typeof(ConnectionMessage.PauseDelivery))]
+    [JsonSerializable(typeof(ConnectionMessage.ResumeDelivery))]
+    [JsonSerializable(typeof(ConnectionMessage.ChangeRate))]
+    [JsonSerializable(typeof(ConnectionMessage.GetDelivery))]
+    [JsonSerializable(typeof(PermitsGranted))]
+    [JsonSerializable(typeof(DeliveryStatus))]
     private sealed partial class DeliveryJson : JsonSerializerContext;
 }

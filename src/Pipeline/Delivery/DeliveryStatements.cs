@@ -26,6 +26,16 @@ internal static class DeliveryStatements
         WHERE connection = @connection AND delivery_partition = @delivery_partition AND version = @version
         """);
 
+    private static readonly Statement AddUnsentMessage = new("""
+        INSERT INTO unsent_message (connection, delivery_partition, position, reason)
+        VALUES (@connection, @delivery_partition, @position, @reason)
+        """);
+
+    private static readonly Statement SelectUnsent = new("""
+        SELECT reason FROM unsent_message
+        WHERE connection = @connection AND delivery_partition = @delivery_partition AND position = @position
+        """);
+
     private static readonly Statement AdjustState = new("""
         UPDATE delivery SET delivered = delivered + @delivered, dead = dead + @dead, discarded = discarded + @discarded
         WHERE connection = @connection AND delivery_partition = @delivery_partition
@@ -38,9 +48,18 @@ internal static class DeliveryStatements
         return session.Query(
             SelectState,
             row => new DeliveryState(
-                row.GetInt64(0), Progress.Decode(row.GetFieldValue<byte[]>(1)), [.. deadEvents]),
+                row.GetInt64(0), Progress.Decode(row.GetFieldValue<byte[]>(1)), [.. deadEvents])
+            {
+                HeldLanes = HeldStatements.Lanes(session, connection, deliveryPartition),
+            },
             connection, deliveryPartition) is [var found] ? found : new DeliveryState(0, Progress.Start(), []);
     }
+
+    /// <summary>Which positions of a slice are passed: each has an outcome, or is a held message.</summary>
+    public static Progress ReadProgress(Session session, int connection, int deliveryPartition) => session.Query(
+        SelectState, row => Progress.Decode(row.GetFieldValue<byte[]>(1)), connection, deliveryPartition) is [var found]
+            ? found
+            : Progress.Start();
 
     /// <exception cref="FencedException">The row has not the version it must have.</exception>
     public static void MoveState(
@@ -61,6 +80,33 @@ internal static class DeliveryStatements
             throw new FencedException($"The position of delivery partition {deliveryPartition} was moved by somebody else.");
         }
     }
+
+    /// <summary>Whether a message or a mark has its outcome.</summary>
+    public static bool IsFinished(Session session, int connection, int deliveryPartition, long position) =>
+        ReadProgress(session, connection, deliveryPartition).IsDone(position)
+        && !HeldStatements.IsHeld(session, connection, deliveryPartition, position);
+
+    /// <summary>Those of some places that have their outcome.</summary>
+    public static IEnumerable<(int DeliveryPartition, long Position)> Finished(
+        Session session, int connection, IEnumerable<(int DeliveryPartition, long Position)> places) =>
+        from slice in places.GroupBy(place => place.DeliveryPartition)
+        let progress = ReadProgress(session, connection, slice.Key)
+        from place in slice
+        where progress.IsDone(place.Position) && !HeldStatements.IsHeld(session, connection, slice.Key, place.Position)
+        select place;
+
+    /// <summary>Writes down that a message was not sent: <c>coalesced</c> or <c>skipped</c>.</summary>
+    public static void AddUnsent(Session session, int connection, int deliveryPartition, long position, bool isCoalesced) =>
+        session.Execute(AddUnsentMessage, connection, deliveryPartition, position, isCoalesced ? 1 : 2);
+
+    /// <summary>Why a message that has its outcome was not sent: <c>coalesced</c> or <c>skipped</c>; null if it was sent.</summary>
+    public static string? Unsent(Session session, int connection, int deliveryPartition, long position) =>
+        session.Scalar(SelectUnsent, connection, deliveryPartition, position) switch
+        {
+            1L => "coalesced",
+            2L => "skipped",
+            _ => null,
+        };
 
     /// <summary>What happens to the books without the slice's actor: dead letters that are sent again or given up.</summary>
     public static void Adjust(Session session, int connection, int deliveryPartition, DeliveryCounts counts) =>

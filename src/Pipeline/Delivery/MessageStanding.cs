@@ -11,18 +11,7 @@ internal static class MessageStanding
     public const string Dead = "dead";
     public const string Discarded = "discarded";
     public const string Coalesced = "coalesced";
-    public const string Skipped = "skipped";
     public const string Suppressed = "suppressed";
-
-    private static readonly Statement SelectHeld = new("""
-        SELECT 1 FROM held_message
-        WHERE connection = @connection AND delivery_partition = @delivery_partition AND position = @position
-        """);
-
-    private static readonly Statement SelectUnsent = new("""
-        SELECT reason FROM unsent_message
-        WHERE connection = @connection AND delivery_partition = @delivery_partition AND position = @position
-        """);
 
     /// <summary>Of a message that became a dead letter.</summary>
     public static string Of(DeadLetter letter) => letter.State switch
@@ -44,18 +33,13 @@ internal static class MessageStanding
     public static string Of(
         Session session, int connection, int deliveryPartition, long position, Progress progress, bool wasSent)
     {
-        if (!progress.IsDone(position)
-            || session.Scalar(SelectHeld, connection, deliveryPartition, position) is not null)
+        if (!progress.IsDone(position) || HeldStatements.IsHeld(session, connection, deliveryPartition, position))
         {
             return Pending;
         }
 
-        return session.Scalar(SelectUnsent, connection, deliveryPartition, position) switch
-        {
-            1L => Coalesced,
-            2L => Skipped,
-            _ => wasSent ? Delivered : Suppressed,
-        };
+        return DeliveryStatements.Unsent(session, connection, deliveryPartition, position)
+            ?? (wasSent ? Delivered : Suppressed);
     }
 
     /// <summary>Of an event, by its messages: one dead message makes it dead, one that waits makes it pending.</summary>

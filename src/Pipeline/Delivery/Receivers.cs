@@ -1,56 +1,50 @@
 using System.Collections.Frozen;
-using Akka.Actor;
-using Akka.Streams;
-using Microsoft.Extensions.Logging;
 using VarianceActors.Pipeline.Outbox;
 
 namespace VarianceActors.Pipeline.Delivery;
 
-/// <summary>How this node delivers the messages of each connection. A connection without a URL is a dry run.</summary>
+/// <summary>How this node delivers the messages of one connection.</summary>
+/// <param name="Send">Makes one attempt.</param>
+/// <param name="Flights">What its slices on this node share.</param>
+/// <param name="IsDryRun">Whether there is no receiver: nothing is sent, and no permit is needed for that.</param>
+public sealed record Receiver(Send Send, ConnectionFlights Flights, bool IsDryRun);
+
+/// <summary>How this node delivers the messages of each connection: each has sockets and limits of its own. A connection
+/// without a URL is a dry run.</summary>
 public sealed class Receivers : IDisposable
 {
-    private readonly FrozenDictionary<string, WebhookSender> _senders;
+    private readonly List<WebhookSender> _senders = [];
+    private readonly FrozenDictionary<string, Receiver> _receivers;
 
-    /// <summary>Makes a sender and a rate gate for each connection that has a URL.</summary>
-    public Receivers(ActorSystem system, PipelineOptions options, TimeProvider time, ILogger log)
-    {
-        var materializer = system.Materializer();
-        _senders = options.Connections
-            .Where(connection => connection.Value.Url.Length > 0)
-            .ToFrozenDictionary(
-                connection => connection.Key,
-                connection => Sender(connection.Key, connection.Value, options.Delivery, materializer, time, log));
-    }
+    /// <summary>Makes a sender for each connection that has a URL.</summary>
+    public Receivers(PipelineOptions options, TimeProvider time) =>
+        _receivers = options.Connections.ToFrozenDictionary(
+            connection => connection.Key,
+            connection => connection.Value.Url.Length == 0
+                ? new Receiver(DryRunAsync, new ConnectionFlights(int.MaxValue), IsDryRun: true)
+                : new Receiver(
+                    Sender(connection.Value, options.Delivery, time).SendAsync,
+                    new ConnectionFlights(options.Delivery.InFlightMax),
+                    IsDryRun: false));
 
-    /// <summary>The delegate that delivers the messages of a connection.</summary>
-    public Send For(string connectionId) =>
-        _senders.TryGetValue(connectionId, out var sender) ? sender.SendAsync : DryRunAsync;
+    /// <summary>The receiver of a connection.</summary>
+    public Receiver For(string connectionId) => _receivers[connectionId];
 
     /// <inheritdoc />
-    public void Dispose()
+    public void Dispose() => _senders.ForEach(sender => sender.Dispose());
+
+    private static Task<DeliveryAttempt> DryRunAsync(OutboxEntry entry, int number) =>
+        Task.FromResult(DeliveryAttempt.Unanswered("dry-run") with { Verdict = DeliveryVerdict.DryRun, Number = number });
+
+    private WebhookSender Sender(ConnectionOptions connection, DeliveryOptions options, TimeProvider time)
     {
-        foreach (var sender in _senders.Values)
-        {
-            sender.Dispose();
-        }
+        var sender = new WebhookSender(
+            new Uri(connection.Url),
+            new PostHeaders(connection),
+            connection.AllowPrivateNetwork,
+            options,
+            time);
+        _senders.Add(sender);
+        return sender;
     }
-
-    private static WebhookSender Sender(
-        string connectionId,
-        ConnectionOptions connection,
-        DeliveryOptions options,
-        ActorMaterializer materializer,
-        TimeProvider time,
-        ILogger log) => new(
-        new Uri(connection.Url),
-        new PostHeaders(connection),
-        connection.AllowPrivateNetwork,
-        options,
-        new RateGate(connection.Rate.PerSecond, connection.Rate.Burst, materializer),
-        time,
-        connectionId,
-        log);
-
-    private static Task<DeliveryOutcome> DryRunAsync(OutboxEntry entry, CancellationToken cancellationToken) =>
-        Task.FromResult<DeliveryOutcome>(new DeliveryOutcome.DryRun());
 }

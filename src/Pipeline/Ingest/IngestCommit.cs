@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using VarianceActors.Pipeline.Inbox;
 using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.Outbox;
+using VarianceActors.Pipeline.Sources;
 using VarianceActors.Pipeline.Stores;
 
 namespace VarianceActors.Pipeline.Ingest;
@@ -115,7 +116,8 @@ internal sealed class IngestCommit
             DeliveryPartition: null, FirstPosition: null, result.Messages.Length, LedgerStatements.Encode(result.Warnings));
         if (!result.Messages.IsEmpty)
         {
-            var (deliveryPartition, index) = _outbox.Add(key, captured.ReceivedAt, result);
+            var isBackfill = captured.Notes.HasFlag(CaptureNotes.Historical);
+            var (deliveryPartition, index) = _outbox.Add(key, captured.ReceivedAt, isBackfill, result);
             row = row with { DeliveryPartition = deliveryPartition, FirstPosition = index };
             AddGivenUp(key.Connection, deliveryPartition, index, result.Messages);
         }

@@ -50,22 +50,18 @@ public sealed class PipelineMeter : IDisposable
     public LatencyWindow LatencyOf(string connectionId) => _windows.GetOrAdd(connectionId, _ => new LatencyWindow());
 
     /// <summary>Counts messages and attempts that were committed.</summary>
-    public void Count(string connectionId, IEnumerable<FinishedMessage> committed)
+    internal void Count(string connectionId, SliceChanges committed)
     {
         var connection = KeyValuePair.Create("connection", (object?)connectionId);
-        foreach (var finished in committed.Where(finished => finished.Entry.Barrier is null))
+        foreach (var (_, attempt) in committed.Sent)
         {
-            foreach (var attempt in finished.Attempts)
-            {
-                _attempts.Add(1, connection, new("answer", ClassOf(attempt.Status)));
-            }
+            _attempts.Add(1, connection, new("answer", ClassOf(attempt.Status)));
+        }
 
-            if (NameOf(finished.Outcome) is { } outcome)
-            {
-                _outcomes.Add(1, connection, new("outcome", outcome));
-            }
-
-            if (finished is { Outcome: DeliveryOutcome.Delivered, Entry.IsReplay: false, Attempts: [.., var last] })
+        foreach (var finished in committed.Finished.Where(finished => finished.Entry.Barrier is null))
+        {
+            _outcomes.Add(1, connection, new("outcome", NameOf(finished.Outcome)));
+            if (finished is { Outcome: DeliveryOutcome.Delivered, Attempt: { } last, Entry.IsReplay: false })
             {
                 var at = last.At + last.Latency;
                 var took = at - finished.Entry.AcceptedAt;
@@ -88,14 +84,13 @@ public sealed class PipelineMeter : IDisposable
         _ => "5xx",
     };
 
-    private static string? NameOf(DeliveryOutcome outcome) => outcome switch
+    private static string NameOf(DeliveryOutcome outcome) => outcome switch
     {
-        DeliveryOutcome.Delivered => "delivered",
         DeliveryOutcome.DeadLettered => "dead",
         DeliveryOutcome.Coalesced => "coalesced",
         DeliveryOutcome.Skipped => "skipped",
         DeliveryOutcome.DryRun => "dry_run",
-        _ => null,
+        _ => "delivered",
     };
 
     private void ObserveBooks()

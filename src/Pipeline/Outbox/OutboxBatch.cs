@@ -17,7 +17,8 @@ internal sealed class OutboxBatch(int deliveryPartitions)
 
     /// <summary>Adds the messages of an event, all in the lane of its person.</summary>
     /// <returns>The delivery partition, and the place of the first message in the row that this batch puts there.</returns>
-    public (int DeliveryPartition, int Index) Add(EventKey key, DateTimeOffset acceptedAt, EventResult result)
+    public (int DeliveryPartition, int Index) Add(
+        EventKey key, DateTimeOffset acceptedAt, bool isBackfill, EventResult result)
     {
         var partition = PartitionOf(result.Lane);
         var row = RowOf(key.Connection, partition);
@@ -25,7 +26,8 @@ internal sealed class OutboxBatch(int deliveryPartitions)
         for (var index = 0; index < result.Messages.Length; index++)
         {
             var closes = index == result.Messages.Length - 1;
-            row.Append(Entry(key, result.Lane, closes, acceptedAt, result.Messages[index]));
+            var entry = Entry(key, result.Lane, closes, acceptedAt, result.Messages[index]);
+            row.Append(entry with { IsBackfill = isBackfill });
         }
 
         return (partition, first);

@@ -28,6 +28,9 @@ public sealed record OutboxEntry(
     /// <summary>True for a dead letter that is sent again: the books know its event by the letter.</summary>
     public bool IsReplay { get; init; }
 
+    /// <summary>True for a message of an event that came with <c>historical_migration</c>: it leaves others the way.</summary>
+    public bool IsBackfill { get; init; }
+
     /// <summary>Set on an entry that is no message: it keeps the order between two lanes.</summary>
     public LaneBarrier? Barrier { get; init; }
 }
@@ -48,7 +51,9 @@ public sealed record LaneBarrier(int? Wakes, (int DeliveryPartition, long Positi
 /// <summary>The binary form of an outbox row: a form number, then one message after the other.</summary>
 internal static class OutboxRow
 {
-    private const byte Form = 1;
+    private const byte Form = 2;
+    private const byte FormWithoutBackfill = 1;
+    private const byte Backfill = 16;
     private const byte Further = 0;
     private const byte Last = 1;
     private const byte Correction = 2;
@@ -62,7 +67,7 @@ internal static class OutboxRow
         writer.WriteFixed(entry.Lane);
         writer.WriteGuid(entry.Uuid);
         writer.WriteFixed(entry.Fingerprint);
-        writer.WriteByte(entry.IsReplay ? Replay : entry.IsCorrection ? Correction : entry.Closes ? Last : Further);
+        writer.WriteByte((byte)(PlaceOf(entry) | (entry.IsBackfill ? Backfill : 0)));
         writer.WriteFixed((ulong)entry.AcceptedAt.UtcTicks);
         writer.WriteByte((byte)entry.Message.Kind);
         if (entry.Barrier is { } barrier)
@@ -81,7 +86,7 @@ internal static class OutboxRow
     public static ImmutableArray<OutboxEntry> Read(long firstPosition, int count, byte[] payload)
     {
         var reader = new RowReader(payload);
-        if (reader.ReadByte() is var form && form != Form)
+        if (reader.ReadByte() is var form and not (Form or FormWithoutBackfill))
         {
             throw new InvalidDataException($"An outbox row has form {form}; this build reads form {Form}.");
         }
@@ -95,12 +100,16 @@ internal static class OutboxRow
         return entries.MoveToImmutable();
     }
 
+    private static byte PlaceOf(OutboxEntry entry) =>
+        entry.IsReplay ? Replay : entry.IsCorrection ? Correction : entry.Closes ? Last : Further;
+
     private static OutboxEntry ReadEntry(ref RowReader reader, long position)
     {
         var lane = reader.ReadFixed();
         var uuid = reader.ReadGuid();
         var fingerprint = reader.ReadFixed();
-        var place = reader.ReadByte();
+        var mark = reader.ReadByte();
+        var place = (byte)(mark & ~Backfill);
         var acceptedAt = new DateTimeOffset((long)reader.ReadFixed(), TimeSpan.Zero);
         var kind = reader.ReadByte();
         return kind == 0
@@ -114,6 +123,7 @@ internal static class OutboxRow
             {
                 IsCorrection = place == Correction,
                 IsReplay = place == Replay,
+                IsBackfill = (mark & Backfill) != 0,
             };
     }
 

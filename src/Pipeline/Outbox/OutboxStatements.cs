@@ -48,13 +48,32 @@ internal static class OutboxStatements
 
     private static readonly Statement CountHeld = new("SELECT count(*) FROM held_message WHERE connection = @connection");
 
+    private static readonly Statement SelectRow = new("""
+        SELECT first_position, message_count, payload FROM outbox
+        WHERE connection = @connection AND delivery_partition = @delivery_partition AND first_position <= @position
+        ORDER BY first_position DESC LIMIT 1
+        """);
+
     private static readonly Statement DeleteOld = new("""
         DELETE FROM outbox WHERE connection = @connection AND delivery_partition = @delivery_partition
         AND first_position IN (
             SELECT first_position FROM outbox
             WHERE connection = @connection AND delivery_partition = @delivery_partition
+            AND NOT EXISTS (
+                SELECT 1 FROM held_message
+                WHERE held_message.connection = outbox.connection
+                AND held_message.delivery_partition = outbox.delivery_partition
+                AND held_message.position >= outbox.first_position
+                AND held_message.position < outbox.first_position + outbox.message_count)
             ORDER BY first_position LIMIT @rows)
         AND first_position + message_count <= @done_below AND created_at < @created_before
+        """);
+
+    private static readonly Statement DeleteUnsent = new("""
+        DELETE FROM unsent_message WHERE connection = @connection AND delivery_partition = @delivery_partition
+        AND position < (
+            SELECT min(first_position) FROM outbox
+            WHERE connection = @connection AND delivery_partition = @delivery_partition)
         """);
 
     /// <summary>Makes room for entries at the end of a delivery partition.</summary>
@@ -114,10 +133,51 @@ internal static class OutboxStatements
             row => row.GetInt64(0) - (row.IsDBNull(1) ? 0 : Progress.Decode(row.GetFieldValue<byte[]>(1)).Done),
             connection).Sum();
 
+    /// <summary>
+    /// The messages at <paramref name="positions"/>, which ascend: as many as fit into <paramref name="bytesMax"/>, at least
+    /// one. Each has a body of its own, so that one message does not keep the memory of a whole row.
+    /// </summary>
+    public static ImmutableArray<OutboxEntry> ReadAt(
+        Session session, int connection, int deliveryPartition, IEnumerable<long> positions, long bytesMax)
+    {
+        var entries = ImmutableArray.CreateBuilder<OutboxEntry>();
+        var row = ImmutableArray<OutboxEntry>.Empty;
+        var bytes = 0L;
+        foreach (var position in positions)
+        {
+            if (row.IsEmpty || position > row[^1].Position)
+            {
+                row = session.Query(
+                    SelectRow,
+                    found => OutboxRow.Read(found.GetInt64(0), found.GetInt32(1), found.GetFieldValue<byte[]>(2)),
+                    connection, deliveryPartition, position)[0];
+            }
+
+            var entry = row[(int)(position - row[0].Position)];
+            bytes += entry.Message.Body.Length;
+            if (bytes > bytesMax && entries.Count > 0)
+            {
+                break;
+            }
+
+            entries.Add(entry with { Message = entry.Message with { Body = entry.Message.Body.ToArray() } });
+        }
+
+        return entries.ToImmutable();
+    }
+
     /// <summary>Deletes the oldest rows whose messages all have an outcome and that are older than <paramref name="createdBefore"/>.</summary>
     /// <returns>How many rows went.</returns>
     public static int DeleteOldest(
-        Session session, int connection, int deliveryPartition, int rows, long doneBelow, DateTimeOffset createdBefore) =>
-        session.Execute(
+        Session session, int connection, int deliveryPartition, int rows, long doneBelow, DateTimeOffset createdBefore)
+    {
+        var deleted = session.Execute(
             DeleteOld, connection, deliveryPartition, rows, doneBelow, createdBefore.ToUnixTimeMilliseconds());
+        if (deleted > 0)
+        {
+            session.Execute(DeleteUnsent, connection, deliveryPartition);
+        }
+
+        return deleted;
+    }
 }

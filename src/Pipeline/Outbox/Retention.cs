@@ -67,7 +67,7 @@ public sealed class Retention : ReceiveActor, IWithTimers
             connection,
             partition,
             RowsPerStep,
-            DeliveryStatements.ReadState(session, connection, partition).Progress.Next,
+            DeliveryStatements.ReadProgress(session, connection, partition).Next,
             before));
 
     /// <summary>Goes on where the last step ended, because the attempts of dead letters stay and would be met every time.</summary>

@@ -305,8 +305,14 @@ public sealed class PipelineConfigurationTests
         "signature.form: 'rot13' is not known here; give segment or standard (x.conf:1)")]
     [InlineData("mapping = segment", "mapping: 'segment' is not known here; give contacts or plugin (x.conf:1)")]
     [InlineData(
-        "rate.per-second = 0",
-        "rate.per-second: 0 is out of range; give a whole number from 1 to 1000000 (x.conf:1)")]
+        "rate.per-second = -1",
+        "rate.per-second: -1 is out of range; give a whole number from 0 to 1000000 (x.conf:1)")]
+    [InlineData(
+        "rate { per-second = 0, adaptive = on }",
+        "rate.adaptive: is on but per-second is 0, no limit; give the highest rate that is worth trying (x.conf:1)")]
+    [InlineData(
+        "rate { per-second = 9, adaptive = on, per-second-min = 10 }",
+        "rate.per-second-min: must not be above per-second, which is 9 (x.conf:1)")]
     [InlineData(
         "webhook-secret = canary",
         "webhook-secret: is shorter than 16 characters; make one with: openssl rand -hex 24 (x.conf:1)")]
@@ -382,7 +388,7 @@ public sealed class PipelineConfigurationTests
     [Fact]
     public void A_fault_in_the_connection_defaults_is_told_once() => Assert.Equal(
         ["variance.connection-defaults.rate.burst: 0 is out of range; "
-            + "give a whole number from 1 to 1000000 (x.conf:1)"],
+            + "give a whole number from 0 to 1000000 (x.conf:1)"],
         Bad(
             File("variance.connection-defaults.rate.burst = 0"),
             File("variance.connections { a { tokens = [a] }, b { tokens = [b] } }")));
@@ -412,9 +418,9 @@ public sealed class PipelineConfigurationTests
                 + "give \"hh:mm:ss\" or \"d.hh:mm:ss\" from 00:00:00.100 to 00:10:00 (x.conf:6)",
             "variance.connections.acme.mapping: 'plug-in' is not known here; give contacts or plugin (x.conf:11)",
             "variance.connections.acme.rate.per-second: '1k' is not a whole number; "
-                + "give a whole number from 1 to 1000000 (x.conf:12)",
+                + "give a whole number from 0 to 1000000 (x.conf:12)",
             "variance.connections.acme.rate.burst: 0 is out of range; "
-                + "give a whole number from 1 to 1000000 (x.conf:12)",
+                + "give a whole number from 0 to 1000000 (x.conf:12)",
             "variance.datadir: unknown key; did you mean variance.data-dir? (x.conf:3)",
             "variance.admin-key: is shorter than 16 characters; make one with: openssl rand -hex 24 (x.conf:2)",
             "variance.connections.acme.url: is plain http; give https, "

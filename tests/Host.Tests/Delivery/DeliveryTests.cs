@@ -157,7 +157,7 @@ public sealed class DeliveryTests
             () =>
             {
                 pipeline.Clock.Advance(TimeSpan.FromSeconds(1));
-                return Task.FromResult(pipeline.Variance.Received.Length >= 300);
+                return Task.FromResult(pipeline.Variance.Received.Length >= 100);
             },
             "the outage has lasted");
         pipeline.Clock.Advance(TimeSpan.FromMinutes(5));

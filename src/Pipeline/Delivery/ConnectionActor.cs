@@ -1,0 +1,176 @@
+using Akka.Actor;
+using Akka.Event;
+
+namespace VarianceActors.Pipeline.Delivery;
+
+/// <summary>
+/// The gate of one connection for the whole cluster: it hands permits to the slices, opens and closes the breaker, and obeys
+/// operators. All its rules are in <see cref="ConnectionGate"/>; here are time, disk and addresses. On any failure it stops,
+/// and the next slice that needs permits starts it anew.
+/// </summary>
+/// <remarks>Loading: reads the state, keeps what is said meanwhile → Running.</remarks>
+public sealed class ConnectionActor : ReceiveActor, IWithStash
+{
+    private static readonly TimeSpan WakeMax = TimeSpan.FromDays(1);
+    private readonly ILoggingAdapter _log = Context.GetLogger();
+    private readonly string _connectionId;
+    private readonly PipelineParts _parts;
+    private readonly int _connection;
+    private readonly Rate _configured;
+    private readonly Dictionary<int, IActorRef> _slices = [];
+    private readonly List<IActorRef> _asking = [];
+    private readonly List<IActorRef> _answering = [];
+    private ConnectionGate _gate = null!;
+    private GateState? _kept;
+    private ITimer? _timer;
+    private bool _keeping;
+
+    /// <summary>The gate of <paramref name="connectionId"/>.</summary>
+    public ConnectionActor(string connectionId, PipelineParts parts)
+    {
+        _connectionId = connectionId;
+        _parts = parts;
+        _connection = parts.Layout.NumberByConnection[connectionId];
+        var rate = parts.Options.Connections[connectionId].Rate;
+        _configured = new Rate(rate.PerSecond, rate.Burst);
+        Receive<StateRead>(Start);
+        Receive<Status.Failure>(Fail);
+        ReceiveAny(_ => Stash.Stash());
+    }
+
+    /// <inheritdoc />
+    public IStash Stash { get; set; } = null!;
+
+    private DateTimeOffset Now => _parts.Time.GetUtcNow();
+
+    /// <inheritdoc />
+    protected override void PreStart()
+    {
+        var self = Self;
+        _timer = _parts.Time.CreateTimer(
+            _ => self.Tell(WakeUp.Instance), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _parts.Database
+            .ReadAsync(session => new StateRead(ConnectionStatements.Read(session, _connection, _configured)))
+            .PipeTo(Self);
+    }
+
+    /// <inheritdoc />
+    protected override void PostStop() => _timer?.Dispose();
+
+    private void Running()
+    {
+        Receive<ConnectionMessage.SliceReport>(Hear);
+        Receive<ConnectionMessage.PauseDelivery>(_ => Obey(now => _gate.Pause(now)));
+        Receive<ConnectionMessage.ResumeDelivery>(asked => Obey(now => _gate.Resume(asked.Mode, asked.Since, now)));
+        Receive<ConnectionMessage.ChangeRate>(
+            asked => Obey(now => _gate.ChangeRate(new Rate(asked.PerSecond, asked.Burst), now)));
+        Receive<ConnectionMessage.GetDelivery>(_ => Sender.Tell(_gate.Tell()));
+        Receive<WakeUp>(_ => Proceed());
+        Receive<StateKept>(_ => GoOn());
+        Receive<Status.Failure>(Fail);
+    }
+
+    private void Start(StateRead read)
+    {
+        _kept = read.State;
+        _gate = new ConnectionGate(
+            _connectionId,
+            _parts.Options.Connections[_connectionId].Rate,
+            _parts.Options.Delivery,
+            read.State ?? GateState.New(Now),
+            Now);
+        _kept ??= _gate.State;
+        Become(Running);
+        Stash.UnstashAll();
+    }
+
+    private void Hear(ConnectionMessage.SliceReport report)
+    {
+        _slices[report.Partition] = Sender;
+        _gate.Hear(report, Now);
+        Proceed();
+    }
+
+    private void Obey(Action<DateTimeOffset> command)
+    {
+        command(Now);
+        _asking.Add(Sender);
+        Proceed();
+    }
+
+    private void Proceed()
+    {
+        var now = Now;
+        foreach (var (partition, permits) in _gate.Pump(now))
+        {
+            _slices[partition].Tell(permits);
+        }
+
+        if (_gate.PumpAt(now) is { } at)
+        {
+            var wait = at > now ? at - now : TimeSpan.Zero;
+            _timer!.Change(wait < WakeMax ? wait : WakeMax, Timeout.InfiniteTimeSpan);
+        }
+
+        Keep();
+    }
+
+    /// <summary>Brings a changed state to disk; operators are answered when it is there.</summary>
+    private void Keep()
+    {
+        if (_keeping || (_gate.State == _kept && _asking.Count == 0))
+        {
+            return;
+        }
+
+        Tell(_kept, _gate.State);
+        _keeping = true;
+        _kept = _gate.State;
+        _answering.AddRange(_asking);
+        _asking.Clear();
+        var state = _gate.State;
+        _parts.Database
+            .WriteAsync(session =>
+            {
+                ConnectionStatements.Write(session, _connection, state, _configured);
+                return StateKept.Instance;
+            })
+            .PipeTo(Self);
+    }
+
+    private void GoOn()
+    {
+        _keeping = false;
+        _answering.ForEach(asking => asking.Tell(_gate.Tell()));
+        _answering.Clear();
+        Keep();
+    }
+
+    private void Tell(GateState? before, GateState after)
+    {
+        if (before?.Mode != DeliveryMode.Open && before?.Mode != DeliveryMode.HalfOpen && after.Mode == DeliveryMode.Open)
+        {
+            _log.Warning(
+                "Connection {Connection} gets nothing through ({Reason}); its messages are kept until a probe does.",
+                _connectionId,
+                after.Reason);
+        }
+        else if (before?.Mode is DeliveryMode.Open or DeliveryMode.HalfOpen && after.Mode == DeliveryMode.Running)
+        {
+            _log.Info("Connection {Connection} delivers again.", _connectionId);
+        }
+    }
+
+    private void Fail(Status.Failure failure)
+    {
+        _log.Warning(failure.Cause, "The gate of connection {Connection} stops and will read again.", _connectionId);
+        Context.Stop(Self);
+    }
+
+    private sealed record StateRead(GateState? State);
+
+    private sealed record StateKept
+    {
+        public static StateKept Instance { get; } = new();
+    }
+}

@@ -1,0 +1,317 @@
+using System.Collections.Immutable;
+
+namespace VarianceActors.Pipeline.Delivery;
+
+/// <summary>A rate.</summary>
+/// <param name="PerSecond">Messages a second; 0: no limit.</param>
+/// <param name="Burst">Messages that may leave at once after a quiet time.</param>
+public readonly record struct Rate(int PerSecond, int Burst);
+
+/// <summary>What a gate must know after a restart.</summary>
+/// <param name="Mode">Whether the connection delivers.</param>
+/// <param name="Reason">Why not.</param>
+/// <param name="Since">Since when.</param>
+/// <param name="ProbeDelay">The wait before the next probe, from which the one after it follows.</param>
+/// <param name="ProbeAt">When an open breaker sends its next probe.</param>
+/// <param name="SkipMode">What is not sent of events accepted before <paramref name="SkipBefore"/>.</param>
+/// <param name="SkipBefore">See <paramref name="SkipMode"/>.</param>
+/// <param name="RateByHand">The rate that was set while running; null: the configured one holds.</param>
+internal sealed record GateState(
+    DeliveryMode Mode,
+    string Reason,
+    DateTimeOffset Since,
+    TimeSpan ProbeDelay,
+    DateTimeOffset? ProbeAt,
+    ResumeMode SkipMode,
+    DateTimeOffset SkipBefore,
+    Rate? RateByHand)
+{
+    public static GateState New(DateTimeOffset now) => new(
+        DeliveryMode.Running, "", now, TimeSpan.Zero, null, ResumeMode.All, DateTimeOffset.UnixEpoch, null);
+}
+
+/// <summary>Permits for one slice.</summary>
+internal readonly record struct Allotment(int Partition, PermitsGranted Permits);
+
+/// <summary>
+/// The gate of a connection: who may send what and when, over the whole cluster. It knows no actor, no clock and no database:
+/// every call says what time it is, and nothing here ever waits.
+/// </summary>
+internal sealed class ConnectionGate
+{
+    /// <summary>How far ahead permits are granted: long enough to be on their way, short enough to be shared fairly.</summary>
+    private static readonly TimeSpan Horizon = TimeSpan.FromMilliseconds(100);
+
+    private readonly string _connectionId;
+    private readonly RateOptions _configured;
+    private readonly DeliveryOptions _options;
+    private readonly AttemptSample _sample;
+    private readonly SortedDictionary<int, (int Live, int Backfill)> _needs = [];
+    private readonly PermitSchedule _schedule;
+    private AdaptiveRate? _adaptive;
+    private (int Partition, DateTimeOffset Until)? _probe;
+    private DateTimeOffset? _takenAt;
+    private double _backfillCredit;
+    private int _lastServed = -1;
+    private bool _revoke;
+
+    /// <summary>The gate, as an earlier one left it.</summary>
+    public ConnectionGate(
+        string connectionId, RateOptions configured, DeliveryOptions options, GateState state, DateTimeOffset now)
+    {
+        (_connectionId, _configured, _options) = (connectionId, configured, options);
+        _sample = new AttemptSample(options.Breaker);
+        State = state.Mode == DeliveryMode.HalfOpen ? state with { Mode = DeliveryMode.Open, ProbeAt = now } : state;
+
+        // What an earlier gate granted may still be used, so this one begins with nothing, and behind it.
+        var rate = SetRate;
+        _schedule = new PermitSchedule(rate.PerSecond, rate.Burst, now + Horizon);
+        _adaptive = NewAdaptive(now);
+    }
+
+    /// <summary>What must outlive a restart.</summary>
+    public GateState State { get; private set; }
+
+    /// <summary>When <see cref="Pump"/> has something to do next, if nothing is said before; null: nothing.</summary>
+    public DateTimeOffset? PumpAt(DateTimeOffset now)
+    {
+        var rises = _adaptive?.RisesAt;
+        var pump = State.Mode switch
+        {
+            DeliveryMode.Running when IsNeeded => _schedule.Next(now) - (Horizon / 2),
+            DeliveryMode.Open when IsNeeded => State.ProbeAt,
+            DeliveryMode.HalfOpen => _probe?.Until,
+            _ => null,
+        };
+        return pump is null || rises < pump ? rises : pump;
+    }
+
+    /// <summary>All that the gate knows.</summary>
+    public DeliveryStatus Tell() => new(
+        _connectionId,
+        State.Mode,
+        State.Reason,
+        State.Since,
+        SetRate.PerSecond,
+        SetRate.Burst,
+        _adaptive?.Current ?? SetRate.PerSecond,
+        _adaptive is not null,
+        State.Mode == DeliveryMode.Open ? State.ProbeAt : null,
+        _takenAt);
+
+    /// <summary>A slice has said what it needs and how its attempts went.</summary>
+    public void Hear(ConnectionMessage.SliceReport report, DateTimeOffset now)
+    {
+        _needs[report.Partition] = (report.Live, report.Backfill);
+        _schedule.Return(report.Unused);
+        if (report.Taken > 0)
+        {
+            _takenAt = now;
+        }
+
+        if (report.Throttled > 0 && _adaptive?.Throttled(now) == true)
+        {
+            ApplyRate(now);
+        }
+
+        var tooMany = _sample.Add(report.Taken, report.Failed, now);
+        if (State.Mode == DeliveryMode.Running && (report.WrongSetup || tooMany))
+        {
+            Open(report.Reason, _options.Breaker.ProbeFirst, now);
+        }
+        else if (State.Mode == DeliveryMode.HalfOpen && _probe?.Partition == report.Partition && report.Probe is { } result)
+        {
+            EndProbe(result, report.Reason, now);
+        }
+    }
+
+    /// <summary>Hands out what may be handed out.</summary>
+    public ImmutableArray<Allotment> Pump(DateTimeOffset now)
+    {
+        if (_adaptive?.Pass(now) == true)
+        {
+            ApplyRate(now);
+        }
+
+        if (State.Mode == DeliveryMode.HalfOpen && now >= _probe?.Until)
+        {
+            EndProbe(ProbeResult.Failed, "probe-lost", now);
+        }
+
+        var revoked = Revoke();
+        return State.Mode switch
+        {
+            DeliveryMode.Running => [.. revoked, .. Share(now)],
+            DeliveryMode.Open when IsNeeded && now >= State.ProbeAt => [.. revoked, Probe(now)],
+            _ => revoked,
+        };
+    }
+
+    /// <summary>An operator stops the connection.</summary>
+    public void Pause(DateTimeOffset now)
+    {
+        if (State.Mode != DeliveryMode.Paused)
+        {
+            Become(DeliveryMode.Paused, "paused", now);
+            _revoke = true;
+        }
+    }
+
+    /// <summary>An operator lets it go on.</summary>
+    public void Resume(ResumeMode mode, DateTimeOffset? since, DateTimeOffset now)
+    {
+        _sample.Clear();
+        _probe = null;
+        if (State.Mode != DeliveryMode.Running)
+        {
+            Become(DeliveryMode.Running, "", now);
+        }
+
+        if (mode != ResumeMode.All)
+        {
+            State = State with { SkipMode = mode, SkipBefore = mode == ResumeMode.Since ? since ?? now : now };
+            _revoke = true;
+        }
+    }
+
+    /// <summary>Another rate from now on.</summary>
+    public void ChangeRate(Rate rate, DateTimeOffset now)
+    {
+        State = State with { RateByHand = rate };
+        _adaptive = NewAdaptive(now);
+        _revoke = true;
+        ApplyRate(now);
+    }
+
+    private bool IsNeeded => _needs.Values.Any(needs => needs.Live + needs.Backfill > 0);
+
+    private Rate SetRate => State.RateByHand ?? new Rate(_configured.PerSecond, _configured.Burst);
+
+    private AdaptiveRate? NewAdaptive(DateTimeOffset now) => _configured.Adaptive && SetRate.PerSecond > 0
+        ? new AdaptiveRate(_configured.PerSecondMin, SetRate.PerSecond, now)
+        : null;
+
+    private void ApplyRate(DateTimeOffset now) =>
+        _schedule.Change(_adaptive?.Current ?? SetRate.PerSecond, SetRate.Burst, now);
+
+    private void Become(DeliveryMode mode, string reason, DateTimeOffset now) =>
+        State = State with { Mode = mode, Reason = reason, Since = now, ProbeAt = null };
+
+    private void Open(string reason, TimeSpan probeDelay, DateTimeOffset now)
+    {
+        Become(DeliveryMode.Open, reason, State.Mode == DeliveryMode.HalfOpen ? State.Since : now);
+        State = State with { ProbeDelay = probeDelay, ProbeAt = now + probeDelay };
+        _probe = null;
+        _revoke = true;
+    }
+
+    private void EndProbe(ProbeResult result, string reason, DateTimeOffset now)
+    {
+        switch (result)
+        {
+            case ProbeResult.Through:
+                _probe = null;
+                _sample.Clear();
+                Become(DeliveryMode.Running, "", now);
+                break;
+            case ProbeResult.Failed:
+                var doubled = 2 * State.ProbeDelay;
+                Open(reason, doubled < _options.Breaker.ProbeMax ? doubled : _options.Breaker.ProbeMax, now);
+                break;
+            default:
+                _probe = null;
+                State = State with { Mode = DeliveryMode.Open, ProbeAt = now };
+                break;
+        }
+    }
+
+    private Allotment Probe(DateTimeOffset now)
+    {
+        var (partition, needs) = NextInTurn(needs => needs.Live + needs.Backfill > 0);
+        _needs[partition] = (0, 0);
+        _probe = (partition, now + _options.Deadline + _options.Deadline);
+        State = State with { Mode = DeliveryMode.HalfOpen, ProbeAt = null };
+        var wait = Microseconds(_schedule.Next(now) - now);
+        _schedule.Take(now);
+        return new Allotment(partition, Grant(needs.Live > 0 ? [wait] : [], needs.Live > 0 ? [] : [wait]) with { IsProbe = true });
+    }
+
+    private ImmutableArray<Allotment> Revoke()
+    {
+        if (!_revoke)
+        {
+            return [];
+        }
+
+        _revoke = false;
+        return [.. _needs.Keys.Select(partition => new Allotment(partition, Grant([], []) with { IsRevoked = true }))];
+    }
+
+    /// <summary>Deals permits out one by one, each slice in its turn, so that all slices get their part of a scarce rate.</summary>
+    private IEnumerable<Allotment> Share(DateTimeOffset now)
+    {
+        var dealt = new SortedDictionary<int, (List<long> Live, List<long> Backfill)>();
+        var (live, backfill) = (_needs.Values.Sum(needs => needs.Live), _needs.Values.Sum(needs => needs.Backfill));
+        while (live + backfill > 0 && _schedule.Next(now) is var at && at - now <= Horizon)
+        {
+            var isBackfill = IsBackfillsTurn(live, backfill);
+            (live, backfill) = isBackfill ? (live, backfill - 1) : (live - 1, backfill);
+            Deal(dealt, isBackfill, Microseconds(at - now));
+            _schedule.Take(now);
+        }
+
+        return dealt.Select(one => new Allotment(one.Key, Grant([.. one.Value.Live], [.. one.Value.Backfill])));
+    }
+
+    /// <summary>While both wait, backfill gets its share and no more.</summary>
+    private bool IsBackfillsTurn(int live, int backfill)
+    {
+        if (live == 0 || backfill == 0)
+        {
+            return live == 0;
+        }
+
+        _backfillCredit = Math.Min(_backfillCredit + (_options.BackfillPercent / 100.0), 1);
+        if (_backfillCredit < 1)
+        {
+            return false;
+        }
+
+        _backfillCredit = 0;
+        return true;
+    }
+
+    private void Deal(
+        SortedDictionary<int, (List<long> Live, List<long> Backfill)> dealt, bool isBackfill, long microseconds)
+    {
+        var (partition, needs) = NextInTurn(needs => (isBackfill ? needs.Backfill : needs.Live) > 0);
+        _needs[partition] = isBackfill ? (needs.Live, needs.Backfill - 1) : (needs.Live - 1, needs.Backfill);
+        if (!dealt.TryGetValue(partition, out var permits))
+        {
+            dealt[partition] = permits = ([], []);
+        }
+
+        (isBackfill ? permits.Backfill : permits.Live).Add(microseconds);
+    }
+
+    private KeyValuePair<int, (int Live, int Backfill)> NextInTurn(Func<(int Live, int Backfill), bool> wants)
+    {
+        var next = _needs.FirstOrDefault(
+            slice => slice.Key > _lastServed && wants(slice.Value), _needs.First(slice => wants(slice.Value)));
+        _lastServed = next.Key;
+        return next;
+    }
+
+    private PermitsGranted Grant(ImmutableArray<long> live, ImmutableArray<long> backfill) => new(
+        live,
+        backfill,
+        Microseconds(_schedule.Patience),
+        IsPlenty: _schedule.IsUnlimited,
+        IsProbe: false,
+        IsRevoked: false,
+        State.SkipMode,
+        State.SkipBefore,
+        _takenAt);
+
+    private static long Microseconds(TimeSpan time) => time.Ticks / TimeSpan.TicksPerMicrosecond;
+}

@@ -1,0 +1,62 @@
+using System.Data.Common;
+using VarianceActors.Pipeline.Stores;
+
+namespace VarianceActors.Pipeline.Delivery;
+
+/// <summary>Everything that is said to the table of connections' states.</summary>
+internal static class ConnectionStatements
+{
+    private static readonly Statement Put = new("""
+        INSERT INTO connection_state (connection, mode, reason, since, probe_delay, probe_at, skip_mode, skip_before, rate_set,
+            per_second, burst, configured_per_second, configured_burst)
+        VALUES (@connection, @mode, @reason, @since, @probe_delay, @probe_at, @skip_mode, @skip_before, @rate_set,
+            @per_second, @burst, @configured_per_second, @configured_burst)
+        ON CONFLICT (connection) DO UPDATE SET mode = excluded.mode, reason = excluded.reason, since = excluded.since,
+            probe_delay = excluded.probe_delay, probe_at = excluded.probe_at, skip_mode = excluded.skip_mode,
+            skip_before = excluded.skip_before, rate_set = excluded.rate_set, per_second = excluded.per_second,
+            burst = excluded.burst, configured_per_second = excluded.configured_per_second,
+            configured_burst = excluded.configured_burst
+        """);
+
+    private static readonly Statement Select = new("""
+        SELECT mode, reason, since, probe_delay, probe_at, skip_mode, skip_before, rate_set, per_second, burst,
+            configured_per_second, configured_burst
+        FROM connection_state WHERE connection = @connection
+        """);
+
+    /// <summary>Keeps the state of a connection's gate.</summary>
+    public static void Write(Session session, int connection, GateState state, Rate configured) => session.Execute(
+        Put,
+        connection,
+        (int)state.Mode,
+        state.Reason,
+        state.Since.ToUnixTimeMilliseconds(),
+        (long)state.ProbeDelay.TotalMilliseconds,
+        state.ProbeAt?.ToUnixTimeMilliseconds(),
+        (int)state.SkipMode,
+        state.SkipBefore.ToUnixTimeMilliseconds(),
+        state.RateByHand is null ? 0 : 1,
+        state.RateByHand?.PerSecond ?? 0,
+        state.RateByHand?.Burst ?? 0,
+        configured.PerSecond,
+        configured.Burst);
+
+    /// <summary>The state of a connection's gate; null if none was ever kept. A rate that was set by hand is forgotten when
+    /// the configured one is another than at that time.</summary>
+    public static GateState? Read(Session session, int connection, Rate configured) =>
+        session.Query(Select, row => ReadState(row, configured), connection) is [var found] ? found : null;
+
+    private static GateState ReadState(DbDataReader row, Rate configured) => new(
+        (DeliveryMode)row.GetInt32(0),
+        row.GetString(1),
+        Time(row.GetInt64(2)),
+        TimeSpan.FromMilliseconds(row.GetInt64(3)),
+        row.IsDBNull(4) ? null : Time(row.GetInt64(4)),
+        (ResumeMode)row.GetInt32(5),
+        Time(row.GetInt64(6)),
+        row.GetInt32(7) == 1 && configured == new Rate(row.GetInt32(10), row.GetInt32(11))
+            ? new Rate(row.GetInt32(8), row.GetInt32(9))
+            : null);
+
+    private static DateTimeOffset Time(long milliseconds) => DateTimeOffset.FromUnixTimeMilliseconds(milliseconds);
+}

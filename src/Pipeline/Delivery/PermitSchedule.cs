@@ -1,0 +1,70 @@
+namespace VarianceActors.Pipeline.Delivery;
+
+/// <summary>
+/// When the permits of a connection may be used: a token bucket, kept as the time at which it will be full. A permit may be
+/// used up to <see cref="Patience"/> after its time, because machines are late; the bucket is smaller than the burst by what
+/// can catch up in that time, so that no window of a second ever sees more than rate and burst.
+/// </summary>
+internal sealed class PermitSchedule
+{
+    private static readonly TimeSpan PatienceMax = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan PatienceUnlimited = TimeSpan.FromSeconds(1);
+    private readonly DateTimeOffset _origin;
+    private double _spacing;
+    private double _capacity;
+    private double _fullAt;
+
+    /// <summary>An empty bucket that begins to fill at <paramref name="from"/>.</summary>
+    public PermitSchedule(double perSecond, int burst, DateTimeOffset from)
+    {
+        _origin = from;
+        Set(perSecond, burst);
+        _fullAt = _capacity * _spacing;
+    }
+
+    /// <summary>How long after its time a permit may be used.</summary>
+    public TimeSpan Patience { get; private set; }
+
+    /// <summary>Whether there is no limit.</summary>
+    public bool IsUnlimited => _spacing == 0;
+
+    /// <summary>When the next permit may be used: now or later.</summary>
+    public DateTimeOffset Next(DateTimeOffset now) => IsUnlimited ? now : _origin.AddTicks((long)Math.Ceiling(NextTicks(now)));
+
+    /// <summary>Takes the next permit.</summary>
+    public void Take(DateTimeOffset now)
+    {
+        var at = NextTicks(now);
+        _fullAt = Math.Max(_fullAt, at) + _spacing;
+    }
+
+    /// <summary>Takes permits back that were never used: they may be used at another time.</summary>
+    public void Return(int permits) => _fullAt -= permits * _spacing;
+
+    /// <summary>Another rate; what is in the bucket stays, as far as it fits.</summary>
+    public void Change(double perSecond, int burst, DateTimeOffset now)
+    {
+        var held = _spacing == 0 ? 0 : _capacity - (Math.Max(_fullAt - Ticks(now), 0) / _spacing);
+        Set(perSecond, burst);
+        _fullAt = Ticks(now) + ((_capacity - Math.Min(held, _capacity)) * _spacing);
+    }
+
+    private void Set(double perSecond, int burst)
+    {
+        if (perSecond == 0)
+        {
+            (_spacing, _capacity, Patience) = (0, 0, PatienceUnlimited);
+            return;
+        }
+
+        _spacing = TimeSpan.TicksPerSecond / perSecond;
+        var catchingUp = Math.Min(burst / 2.0, perSecond * PatienceMax.TotalSeconds);
+        Patience = TimeSpan.FromTicks((long)(catchingUp * _spacing));
+        _capacity = Math.Max(1, burst - catchingUp);
+    }
+
+    private double NextTicks(DateTimeOffset now) => Math.Max(Ticks(now), _fullAt - ((_capacity - 1) * _spacing));
+
+    /// <summary>Counted from the beginning, so that small spacings are not lost in rounding.</summary>
+    private double Ticks(DateTimeOffset at) => (at - _origin).Ticks;
+}

@@ -1,0 +1,169 @@
+using VarianceActors.Pipeline.Mapping;
+using VarianceActors.Pipeline.Outbox;
+
+namespace VarianceActors.Pipeline.Delivery;
+
+/// <summary>What a slice and the connection's gate know of each other: permits, needs, and how attempts went.</summary>
+internal sealed class SliceDemand(DeliveryId id, int lanesMax)
+{
+    private const int TakenUntold = 64;
+    private readonly HeldPermits _permits = new();
+    private (int Live, int Backfill) _asked;
+    private (ResumeMode Mode, DateTimeOffset Before) _skip = (ResumeMode.All, DateTimeOffset.UnixEpoch);
+    private DateTimeOffset? _takenAt;
+    private bool _isPlenty;
+    private bool _isProbe;
+    private int _taken;
+    private int _failed;
+    private int _throttled;
+    private string _reason = "";
+    private bool _wrongSetup;
+    private ProbeResult? _probe;
+    private bool _tellAll;
+
+    /// <summary>When a message of the connection was last taken, as far as is known here.</summary>
+    public DateTimeOffset? TakenAt(DateTimeOffset? onThisNode) => _takenAt > onThisNode || onThisNode is null ? _takenAt : onThisNode;
+
+    /// <summary>Whether a message must not be sent any more, because an operator resumed the connection without it.</summary>
+    public bool IsSkipped(OutboxEntry entry) => entry.AcceptedAt < _skip.Before
+        && entry.Message.Kind != MessageKind.Alias
+        && (_skip.Mode == ResumeMode.Since || (_skip.Mode == ResumeMode.Latest && !Snapshots.IsSnapshot(entry.Message.Kind)));
+
+    /// <summary>Whether only the newest of a message's kind is sent, because an operator resumed the connection so.</summary>
+    public bool IsCoalesced(OutboxEntry entry) => _skip.Mode == ResumeMode.Latest && entry.AcceptedAt < _skip.Before;
+
+    /// <summary>The gate has answered.</summary>
+    public void Add(PermitsGranted granted, DateTimeOffset now)
+    {
+        _skip = (granted.SkipMode, granted.SkipBefore);
+        _takenAt = granted.TakenAt;
+        _isPlenty = granted.IsPlenty;
+        if (granted.IsRevoked)
+        {
+            GiveUpPermits();
+            return;
+        }
+
+        _asked = granted.IsProbe
+            ? (0, 0)
+            : (Math.Max(0, _asked.Live - granted.Live.Length), Math.Max(0, _asked.Backfill - granted.Backfill.Length));
+        if (granted.IsProbe)
+        {
+            GiveUpPermits();
+            _isProbe = true;
+        }
+
+        _permits.Add(granted, now);
+    }
+
+    /// <summary>Whether there is a permit that may be used now.</summary>
+    public bool MaySend(bool backfill, DateTimeOffset now)
+    {
+        DropExpired(now);
+        return _permits.NextAt(backfill) <= now;
+    }
+
+    /// <summary>Uses a permit.</summary>
+    /// <returns>Whether it is for a probe.</returns>
+    public bool Use(bool backfill, DateTimeOffset now)
+    {
+        _permits.TryUse(backfill, now);
+        var isProbe = _isProbe;
+        _isProbe = false;
+        return isProbe;
+    }
+
+    /// <summary>When the next permit may be used; null if there is none.</summary>
+    public DateTimeOffset? NextPermitAt(bool backfill) => _permits.NextAt(backfill);
+
+    /// <summary>An attempt is over.</summary>
+    public void Note(DeliveryAttempt attempt, DeliveryOutcome outcome, bool isProbe)
+    {
+        var failed = attempt.Verdict is DeliveryVerdict.Retry or DeliveryVerdict.Hold;
+        (_taken, _failed) = failed ? (_taken, _failed + 1) : (_taken + 1, _failed);
+        _throttled += attempt.Status == 429 ? 1 : 0;
+        _reason = failed ? attempt.Reason : _reason;
+        _wrongSetup |= outcome is DeliveryOutcome.RetryLater { WrongSetup: true };
+        if (isProbe)
+        {
+            _probe = failed ? ProbeResult.Failed : ProbeResult.Through;
+        }
+
+        if (_wrongSetup)
+        {
+            _permits.DropAll();
+        }
+    }
+
+    /// <summary>A report may have been lost: what is needed is told again.</summary>
+    public void Forget()
+    {
+        _asked = (0, 0);
+        _tellAll = true;
+    }
+
+    /// <summary>What to tell the gate; null if it knows everything.</summary>
+    public ConnectionMessage.SliceReport? TryReport(int live, int backfill, int free, DateTimeOffset now)
+    {
+        DropExpired(now);
+        var needs = (Live: Need(live, free, backfill: false), Backfill: Need(backfill, free, backfill: true));
+        var tellAll = _tellAll;
+        _tellAll = false;
+        if (needs.Live <= _asked.Live
+            && needs.Backfill <= _asked.Backfill
+            && _failed == 0
+            && _probe is null
+            && _permits.Unused == 0
+            && (_taken == 0 || (_taken < TakenUntold && !tellAll)))
+        {
+            return null;
+        }
+
+        _asked = needs;
+        var report = new ConnectionMessage.SliceReport(
+            id.ConnectionId,
+            id.Partition,
+            needs.Live,
+            needs.Backfill,
+            _permits.TakeUnused(),
+            _taken,
+            _failed,
+            _throttled,
+            _reason,
+            _wrongSetup,
+            _probe);
+        (_taken, _failed, _throttled, _reason, _wrongSetup, _probe) = (0, 0, 0, "", false, null);
+        return report;
+    }
+
+    /// <summary>As many as could be sent now; without a limit some in stock, so that nothing waits for the gate's answer.</summary>
+    private int Need(int ready, int free, bool backfill)
+    {
+        var held = _permits.Count(backfill);
+        if (!_isPlenty)
+        {
+            return Math.Max(0, Math.Min(ready, free) - held);
+        }
+
+        return ready > held && held < lanesMax / 2 ? lanesMax - held : 0;
+    }
+
+    private void DropExpired(DateTimeOffset now)
+    {
+        var before = _permits.Unused;
+        _permits.DropExpired(now);
+        if (_isProbe && _permits.Unused > before)
+        {
+            (_isProbe, _probe) = (false, ProbeResult.Unused);
+        }
+    }
+
+    private void GiveUpPermits()
+    {
+        _permits.DropAll();
+        if (_isProbe)
+        {
+            (_isProbe, _probe) = (false, ProbeResult.Unused);
+        }
+    }
+}

@@ -1,0 +1,150 @@
+using VarianceActors.Pipeline.Delivery;
+using Xunit;
+using static VarianceActors.Pipeline.Tests.Delivery.GateSetup;
+
+namespace VarianceActors.Pipeline.Tests.Delivery;
+
+/// <summary>When a gate gives no permits, why, and when it begins again.</summary>
+public sealed class GateBreakerTests
+{
+    [Fact]
+    public void Too_many_failures_of_enough_attempts_open_it()
+    {
+        var gate = Gate();
+        gate.Hear(Report(live: 10, failed: 49, reason: "status-503"), Noon);
+        Assert.Equal(DeliveryMode.Running, gate.State.Mode);
+        gate.Hear(Report(live: 10, failed: 1, reason: "status-503"), Noon);
+        Assert.Equal((DeliveryMode.Open, "status-503"), (gate.State.Mode, gate.State.Reason));
+        var revoked = Assert.Single(gate.Pump(Noon)).Permits;
+        Assert.True(revoked.IsRevoked);
+        Assert.Empty(revoked.Live);
+    }
+
+    [Fact]
+    public void A_quarter_that_gets_through_keeps_it_closed()
+    {
+        var gate = Gate();
+        for (var second = 0; second < 100; second++)
+        {
+            gate.Hear(Report(taken: 25, failed: 75), Noon.AddSeconds(second));
+        }
+
+        Assert.Equal(DeliveryMode.Running, gate.State.Mode);
+    }
+
+    [Fact]
+    public void Failures_of_long_ago_do_not_count()
+    {
+        var gate = Gate();
+        for (var minute = 0; minute < 10; minute++)
+        {
+            gate.Hear(Report(failed: 40), Noon.AddMinutes(minute));
+        }
+
+        Assert.Equal(DeliveryMode.Running, gate.State.Mode);
+    }
+
+    [Fact]
+    public void A_wrong_setup_opens_it_at_once()
+    {
+        var gate = Gate();
+        gate.Hear(Report(taken: 1000), Noon);
+        gate.Hear(Report(failed: 1, reason: "status-401", wrongSetup: true), Noon);
+        Assert.Equal((DeliveryMode.Open, "status-401"), (gate.State.Mode, gate.State.Reason));
+    }
+
+    [Fact]
+    public void Half_open_is_exactly_one_permit_for_one_slice_and_the_wait_doubles_with_every_failure()
+    {
+        var gate = Opened();
+        var waits = new List<double>();
+        for (var now = Noon; waits.Count < 5; now += TimeSpan.FromMilliseconds(500))
+        {
+            var granted = Permits(gate, now);
+            if (granted.Count == 0)
+            {
+                continue;
+            }
+
+            var (slice, permits) = Assert.Single(granted);
+            Assert.Equal((1, true), (permits.Live.Length, permits.IsProbe));
+            Assert.Equal(DeliveryMode.HalfOpen, gate.State.Mode);
+            Assert.Empty(Permits(gate, now.AddSeconds(1)));
+            gate.Hear(Report(slice, live: 9, failed: 1, reason: "timeout", probe: ProbeResult.Failed), now);
+            waits.Add((gate.State.ProbeAt!.Value - now).TotalSeconds);
+        }
+
+        Assert.Equal([4, 8, 10, 10, 10], waits);
+        Assert.Equal(Noon, gate.State.Since);
+    }
+
+    [Fact]
+    public void A_probe_that_gets_through_closes_it()
+    {
+        var gate = Opened();
+        var (slice, _) = Assert.Single(Permits(gate, Noon.AddSeconds(2)));
+        gate.Hear(Report(slice, taken: 1, probe: ProbeResult.Through), Noon.AddSeconds(3));
+        Assert.Equal(DeliveryMode.Running, gate.State.Mode);
+        Assert.NotEmpty(Permits(gate, Noon.AddSeconds(3)));
+        gate.Hear(Report(failed: 49), Noon.AddSeconds(3));
+        Assert.Equal(DeliveryMode.Running, gate.State.Mode); // what was before does not count any more
+    }
+
+    [Fact]
+    public void A_probe_that_was_not_sent_is_given_to_another_slice_at_once()
+    {
+        var gate = Opened();
+        var (slice, _) = Assert.Single(Permits(gate, Noon.AddSeconds(2)));
+        gate.Hear(Report(slice, unused: 1, probe: ProbeResult.Unused), Noon.AddSeconds(2));
+        var (next, permits) = Assert.Single(Permits(gate, Noon.AddSeconds(2)));
+        Assert.True(permits.IsProbe);
+        Assert.NotEqual(slice, next);
+    }
+
+    [Fact]
+    public void A_probe_of_which_nothing_is_heard_counts_as_failed()
+    {
+        var gate = Opened();
+        Assert.Single(Permits(gate, Noon.AddSeconds(2)));
+        gate.Pump(Noon.AddSeconds(40));
+        Assert.Equal(DeliveryMode.Open, gate.State.Mode);
+    }
+
+    [Fact]
+    public void A_pause_holds_until_somebody_ends_it_whatever_gets_through_meanwhile()
+    {
+        var gate = Gate();
+        gate.Hear(Report(live: 5), Noon);
+        gate.Pause(Noon);
+        gate.Hear(Report(live: 5, taken: 3), Noon);
+        Assert.Empty(Permits(gate, Noon.AddDays(30)));
+        Assert.Equal((DeliveryMode.Paused, "paused"), (gate.State.Mode, gate.State.Reason));
+        gate.Resume(ResumeMode.Since, Noon.AddHours(-1), Noon.AddDays(30));
+        var permits = Assert.Single(Permits(gate, Noon.AddDays(30))).Permits;
+        Assert.Equal((ResumeMode.Since, Noon.AddHours(-1)), (permits.SkipMode, permits.SkipBefore));
+    }
+
+    [Fact]
+    public void After_a_restart_it_is_as_paused_or_as_open_as_before()
+    {
+        var paused = Gate();
+        paused.Pause(Noon);
+        Assert.Equal(DeliveryMode.Paused, Gate(state: paused.State).State.Mode);
+        var open = Opened();
+        Permits(open, Noon.AddSeconds(2));
+        Assert.Equal(DeliveryMode.HalfOpen, open.State.Mode);
+        Assert.Equal(DeliveryMode.Open, Gate(state: open.State).State.Mode);
+    }
+
+    private static ConnectionGate Opened()
+    {
+        var gate = Gate();
+        gate.Hear(Report(partition: 1, live: 10), Noon);
+        gate.Hear(Report(partition: 2, live: 10, failed: 50), Noon);
+        gate.Pump(Noon);
+        return gate;
+    }
+
+    private static List<Allotment> Permits(ConnectionGate gate, DateTimeOffset now) =>
+        [.. gate.Pump(now).Where(one => one.Permits.Live.Length + one.Permits.Backfill.Length > 0)];
+}
