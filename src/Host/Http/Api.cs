@@ -112,6 +112,7 @@ internal static class Api
         connection.MapPost("/persons/{distinctId}/split", SplitAsync)
             .ProducesProblem(StatusCodes.Status409Conflict)
             .WithSummary("Takes a merge of the timeline back, as if it had never happened. May be repeated.");
+        connection.MapDelivery();
         connection.MapDeadLetters();
         connection.MapGet("/warnings", WarningsAsync)
             .WithSummary("Ingestion warnings, counted and listed, the newest first; a refused merge is one.");

@@ -24,7 +24,7 @@ public sealed partial class OpenApiTests
             .OfType<RouteEndpoint>()
             .SelectMany(endpoint => (endpoint.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods ?? [])
                 .Select(method => $"{method} {Constraint().Replace(endpoint.RoutePattern.RawText!.TrimEnd('/'), "}")}"))
-            .Where(call => call.Contains(" /api", StringComparison.Ordinal) || call.Contains(" /health", StringComparison.Ordinal))
+            .Where(call => call.Contains(" /api/v1", StringComparison.Ordinal) || call.Contains(" /health", StringComparison.Ordinal))
             .Distinct()
             .ToArray();
 
