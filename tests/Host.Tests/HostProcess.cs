@@ -14,7 +14,9 @@ internal sealed class HostProcess : IAsyncDisposable
     private readonly ConcurrentQueue<string> _output = [];
     private Process? _process;
 
-    public HostProcess(string connectionBlock)
+    /// <param name="connectionBlock">The block of each connection.</param>
+    /// <param name="furtherBlocks">Other blocks of the configuration.</param>
+    public HostProcess(string connectionBlock, string furtherBlocks = "")
     {
         Url = new Uri($"http://127.0.0.1:{FreePort()}");
         Http = new HttpClient { BaseAddress = Url };
@@ -23,6 +25,7 @@ internal sealed class HostProcess : IAsyncDisposable
             variance {
               admin-key = "{{PipelineHarness.AdminKey}}"
               connections { {{connectionBlock}} }
+              {{furtherBlocks}}
             }
             """);
     }

@@ -420,7 +420,7 @@ public sealed class PipelineConfigurationTests
             "variance.connections.acme.rate.per-second: '1k' is not a whole number; "
                 + "give a whole number from 0 to 1000000 (x.conf:12)",
             "variance.connections.acme.rate.burst: 0 is out of range; "
-                + "give a whole number from 0 to 1000000 (x.conf:12)",
+                + "give a whole number from 1 to 1000000 (x.conf:12)",
             "variance.datadir: unknown key; did you mean variance.data-dir? (x.conf:3)",
             "variance.admin-key: is shorter than 16 characters; make one with: openssl rand -hex 24 (x.conf:2)",
             "variance.connections.acme.url: is plain http; give https, "
