@@ -1,6 +1,8 @@
 using System.ComponentModel.DataAnnotations;
+using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.People;
+using VarianceActors.Pipeline.Stages;
 
 namespace VarianceActors.Pipeline;
 
@@ -32,8 +34,14 @@ public sealed class ConnectionOptions
     /// <summary>Whether the receiver may be at a loopback, private or link-local address.</summary>
     public bool AllowPrivateNetwork { get; set; }
 
-    /// <summary>PostHog group type that is an account; empty: none.</summary>
+    /// <summary>PostHog group type that is an account; empty: every one.</summary>
     public required string GroupType { get; set; }
+
+    /// <summary>How contacts find their account.</summary>
+    public required AccountMatchingOptions Accounts { get; set; }
+
+    /// <summary>Sales stages.</summary>
+    public required StagesOptions Stages { get; set; }
 
     /// <summary>Speed limit for the whole cluster.</summary>
     public required RateOptions Rate { get; set; }
@@ -43,6 +51,23 @@ public sealed class ConnectionOptions
 
     /// <summary>What is not sent.</summary>
     public required FilterOptions Filters { get; set; }
+
+    /// <summary>All rules that the options ask for, of identity, accounts and stages.</summary>
+    /// <param name="updateAllProperties">See <see cref="PeopleOptions.UpdateAllProperties"/>.</param>
+    public PersonRules ToRules(bool updateAllProperties) =>
+        Identity.ToRules(updateAllProperties) with { Contacts = ToContactRules() };
+
+    /// <summary>The rules of accounts and stages that the options ask for.</summary>
+    /// <exception cref="InvalidOperationException">A stage is not written as stages are; the configuration was not
+    /// checked.</exception>
+    public ContactRules ToContactRules()
+    {
+        var contacts = StageRuleReader.ReadContacts(Stages.Contacts, Stages.ContactPolicy);
+        var accounts = StageRuleReader.ReadAccounts(Stages.Accounts, Stages.AccountPolicy);
+        return contacts.Rules is { } contactStages && accounts.Rules is { } accountStages
+            ? ContactRules.Of(Accounts, GroupType, contactStages, accountStages)
+            : throw new InvalidOperationException(string.Join("; ", contacts.Faults.AddRange(accounts.Faults)));
+    }
 }
 
 /// <summary>Which headers a signature is.</summary>

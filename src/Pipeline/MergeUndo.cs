@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Collections.Immutable;
 using System.Globalization;
 using Akka.Actor;
+using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.People;
@@ -50,7 +51,7 @@ public sealed class MergeUndo(PipelineParts parts, PersonJournal journal)
         Guid mergeEvent,
         CancellationToken cancellationToken)
     {
-        var rules = parts.Options.Connections[home.ConnectionId].Identity.ToRules(parts.Options.People.UpdateAllProperties);
+        var rules = parts.Options.Connections[home.ConnectionId].ToRules(parts.Options.People.UpdateAllProperties);
         for (var attempt = 0; attempt < AttemptsMax; attempt++)
         {
             var answer = await people.Ask<object>(new GetHistory(home), Patience, cancellationToken);
@@ -84,6 +85,7 @@ public sealed class MergeUndo(PipelineParts parts, PersonJournal journal)
         var messages = ImmutableArray.CreateBuilder<OutboundMessage>();
         foreach (var id in (string[])[split.Undone.Ask.SourceId, split.Undone.Ask.TargetId])
         {
+            await people.Ask<AccountTold>(new TellAccount(root.Beside(id), Left(split, id), now), Patience);
             var answer = await people.Ask<object>(new GetPerson(root.Beside(id)), Patience);
             if (answer is PersonFound { Person: var person })
             {
@@ -95,6 +97,10 @@ public sealed class MergeUndo(PipelineParts parts, PersonJournal journal)
         await AppendAsync(root, uuid, messages.ToImmutable(), now);
         return new UndoAnswer(UndoResult.Done, uuid, persons.ToImmutable());
     }
+
+    // The person that came apart keeps its uuid on the side of the merge's target; it says whether it is still a member.
+    private static ImmutableArray<AccountLeft> Left(PersonFact.Split split, string id) =>
+        split.Left is { } left && id == split.Undone.Ask.TargetId ? [left] : [];
 
     // The contact of the person that came apart is there and cannot be taken away: who owns its id corrects it.
     private ImmutableArray<OutboundMessage> Correct(

@@ -6,6 +6,7 @@ using Akka.Cluster.Sharding;
 using Akka.Configuration;
 using Akka.Hosting;
 using Microsoft.Extensions.Logging;
+using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.DeadLetters;
 using VarianceActors.Pipeline.Delivery;
 using VarianceActors.Pipeline.Ingest;
@@ -63,7 +64,9 @@ public static class PipelineHosting
                 parts.Options.People,
                 map,
                 UnfinishedMerges.In(parts.Database, parts.Layout, parts.Time),
-                RulesOf(parts.Options))
+                RulesOf(parts.Options),
+                registry => registry.Get<AccountsRegion>())
+            .WithAccounts(registry => AccountsOf(registry, parts), parts.Options.Accounts)
             .WithIngest(registry => new IngestContext(
                 parts.Database,
                 parts.Layout,
@@ -87,8 +90,22 @@ public static class PipelineHosting
     {
         var rules = options.Connections.ToFrozenDictionary(
             connection => connection.Key,
-            connection => connection.Value.Identity.ToRules(options.People.UpdateAllProperties));
+            connection => connection.Value.ToRules(options.People.UpdateAllProperties));
         return connectionId => rules[connectionId];
+    }
+
+    private static AccountShell AccountsOf(IActorRegistry registry, PipelineParts parts)
+    {
+        var stages = parts.Options.Connections.ToFrozenDictionary(
+            connection => connection.Key,
+            connection => connection.Value.ToContactRules().AccountStages);
+        var outbox = new AccountOutbox(
+            parts.Database,
+            parts.Layout,
+            EventMapping.ForAccounts(parts.Options),
+            (connection, partition) => WakeDelivery(registry.Get<DeliveryRegion>(), parts.Layout)(connection, partition),
+            parts.Time);
+        return new AccountShell(parts.Options.Accounts, connectionId => stages[connectionId], outbox.SendAsync);
     }
 
     private static Props WakerProps(IActorRef people, PipelineParts parts) =>

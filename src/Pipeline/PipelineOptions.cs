@@ -1,3 +1,4 @@
+using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.Delivery;
 using VarianceActors.Pipeline.Inbox;
 using VarianceActors.Pipeline.Ingest;
@@ -27,6 +28,9 @@ public sealed class PipelineOptions
 
     /// <summary>How persons live.</summary>
     public required PeopleOptions People { get; set; }
+
+    /// <summary>How accounts live.</summary>
+    public required AccountsOptions Accounts { get; set; }
 
     /// <summary>How messages wait for delivery.</summary>
     public required OutboxOptions Outbox { get; set; }

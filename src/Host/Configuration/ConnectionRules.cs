@@ -1,4 +1,6 @@
 using VarianceActors.Pipeline;
+using VarianceActors.Pipeline.Accounts;
+using VarianceActors.Pipeline.Stages;
 
 namespace VarianceActors.Host.Configuration;
 
@@ -27,6 +29,8 @@ internal static class ConnectionRules
             OptionsRules.CheckSecret($"{key}:webhook-secret", connection.WebhookSecret, report);
             CheckSecretOwner($"{key}:webhook-secret", id, connection.WebhookSecret, secretOwners, report);
             CheckTokens($"{key}:tokens", id, connection.Tokens, tokenOwners, report);
+            CheckAccounts($"{key}:accounts", connection.Accounts, report);
+            CheckStages($"{key}:stages", connection.Stages, report);
         }
     }
 
@@ -94,6 +98,44 @@ internal static class ConnectionRules
         else if (!authorization.All(c => c is >= ' ' and <= '~'))
         {
             report(key, "has characters that do not fit into a header; give one line of visible ASCII characters");
+        }
+    }
+
+    private static void CheckAccounts(string key, AccountMatchingOptions accounts, Action<string, string> report)
+    {
+        CheckPaths($"{key}:id-paths", accounts.IdPaths, report);
+        CheckPaths($"{key}:name-paths", accounts.NamePaths, report);
+        CheckPaths($"{key}:email-path", [accounts.EmailPath], report);
+        CheckDomains($"{key}:no-account-domains", accounts.NoAccountDomains, report);
+        CheckDomains($"{key}:account-domains", accounts.AccountDomains, report);
+    }
+
+    private static void CheckPaths(string key, IReadOnlyList<string> paths, Action<string, string> report)
+    {
+        foreach (var path in paths.Where(path => path.Split('.').Any(string.IsNullOrWhiteSpace)))
+        {
+            report(key, $"'{path}' is no path of a trait; give names with dots between them, such as company.id");
+        }
+    }
+
+    private static void CheckDomains(string key, IReadOnlyList<string> domains, Action<string, string> report)
+    {
+        foreach (var domain in domains.Where(domain => RegistrableDomain.Normalize(domain) is null))
+        {
+            report(key, $"'{domain}' is no domain; give one such as example.com");
+        }
+    }
+
+    private static void CheckStages(string key, StagesOptions stages, Action<string, string> report)
+    {
+        foreach (var fault in StageRuleReader.ReadContacts(stages.Contacts, stages.ContactPolicy).Faults)
+        {
+            report($"{key}:contacts", fault);
+        }
+
+        foreach (var fault in StageRuleReader.ReadAccounts(stages.Accounts, stages.AccountPolicy).Faults)
+        {
+            report($"{key}:accounts", fault);
         }
     }
 

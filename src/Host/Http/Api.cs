@@ -23,7 +23,14 @@ public sealed record PersonView(
     bool IsIdentified,
     DateTimeOffset CreatedAt,
     JsonObject Properties,
-    long Version);
+    long Version)
+{
+    /// <summary>The account that it belongs to; null if there is none.</summary>
+    public AccountLinkView? Account { get; init; }
+
+    /// <summary>Its stage; null if it is in none.</summary>
+    public StageView? Stage { get; init; }
+}
 
 /// <summary>Every decision about who a person is.</summary>
 /// <param name="PersonId">PostHog's person uuid.</param>
@@ -102,6 +109,7 @@ internal static class Api
             .AddEndpointFilter<KnownConnection>()
             .ProducesProblem(StatusCodes.Status401Unauthorized)
             .ProducesProblem(StatusCodes.Status404NotFound);
+        connection.MapAccountsApi();
         connection.MapGet("/ledger", LedgerAsync)
             .WithSummary("The books: accepted equals the sum of all the other columns, at any moment.");
         connection.MapEvents();
@@ -226,7 +234,11 @@ internal static class Api
         new JsonObject(person.Properties
             .OrderBy(property => property.Key, StringComparer.Ordinal)
             .Select(property => KeyValuePair.Create(property.Key, JsonNode.Parse(property.Value.Json)))),
-        person.Version);
+        person.Version)
+    {
+        Account = AccountLinkView.Of(person.Contact?.Account),
+        Stage = StageView.Of(person.Contact?.Stage),
+    };
 
     internal static DecisionView ViewOf(IdentityDecision decision) => new(
         decision.Result is MergeResult.TakenBack ? "split" : decision.Result.ToString().ToLowerInvariant(),

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text;
 using System.Text.Json;
+using VarianceActors.Pipeline.Stages;
 
 namespace VarianceActors.Pipeline.Mapping;
 
@@ -89,6 +90,17 @@ internal sealed class BodyWriter
         Close((byte)'}');
     }
 
+    /// <summary>Writes the properties of a change of stage: <c>{from, to, rule}</c>; no stage is null.</summary>
+    public void Stage(StageMove move)
+    {
+        Name("properties"u8);
+        Open((byte)'{');
+        FieldOrNull("from"u8, move.From);
+        FieldOrNull("to"u8, move.To);
+        Field("rule"u8, move.Rule);
+        Close((byte)'}');
+    }
+
     /// <summary>Names the program that made the message: <c>{name, version}</c>.</summary>
     public void Library(ReadOnlySpan<byte> name)
     {
@@ -133,6 +145,15 @@ internal sealed class BodyWriter
         }
 
         Close((byte)'}');
+    }
+
+    private void FieldOrNull(ReadOnlySpan<byte> name, string? value)
+    {
+        Name(name);
+        if (value is null)
+            Raw("null"u8);
+        else
+            String(value);
     }
 
     private void Element(JsItem item)

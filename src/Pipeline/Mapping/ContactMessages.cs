@@ -1,6 +1,7 @@
 using System.Text;
 using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Sources;
+using VarianceActors.Pipeline.Stages;
 
 namespace VarianceActors.Pipeline.Mapping;
 
@@ -62,15 +63,27 @@ internal sealed class ContactMessages
         return End(writer, MessageKind.Group, messageId);
     }
 
+    /// <summary>The contact moved to another stage.</summary>
+    public OutboundMessage StageChanged(StageMove move)
+    {
+        var writer = Begin(MessageKind.Track, Derived("stage"), out string messageId, _anonymous);
+        writer.Field("event"u8, "Contact Stage Changed");
+        writer.Stage(move);
+        return End(writer, MessageKind.Track, messageId);
+    }
+
     private OutboundMessage Identify(Guid id)
     {
         var writer = Begin(MessageKind.Identify, id, out string messageId, _anonymous);
         writer.Name("traits"u8);
         writer.Open((byte)'{');
+        string? stage = _person?.Contact?.Stage?.Name;
         if (_person is null)
             WriteFields(writer, EventTraits());
         else
-            WriteTraits(writer, _person.Properties, _account is null ? [] : ["company"]);
+            WriteTraits(writer, _person.Properties, _account is null ? "" : "company", stage is null ? "" : "stage");
+        if (stage is not null)
+            writer.Field("stage"u8, stage);
         if (_account is not null)
         {
             writer.Name("company"u8);
@@ -92,7 +105,9 @@ internal sealed class ContactMessages
         writer.Field("groupId"u8, key);
         bool isTheAccount = _account is not null && _account.Id == key.AsIdText();
         var groupType = _fields.Property("$group_type"u8);
-        if (isTheAccount)
+        if (_fields.AccountsSpeak)
+            WriteGroupTypeOnly(writer, groupType);
+        else if (isTheAccount)
             WriteAccountTraits(writer, groupType);
         else
             WriteGroupSet(writer, groupType);
@@ -204,7 +219,7 @@ internal sealed class ContactMessages
         }
     }
 
-    private void WriteTraits(BodyWriter writer, IEnumerable<KeyValuePair<string, JsonValue>> traits, string[] except)
+    private void WriteTraits(BodyWriter writer, IEnumerable<KeyValuePair<string, JsonValue>> traits, params string[] except)
     {
         foreach (var (name, value) in traits)
         {
@@ -221,18 +236,13 @@ internal sealed class ContactMessages
         return IsSent(Encoding.UTF8.GetBytes(name), sent);
     }
 
-    private bool IsSent(ReadOnlySpan<byte> name, JsonSlice value) =>
-        !name.StartsWith("$"u8)
-        && !name.SequenceEqual("token"u8)
-        && !name.SequenceEqual("api_key"u8)
-        && !_fields.IsHidden(name)
-        && !value.IsTokenLike;
+    private bool IsSent(ReadOnlySpan<byte> name, JsonSlice value) => _fields.Sends(name, value);
 
     private void WriteAccountTraits(BodyWriter writer, JsonSlice groupType)
     {
         writer.Name("traits"u8);
         writer.Open((byte)'{');
-        WriteTraits(writer, _account!.Traits, ["name", "domains", "stage", "posthog_group_type"]);
+        WriteTraits(writer, _account!.Traits, "name", "domains", "stage", "posthog_group_type");
         if (_account.Name is not null)
             writer.Field("name"u8, _account.Name);
         else if (_account.Traits.TryGetValue("name", out var named) && IsSent("name", named, out var name))
@@ -248,6 +258,14 @@ internal sealed class ContactMessages
 
         if (_account.Stage is not null)
             writer.Field("stage"u8, _account.Stage);
+        WriteGroupType(writer, groupType);
+        writer.Close((byte)'}');
+    }
+
+    private static void WriteGroupTypeOnly(BodyWriter writer, JsonSlice groupType)
+    {
+        writer.Name("traits"u8);
+        writer.Open((byte)'{');
         WriteGroupType(writer, groupType);
         writer.Close((byte)'}');
     }

@@ -29,12 +29,13 @@ public static class ContactsMapping
             return MappingOutcome.Filtered(FilterReasons.NoDistinctId);
 
         string reason = ReasonAgainst(captured, fields, options);
-        var sent = InOrder(messages, captured.Event, change, reason.Length == 0, account is not null);
+        var sent = InOrder(messages, captured.Event, change, reason.Length == 0, account is not null, options);
         return sent.IsEmpty ? MappingOutcome.Filtered(reason) : MappingOutcome.Send(sent);
     }
 
     private static ImmutableArray<OutboundMessage> InOrder(
-        ContactMessages messages, string name, EventChange change, bool sendsItself, bool hasAccount)
+        ContactMessages messages, string name, EventChange change, bool sendsItself, bool hasAccount,
+        MappingOptions options)
     {
         var sent = ImmutableArray.CreateBuilder<OutboundMessage>();
         if (messages.IsIdentified)
@@ -51,6 +52,8 @@ public static class ContactsMapping
             sent.Add(messages.AccountGroup());
         if (sendsItself && !isIdentify)
             sent.Add(messages.Main());
+        if (change.Stage is not null && options.StageChangeEvents && messages.IsIdentified)
+            sent.Add(messages.StageChanged(change.Stage));
         return sent.ToImmutable();
     }
 

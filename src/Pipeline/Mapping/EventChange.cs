@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
 using System.Text.Json.Serialization;
+using VarianceActors.Pipeline.Accounts;
+using VarianceActors.Pipeline.Stages;
 
 namespace VarianceActors.Pipeline.Mapping;
 
@@ -13,7 +15,22 @@ public sealed record EventChange(bool ContactChanged, ImmutableArray<string> Giv
     /// <summary>The event taught nothing.</summary>
     public static readonly EventChange None = new(false, []);
 
-    /// <summary>The account of the contact became known or another one.</summary>
-    [JsonIgnore]
+    /// <summary>The account of the person became known or another one.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool AccountChanged { get; init; }
+
+    /// <summary>The move of the contact to another stage; null if it stayed.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public StageMove? Stage { get; init; }
+
+    /// <summary>The same with what became of account and stage.</summary>
+    internal EventChange With(ContactTurn? before, ContactTurn? after) => after is null || after == before
+        ? this
+        : this with
+        {
+            AccountChanged = after.Account is not null && after.Account.Key != before?.Account?.Key,
+            Stage = after.Stage?.Name == before?.Stage?.Name
+                ? null
+                : new StageMove(before?.Stage?.Name, after.Stage?.Name, after.Stage!.Rule),
+        };
 }

@@ -56,6 +56,12 @@ internal sealed class EventFields
         return literal.Kind != JsonTokenType.None ? literal : Property(name);
     }
 
+    /// <summary>Whether accounts tell Variance their traits themselves.</summary>
+    public bool AccountsSpeak => _options is { AccountsSpeak: true };
+
+    /// <summary>Whether a trait or property may leave.</summary>
+    public bool Sends(ReadOnlySpan<byte> name, JsonSlice value) => (_options ?? new MappingOptions()).Sends(name, value);
+
     public bool IsHidden(ReadOnlySpan<byte> property) => _options is not null && _options.NeverSends(property);
 
     /// <summary>UTC with milliseconds, as PostHog writes times.</summary>

@@ -1,5 +1,8 @@
 using System.Collections.Frozen;
+using System.Collections.Immutable;
+using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.Outbox;
+using VarianceActors.Pipeline.People;
 
 namespace VarianceActors.Pipeline.Mapping;
 
@@ -13,6 +16,15 @@ public static class EventMapping
         return connectionId => mappings[connectionId];
     }
 
+    /// <summary>From a connection's id to the mapping of its accounts.</summary>
+    public static Func<string, MapAccount> ForAccounts(PipelineOptions options)
+    {
+        var mappings = options.Connections.ToFrozenDictionary(
+            connection => connection.Key,
+            connection => AccountsOf(connection.Value));
+        return connectionId => mappings[connectionId];
+    }
+
     private static MapEvent Of(ConnectionOptions connection)
     {
         if (connection.Mapping == MappingKind.Plugin)
@@ -20,15 +32,40 @@ public static class EventMapping
             return (captured, _, _) => Decide(PluginMapping.Map(captured));
         }
 
-        var options = new MappingOptions
-        {
-            EventsAllowed = [.. connection.Filters.EventsAllowed],
-            EventsDenied = [.. connection.Filters.EventsDenied],
-            PropertiesNeverSent = [.. connection.Filters.PropertiesNeverSent],
-            GroupType = connection.GroupType,
-        };
-        return (captured, person, change) => Decide(ContactsMapping.Map(captured, person, change, account: null, options));
+        var options = OptionsOf(connection);
+        return (captured, person, change) =>
+            Decide(ContactsMapping.Map(captured, person, change, AccountOf(person), options));
     }
+
+    private static MapAccount AccountsOf(ConnectionOptions connection)
+    {
+        if (connection.Mapping == MappingKind.Plugin)
+        {
+            return (_, _) => [];
+        }
+
+        var options = OptionsOf(connection);
+        return (account, after) => AccountMapping.Map(account, after, options);
+    }
+
+    private static MappingOptions OptionsOf(ConnectionOptions connection) => new()
+    {
+        EventsAllowed = [.. connection.Filters.EventsAllowed],
+        EventsDenied = [.. connection.Filters.EventsDenied],
+        PropertiesNeverSent = [.. connection.Filters.PropertiesNeverSent],
+        GroupType = connection.GroupType,
+        AccountsSpeak = true,
+        StageChangeEvents = connection.Stages.ChangeEvents,
+    };
+
+    private static AccountSnapshot? AccountOf(PersonSnapshot? person) => person?.Contact?.Account is { } link
+        ? new AccountSnapshot(
+            person.Account?.Id ?? link.Key,
+            person.Account?.Name,
+            null,
+            [],
+            ImmutableDictionary<string, JsonValue>.Empty)
+        : null;
 
     private static MappedEvent Decide(MappingOutcome outcome) => outcome.Messages.IsEmpty
         ? new MappedEvent(LedgerDecision.Filtered, outcome.Reason, [])

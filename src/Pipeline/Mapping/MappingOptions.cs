@@ -27,6 +27,20 @@ public sealed class MappingOptions
     /// <summary>PostHog's group type that stands for accounts; empty means any.</summary>
     public string GroupType { get; init; } = "company";
 
+    /// <summary>Whether accounts tell Variance about themselves: then the messages of contacts name their account and leave
+    /// its traits out.</summary>
+    public bool AccountsSpeak { get; init; }
+
+    /// <summary>Whether a change of stage is sent as a track message.</summary>
+    public bool StageChangeEvents { get; init; } = true;
+
+    internal bool Sends(ReadOnlySpan<byte> name, JsonSlice value) =>
+        !name.StartsWith("$"u8)
+        && !name.SequenceEqual("token"u8)
+        && !name.SequenceEqual("api_key"u8)
+        && !NeverSends(name)
+        && !value.IsTokenLike;
+
     internal bool Allows(string eventName) =>
         (EventsAllowed.Length == 0 || Array.Exists(EventsAllowed, glob => Matches(glob, eventName)))
         && !Array.Exists(EventsDenied, glob => Matches(glob, eventName));

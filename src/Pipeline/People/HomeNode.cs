@@ -48,6 +48,7 @@ public static class HomeNode
         ApplyEvents apply => Apply(state, apply, rules),
         GetPerson get => Quiet(state, Find(state, get.DistinctId)),
         GetHistory get => Quiet(state, Find(state, get.DistinctId)),
+        TellAccount tell => Quiet(state, Find(state, tell.DistinctId)),
         Unite unite => Unite(state, unite, rules),
         Absorb absorb => Absorb(state, absorb, rules),
         SealAbsorbed absorbed => Link(state, absorbed),
@@ -69,15 +70,6 @@ public static class HomeNode
         return state.Seal is not null
             ? [AskToBeAbsorbed(state, rules)]
             : [.. state.Root.Pending.Select(IPersonMessage (pending) => AskToUnite(state, pending))];
-    }
-
-    /// <summary>Two sets as one, before the merge's event is applied; the target's is the one with the event's
-    /// distinct id.</summary>
-    internal static PersonRoot Join(PersonRoot here, PersonRoot absorbed, MergeId merge)
-    {
-        var ask = (here.PendingOf(merge) ?? absorbed.PendingOf(merge))!.Ask;
-        var (source, target) = Sides(here, absorbed, ask);
-        return MergePolicy.Join(source, target);
     }
 
     /// <summary>Two roots as the two sides of a merge, each seen from the person that it is about.</summary>
@@ -203,8 +195,13 @@ public static class HomeNode
             return Refuse(state, message, refusal, here.PendingOf(message.Merge), rules);
         }
 
-        var joined = Join(here, message.Frozen, message.Merge);
-        var settled = MergePolicy.Settle(joined, pending, MergePolicy.Admit(source, target));
+        var joined = MergePolicy.Join(source, target);
+        var settled = MergePolicy.Settle(
+            joined,
+            pending,
+            MergePolicy.Admit(source, target),
+            rules,
+            target.Profile?.Contact?.Turn);
         var (absorbing, fact) = Record(
             state,
             new PersonFact.Absorbed(message.Child, message.Number, message.Frozen, settled));
@@ -219,7 +216,7 @@ public static class HomeNode
         PendingMerge? own,
         PersonRules rules)
     {
-        var settled = own is null ? null : MergePolicy.Settle(state.Root, own, MergeResult.Refused, refusal);
+        var settled = own is null ? null : SettleRefused(state.Root, own, refusal, rules);
         var (refusing, fact) = Record(
             state,
             new PersonFact.AbsorbRefused(message.Child, message.Number, refusal, settled));
@@ -250,7 +247,7 @@ public static class HomeNode
         var own = state.Root.PendingOf(state.Seal!.Merge.Id);
         var settled = own is null || message.Refusal.Reason is RefusalReason.Settled
             ? null
-            : MergePolicy.Settle(state.Root, own, MergeResult.Refused, message.Refusal);
+            : SettleRefused(state.Root, own, message.Refusal, rules);
         var (open, fact) = Record(
             state,
             new PersonFact.Unsealed(message.Number, message.Refusal.Reason, settled)
@@ -286,16 +283,31 @@ public static class HomeNode
     {
         var source = state.Root.SeenFrom(pending.Ask.SourceId);
         var target = state.Root.SeenFrom(pending.Ask.TargetId);
+        var held = target.Profile?.Contact?.Turn;
         var settled = source.Ids[0] == target.Ids[0]
-            ? MergePolicy.Settle(target, pending, MergeResult.Same)
+            ? MergePolicy.Settle(target, pending, MergeResult.Same, rules, held)
             : MergePolicy.Refuse(pending, source, target, rules) is { } refusal
-                ? MergePolicy.Settle(target, pending, MergeResult.Refused, refusal)
+                ? SettleRefused(target, pending, refusal, rules)
                 : MergePolicy.Settle(
                     MergePolicy.JoinInside(target, pending.Ask),
                     pending,
-                    MergePolicy.Admit(source, target));
+                    MergePolicy.Admit(source, target),
+                    rules,
+                    held);
         return Record(state, new PersonFact.MergeEnded(settled));
     }
+
+    private static SettledMerge SettleRefused(
+        PersonRoot root,
+        PendingMerge pending,
+        MergeRefusal refusal,
+        PersonRules rules) => MergePolicy.Settle(
+        root,
+        pending,
+        MergeResult.Refused,
+        rules,
+        root.SeenFrom(pending.Ask.TargetId).Profile?.Contact?.Turn,
+        refusal);
 
     // Computed from the journal as it was: if anything happened since, it is computed again.
     private static Step Split(PersonState state, SplitPerson message)

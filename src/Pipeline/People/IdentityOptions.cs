@@ -1,14 +1,11 @@
-using System.Collections.Immutable;
 using System.ComponentModel.DataAnnotations;
-using System.Reflection;
+using VarianceActors.Pipeline.Accounts;
 
 namespace VarianceActors.Pipeline.People;
 
 /// <summary>How a connection's persons merge beyond PostHog's rules: the block <c>identity</c> of a connection.</summary>
 public sealed class IdentityOptions
 {
-    private static readonly ImmutableHashSet<string> FreeMailDomains = ReadFreeMailDomains();
-
     /// <summary>What happens when an identified source meets a target that nobody has seen.</summary>
     public AttachUnseen AttachUnseen { get; set; }
 
@@ -27,16 +24,5 @@ public sealed class IdentityOptions
     public PersonRules ToRules(bool updateAllProperties) => new(
         updateAllProperties,
         AttachUnseen,
-        new MergeGuards(DistinctIdsMax, KeepWorkDomainsApart, FreeMailDomains, [.. BlockedIds]));
-
-    private static ImmutableHashSet<string> ReadFreeMailDomains()
-    {
-        using var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream("people/free-mail-domains.txt")!;
-        using var reader = new StreamReader(stream);
-        return reader
-            .ReadToEnd()
-            .Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
-            .Where(line => line[0] is not '#')
-            .ToImmutableHashSet();
-    }
+        new MergeGuards(DistinctIdsMax, KeepWorkDomainsApart, DomainLists.FreeMail, [.. BlockedIds]));
 }

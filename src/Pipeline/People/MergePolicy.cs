@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text.Json;
+using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.Outbox;
 
@@ -88,11 +89,15 @@ public static class MergePolicy
     /// <see cref="MergeResult.Same"/> and <see cref="MergeResult.Refused"/>.</param>
     /// <param name="pending">The merge.</param>
     /// <param name="result">Its result.</param>
+    /// <param name="rules">The connection's.</param>
+    /// <param name="held">What the rules had made of the target's person before; null if it was not born.</param>
     /// <param name="refusal">Why, if refused.</param>
     public static SettledMerge Settle(
         PersonRoot root,
         PendingMerge pending,
         MergeResult result,
+        PersonRules rules,
+        ContactTurn? held,
         MergeRefusal? refusal = null)
     {
         root = root.SeenFrom(pending.Ask.TargetId);
@@ -111,6 +116,9 @@ public static class MergePolicy
             || root.Profile is not { IsIdentified: true }
             || root.Profile.UserId != userId
             || PersonProperties.ShowsOnContact(update, won);
+        var turn = Turn(root.Profile, pending.Event, won, rules);
+        var now = turn ?? root.Profile?.Contact?.Turn;
+        var change = new EventChange(contactChanged, givenUp).With(held, now);
         return new SettledMerge(
             pending.Merge.Id,
             result,
@@ -118,8 +126,15 @@ public static class MergePolicy
             won,
             userId,
             userIdSource,
-            new EventChange(contactChanged, givenUp),
-            warnings);
+            change with
+            {
+                ContactChanged = contactChanged || change.AccountChanged || change.Stage is not null,
+                AccountChanged = now?.Account is not null && (contactChanged || change.AccountChanged),
+            },
+            warnings)
+        {
+            Turn = turn,
+        };
     }
 
     /// <summary>A settled merge laid over the root that <see cref="Settle"/> saw.</summary>
@@ -152,6 +167,7 @@ public static class MergePolicy
         var changed = before is not null
             && (settled.Result is MergeResult.Attached or MergeResult.Merged
                 || !settled.Won.IsEmpty
+                || settled.Turn is not null
                 || !before.IsIdentified
                 || before.UserId != settled.UserId);
         return profile with
@@ -160,8 +176,21 @@ public static class MergePolicy
             UserId = settled.UserId,
             UserIdSource = settled.UserIdSource,
             Properties = PersonProperties.Apply(profile.Properties, by.Update, settled.Won),
+            Contact = ContactState.After(profile.Contact, by, settled.Turn),
             Version = profile.Version + (changed ? 1 : 0),
         };
+    }
+
+    private static ContactTurn? Turn(
+        PersonProfile? profile,
+        AppliedEvent by,
+        ImmutableArray<int> won,
+        PersonRules rules)
+    {
+        var held = profile?.Properties ?? ImmutableDictionary<string, JsonValue>.Empty;
+        var contact = ContactState.After(profile?.Contact, by, null);
+        var properties = PersonProperties.Apply(held, by.Update, won);
+        return rules.Contacts.Look(contact, properties, isIdentified: true, by.Timestamp);
     }
 
     // The target's uuid and user id survive; its properties win; the older birth counts.
@@ -179,6 +208,7 @@ public static class MergePolicy
             IsIdentified = target.IsIdentified || source.IsIdentified,
             CreatedAt = source.CreatedAt < target.CreatedAt ? source.CreatedAt : target.CreatedAt,
             Properties = PersonProperties.Merge(source.Properties, target.Properties),
+            Contact = ContactState.Join(source.Contact, target.Contact),
             Version = Math.Max(source.Version, target.Version),
         };
     }

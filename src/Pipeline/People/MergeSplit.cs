@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using VarianceActors.Pipeline.Accounts;
 
 namespace VarianceActors.Pipeline.People;
 
@@ -54,7 +55,12 @@ public sealed record MergeSplit(PersonFact.Split Fact, bool IsDone)
             merge.Event with { Update = PropertyUpdate.None },
             found.Person.UserId,
             [.. replayed.Persons.OrderBy(person => !person.Ids.Contains(merge.Ask.TargetId)).Concat(unheard)],
-            replayed.Aliased);
+            replayed.Aliased)
+        {
+            Left = found.Person is { IsIdentified: true, Contact.Account.Key: var account }
+                ? new AccountLeft(found.Person.PersonUuid, account)
+                : null,
+        };
     }
 
     private static MergeId? Joined(PersonFact fact) => fact switch

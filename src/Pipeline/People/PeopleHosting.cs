@@ -33,12 +33,14 @@ public static class PeopleHosting
     /// <param name="mapping">A connection's mapping, by connection id.</param>
     /// <param name="unfinished">The homes that must be woken after a crash.</param>
     /// <param name="rules">A connection's rules of identity, by connection id; PostHog's own if null.</param>
+    /// <param name="accounts">The region of accounts; null: nobody is told of contacts.</param>
     public static AkkaConfigurationBuilder WithPeople(
         this AkkaConfigurationBuilder builder,
         PeopleOptions options,
         Func<string, MapEvent> mapping,
         UnfinishedMerges unfinished,
-        Func<string, PersonRules>? rules = null) => builder
+        Func<string, PersonRules>? rules = null,
+        Func<IActorRegistry, IActorRef>? accounts = null) => builder
         .WithPersonSerializer()
         .WithShardRegion<PeopleRegion>(
             RegionName,
@@ -47,7 +49,8 @@ public static class PeopleHosting
                 rules ?? (_ => PersonRules.Posthog),
                 mapping,
                 unfinished,
-                () => registry.Get<PeopleRegion>())),
+                () => registry.Get<PeopleRegion>(),
+                () => accounts?.Invoke(registry))),
             new PersonExtractor(options.Shards),
             new ShardOptions
             {

@@ -1,7 +1,9 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
+using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.Outbox;
+using VarianceActors.Pipeline.Stages;
 
 namespace VarianceActors.Pipeline.People;
 
@@ -19,7 +21,15 @@ public sealed record EventOutcome(
     EventChange Change,
     string? Refusal,
     ImmutableArray<IngestionWarning> Warnings,
-    ImmutableArray<ulong> Behind);
+    ImmutableArray<ulong> Behind)
+{
+    /// <summary>Whether the person's account must hear of it: the event changed what accounts know, or may have done so
+    /// before.</summary>
+    public bool TellsAccount { get; init; }
+
+    /// <summary>The memberships of accounts that it ended.</summary>
+    public ImmutableArray<AccountLeft> Left { get; init; } = [];
+}
 
 /// <summary>What follows from a command.</summary>
 /// <param name="State">The state once the facts are durable.</param>
@@ -54,7 +64,7 @@ public static class Person
             if (reading.Merge is { } ask)
             {
                 // Results so far go out first; the ingest actor sends the rest again.
-                return outcomes.Count > 0 ? Decided() : Ask(state, at, ask, reading, from);
+                return outcomes.Count > 0 ? Decided() : Ask(state, at, ask, reading, from, rules);
             }
 
             var cameFrom = member.From;
@@ -70,9 +80,12 @@ public static class Person
                 state = Evolve(state, fact);
             }
 
-            var change = fact is null ? EventChange.None : new EventChange(fact.ContactChanged, []);
-            var warnings = fact is null ? [] : fact.Warnings;
-            outcomes.Add(Outcome(state, at, reading, change, warnings, Lanes(cameFrom)));
+            state = Looked(state, reading, rules);
+            var kept = fact is null ? KeptOutcome.Nothing : state.Root.Members[command.DistinctId].Kept[^1];
+            outcomes.Add(Outcome(state, at, reading, kept, Lanes(cameFrom)) with
+            {
+                TellsAccount = fact?.Turn is not null,
+            });
         }
 
         return Decided();
@@ -94,9 +107,7 @@ public static class Person
                 Voice = before.Root.Members.Count == 1 ? null : Hear(state!.Voice, applied.Event),
             },
             PersonFact.MergeAsked asked => before with { Root = Hold(before.Root, asked.Merge) },
-            PersonFact.MergeEnded { Settled: { Joins: true } settled } => Settle(
-                before with { Root = MergePolicy.JoinInside(before.Root, before.Root.PendingOf(settled.Merge)!.Ask) },
-                settled),
+            PersonFact.MergeEnded { Settled: { Joins: true } settled } => JoinInside(before, settled),
             PersonFact.MergeEnded ended => Settle(before, ended.Settled),
             PersonFact.Sealed { Seal: var seal } => before with { Seal = seal, Seals = seal.Number },
             PersonFact.Unsealed unsealed => Settle(before with { Seal = null }, unsealed.Settled),
@@ -137,12 +148,18 @@ public static class Person
         var everyChange = rules.UpdateAllProperties || EventReading.WritesEveryChangeBy(by.Name);
         var won = Winners(root.Profile, by.Update, everyChange);
         var profile = root.Profile ?? Birth(home, by);
-        return PersonProperties.IsTooLarge(root.Profile?.Properties, by.Update, won)
-            ? root with { Profile = profile }
-            : root with
-            {
-                Profile = profile with { Properties = PersonProperties.Apply(profile.Properties, by.Update, won) },
-            };
+        if (PersonProperties.IsTooLarge(root.Profile?.Properties, by.Update, won))
+        {
+            return root with { Profile = profile };
+        }
+
+        var properties = PersonProperties.Apply(profile.Properties, by.Update, won);
+        var contact = ContactState.After(profile.Contact, by, null);
+        var turn = rules.Contacts.Look(contact, properties, profile.IsIdentified, by.Timestamp);
+        return root with
+        {
+            Profile = profile with { Properties = properties, Contact = ContactState.After(profile.Contact, by, turn) },
+        };
     }
 
     internal static PersonProfile Birth(PersonId home, AppliedEvent by)
@@ -172,7 +189,7 @@ public static class Person
     {
         var profile = state.Root.Profile;
         var update = reading.Update;
-        var applied = Applied(at, from, update);
+        var applied = Applied(at, from, update, rules);
         if (!reading.MayCreate)
         {
             return null;
@@ -192,9 +209,61 @@ public static class Person
             return new PersonFact.EventApplied(rejected, [], false, [TooLarge(applied)]);
         }
 
-        return profile is not null && won.IsEmpty && IsKnown(state, applied, everyChange)
+        var turn = Turn(profile, applied, won, at.Event.ReceivedAt, rules);
+        var isNothing = profile is not null
+            && won.IsEmpty
+            && turn is null
+            && applied.Tallied is TallyUnits.None
+            && (applied.Group is null || applied.Group == profile.Contact?.Group)
+            && IsKnown(state, applied, everyChange);
+        return isNothing
             ? null
-            : new PersonFact.EventApplied(applied, won, PersonProperties.ShowsOnContact(update, won), []);
+            : new PersonFact.EventApplied(
+                applied,
+                won,
+                PersonProperties.ShowsOnContact(update, won) || ShowsOnContact(profile, turn),
+                [])
+            {
+                Turn = turn,
+            };
+    }
+
+    private static ContactTurn? Turn(
+        PersonProfile? profile,
+        AppliedEvent applied,
+        ImmutableArray<int> won,
+        DateTimeOffset now,
+        PersonRules rules)
+    {
+        var isIdentified = profile is { IsIdentified: true };
+        var contact = ContactState.After(profile?.Contact, applied, null);
+        var mayHaveChanged = !won.IsEmpty || contact != profile?.Contact;
+        if (!mayHaveChanged && !rules.Contacts.MustLook(contact, isIdentified))
+        {
+            return null;
+        }
+
+        var held = profile?.Properties ?? ImmutableDictionary<string, JsonValue>.Empty;
+        return rules.Contacts.Look(contact, PersonProperties.Apply(held, applied.Update, won), isIdentified, now);
+    }
+
+    private static bool ShowsOnContact(PersonProfile? profile, ContactTurn? turn) => turn is not null
+        && profile is { IsIdentified: true }
+        && (turn.Account?.Key != profile.Contact?.Account?.Key || turn.Stage?.Name != profile.Contact?.Stage?.Name);
+
+    // Who was looked at and found unchanged need not be looked at again until something changes; that is no fact.
+    private static PersonState Looked(PersonState state, EventReading reading, PersonRules rules)
+    {
+        if (state.Root.Profile is not { } profile
+            || !reading.MayUpdate
+            || !rules.Contacts.MustLook(profile.Contact, profile.IsIdentified)
+            || profile.Contact?.LookedWith == rules.Contacts.Fingerprint)
+        {
+            return state;
+        }
+
+        var contact = (profile.Contact ?? ContactState.Unseen) with { LookedWith = rules.Contacts.Fingerprint };
+        return state with { Root = state.Root with { Profile = profile with { Contact = contact } } };
     }
 
     private static ImmutableArray<int> Winners(PersonProfile? profile, PropertyUpdate update, bool everyChange) =>
@@ -206,9 +275,15 @@ public static class Person
     private static bool IsKnown(PersonState state, AppliedEvent by, bool everyChange) =>
         state.Root.Members.Count == 1 || state.Voice?.Repeats(by, everyChange) is true;
 
-    private static Decision Ask(PersonState state, EventAt at, MergeAsk ask, EventReading reading, long from)
+    private static Decision Ask(
+        PersonState state,
+        EventAt at,
+        MergeAsk ask,
+        EventReading reading,
+        long from,
+        PersonRules rules)
     {
-        var pending = new PendingMerge(ask, Applied(at, from, reading.Update));
+        var pending = new PendingMerge(ask, Applied(at, from, reading.Update, rules));
         var asked = Stamp(state, new PersonFact.MergeAsked(pending), new Cursor(ask.TargetId, at.Offset));
         return new Decision(Evolve(state, asked), [asked], []);
     }
@@ -219,21 +294,23 @@ public static class Person
         {
             if (kept.Offset == at.Offset)
             {
-                return Outcome(state, at, reading, kept.Change, kept.Warnings, Lanes(member.From, kept.Behind));
+                return Outcome(state, at, reading, kept, Lanes(member.From, kept.Behind)) with { TellsAccount = true };
             }
         }
 
-        return Outcome(state, at, reading, EventChange.None, [], Lanes(member.From));
+        return Outcome(state, at, reading, KeptOutcome.Nothing, Lanes(member.From)) with { TellsAccount = true };
     }
 
     private static EventOutcome Outcome(
         PersonState state,
         EventAt at,
         EventReading reading,
-        EventChange change,
-        ImmutableArray<IngestionWarning> warnings,
+        KeptOutcome kept,
         ImmutableArray<ulong> behind) =>
-        new(at, state.Snapshot(), change, reading.Refusal, reading.Warnings.AddRange(warnings), behind);
+        new(at, state.Snapshot(), kept.Change, reading.Refusal, reading.Warnings.AddRange(kept.Warnings), behind)
+        {
+            Left = kept.Left ?? [],
+        };
 
     private static ImmutableArray<ulong> Lanes(params ReadOnlySpan<ulong?> lanes)
     {
@@ -249,14 +326,22 @@ public static class Person
         return some.DrainToImmutable();
     }
 
-    private static AppliedEvent Applied(EventAt at, long from, PropertyUpdate update) => new(
-        at.Event.DistinctId,
-        at.Offset,
-        from,
-        at.Event.Uuid,
-        at.Event.Event,
-        at.Event.Timestamp,
-        update);
+    private static AppliedEvent Applied(EventAt at, long from, PropertyUpdate update, PersonRules rules)
+    {
+        var group = rules.Contacts.GroupOf(at.Event);
+        return new AppliedEvent(
+            at.Event.DistinctId,
+            at.Offset,
+            from,
+            at.Event.Uuid,
+            at.Event.Event,
+            at.Event.Timestamp,
+            update)
+        {
+            Group = group.IsPersons ? group.Key : null,
+            Tallied = rules.Contacts.TallyOf(at.Event),
+        };
+    }
 
     // Everything before a command's first event is committed: its outcome will not be asked for again.
     private static PersonState Forget(PersonState state, string distinctId, long from)
@@ -304,12 +389,18 @@ public static class Person
         var root = state.Root.SeenFrom(by.DistinctId);
         var before = root.Profile;
         var profile = before ?? Birth(state.Id, by);
-        var outcome = new KeptOutcome(by.Offset, new EventChange(fact.ContactChanged, []), fact.Warnings);
+        var change = new EventChange(fact.ContactChanged, []).With(before?.Contact?.Turn, fact.Turn);
+        var outcome = new KeptOutcome(by.Offset, change, fact.Warnings)
+        {
+            Left = fact.Turn is not null && AccountLeft.Of(before, fact.Turn.Account) is { } left ? [left] : null,
+        };
         var member = Trim(root.Members[by.DistinctId], by.BatchFrom);
+        var changes = before is not null && (!fact.Won.IsEmpty || fact.Turn is not null);
         var learnt = profile with
         {
             Properties = PersonProperties.Apply(profile.Properties, by.Update, fact.Won),
-            Version = profile.Version + (before is null || fact.Won.IsEmpty ? 0 : 1),
+            Contact = ContactState.After(profile.Contact, by, fact.Turn),
+            Version = profile.Version + (changes ? 1 : 0),
         };
         return (root with { Profile = learnt })
             .With(by.DistinctId, member with { Kept = member.Kept.Add(outcome) });
@@ -326,7 +417,7 @@ public static class Person
         var voice = before?.DistinctId == by.DistinctId
             ? before
             : new Voice(by.DistinctId, ImmutableDictionary<string, JsonValue?>.Empty);
-        return EventReading.MayUpdateBy(by.Name) ? voice.Says(by.Update) : voice;
+        return EventReading.MayUpdateBy(by.Name) ? voice.Says(by) : voice;
     }
 
     private static PersonRoot Part(PersonRoot root, PersonFact.Split split)
@@ -367,7 +458,50 @@ public static class Person
 
     private static PersonState Settle(PersonState state, SettledMerge? settled) => settled is null
         ? state
-        : state with { Root = MergePolicy.Apply(state.Id, state.Root, settled) };
+        : Settle(state, settled, null, state.Root.SeenFrom(settled.Merge.DistinctId).Profile);
+
+    private static PersonState JoinInside(PersonState state, SettledMerge settled)
+    {
+        var ask = state.Root.PendingOf(settled.Merge)!.Ask;
+        return Settle(
+            state with { Root = MergePolicy.JoinInside(state.Root, ask) },
+            settled,
+            state.Root.SeenFrom(ask.SourceId).Profile,
+            state.Root.SeenFrom(ask.TargetId).Profile);
+    }
+
+    // What became of the accounts of the two persons; the source's person ends if both were born.
+    private static PersonState Settle(
+        PersonState state,
+        SettledMerge settled,
+        PersonProfile? source,
+        PersonProfile? target)
+    {
+        var root = MergePolicy.Apply(state.Id, state.Root, settled);
+        var now = root.SeenFrom(settled.Merge.DistinctId).Profile!.Contact?.Account;
+        var left = ImmutableArray.CreateBuilder<AccountLeft>();
+        if (source is not null && target is not null && AccountLeft.Of(source, null) is { } ended)
+        {
+            left.Add(ended);
+        }
+
+        if (AccountLeft.Of(target ?? source, now) is { } moved)
+        {
+            left.Add(moved);
+        }
+
+        return left.Count == 0
+            ? state with { Root = root }
+            : state with { Root = Amend(root, settled, kept => kept with { Left = left.DrainToImmutable() }) };
+    }
+
+    // The outcome of a merge's event is the newest one of its distinct id.
+    private static PersonRoot Amend(PersonRoot root, SettledMerge settled, Func<KeptOutcome, KeptOutcome> change)
+    {
+        var member = root.Members[settled.Merge.DistinctId];
+        var kept = member.Kept.SetItem(member.Kept.Length - 1, change(member.Kept[^1]));
+        return root.With(settled.Merge.DistinctId, member with { Kept = kept });
+    }
 
     // Messages of the absorbed members lie in the lane of their old root; what follows must leave behind them.
     private static PersonState Absorb(PersonState state, PersonFact.Absorbed fact)
@@ -376,16 +510,12 @@ public static class Person
         var members = fact.Frozen.Members.ToImmutableDictionary(
             member => member.Key,
             member => member.Value with { From = member.Value.From ?? lane });
-        var joined = HomeNode.Join(state.Root, fact.Frozen with { Members = members }, fact.Settled.Merge);
-        var settled = Settle(state with { Root = joined }, fact.Settled);
-        var target = settled.Root.Members[fact.Settled.Merge.DistinctId];
-        var kept = target.Kept[^1] with { Behind = lane };
-        return settled with
-        {
-            Root = settled.Root.With(
-                fact.Settled.Merge.DistinctId,
-                target with { Kept = target.Kept.SetItem(target.Kept.Length - 1, kept) }),
-        };
+        var frozen = fact.Frozen with { Members = members };
+        var ask = (state.Root.PendingOf(fact.Settled.Merge) ?? frozen.PendingOf(fact.Settled.Merge))!.Ask;
+        var (source, target) = HomeNode.Sides(state.Root, frozen, ask);
+        var joined = state with { Root = MergePolicy.Join(source, target) };
+        var settled = Settle(joined, fact.Settled, source.Profile, target.Profile);
+        return settled with { Root = Amend(settled.Root, fact.Settled, kept => kept with { Behind = lane }) };
     }
 
     private static PersonRoot Remember(PersonRoot root, PersonFact.AbsorbRefused refused) => root with

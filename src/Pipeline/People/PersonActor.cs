@@ -1,6 +1,8 @@
+using System.Collections.Immutable;
 using Akka.Actor;
 using Akka.Event;
 using Akka.Persistence;
+using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.Sources;
@@ -15,6 +17,7 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
 
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly Dictionary<object, Waiting> _waiting = [];
+    private readonly AccountTelling _telling;
     private readonly PersonShell _shell;
     private PersonState? _state;
     private long _snapshotAt;
@@ -27,11 +30,13 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
     public PersonActor(string entityId, PersonShell shell)
     {
         _shell = shell;
+        _telling = new AccountTelling(shell.Accounts);
         PersistenceId = PersonId.PersistenceIdOf(entityId);
         Recover<SnapshotOffer>(Load);
         Recover<PersonFact>(fact => _state = Person.Evolve(_state, fact));
         Recover<RecoveryCompleted>(_ => Continue());
         Command<IPersonMessage>(message => Handle(message, Sender));
+        Command<AccountObserved>(_telling.Heard);
         Command<Retry>(_ => Continue());
         Command<Listed>(GoOn);
         Command<NotListed>(NoteNotListed);
@@ -162,11 +167,21 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
         {
             sender.Tell(new SplitAnswered(!step.Facts.IsEmpty));
         }
+        else if (message is TellAccount tell)
+        {
+            ImmutableArray<ObserveAccount> news = state.Snapshot(tell.DistinctId) is { } person
+                ? AccountNews.Of(state.Id.ConnectionId, person, tell.Left, tell.At)
+                : [];
+            _telling.Tell($"tell:{tell.DistinctId}", news, Self, () => sender.Tell(new AccountTold()));
+        }
         else if (message is ApplyEvents { DistinctId: var distinctId })
         {
+            var contacts = _shell.Rules(state.Id.ConnectionId).Contacts;
+            var news = AccountNews.Of(state.Id.ConnectionId, step.Outcomes, contacts, _telling.HasCard);
             var map = _shell.Mapping(state.Id.ConnectionId);
-            var results = step.Outcomes.Select(outcome => Result(state, outcome, map));
-            sender.Tell(new EventsApplied(distinctId, [.. results]));
+            _telling.Tell(distinctId, news, Self, () => sender.Tell(new EventsApplied(
+                distinctId,
+                [.. step.Outcomes.Select(outcome => Result(state, outcome, map))])));
         }
     }
 
@@ -267,7 +282,7 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
     }
 
     // What comes through the webhook was admitted by PostHog: nothing is learnt of it here, but it is no reason not to send.
-    private static EventResult Result(PersonState state, EventOutcome outcome, MapEvent map)
+    private EventResult Result(PersonState state, EventOutcome outcome, MapEvent map)
     {
         var lane = state.Id.Priority.Lane;
         if (outcome.Refusal is { } refusal && outcome.At.Event.Door == Door.Capture)
@@ -278,7 +293,10 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
             };
         }
 
-        var mapped = map(outcome.At.Event, outcome.Person, outcome.Change);
+        var person = outcome.Person is { Contact.Account.Key: var account }
+            ? outcome.Person with { Account = _telling.CardOf(account) }
+            : outcome.Person;
+        var mapped = map(outcome.At.Event, person, outcome.Change);
         return new EventResult(
             outcome.At.Offset,
             mapped.Decision,
@@ -317,9 +335,11 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
 /// <param name="Mapping">By connection id.</param>
 /// <param name="Unfinished">The homes that must be woken after a crash.</param>
 /// <param name="People">The region that every home is reached through.</param>
+/// <param name="Accounts">The region of accounts; null where there are none.</param>
 public sealed record PersonShell(
     PeopleOptions Options,
     Func<string, PersonRules> Rules,
     Func<string, MapEvent> Mapping,
     UnfinishedMerges Unfinished,
-    Func<IActorRef> People);
+    Func<IActorRef> People,
+    Func<IActorRef?> Accounts);

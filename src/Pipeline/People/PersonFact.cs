@@ -1,7 +1,9 @@
 using System.Collections.Immutable;
 using System.Text.Json.Serialization;
+using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.Outbox;
+using VarianceActors.Pipeline.Stages;
 
 namespace VarianceActors.Pipeline.People;
 
@@ -27,7 +29,16 @@ public sealed record AppliedEvent(
     Guid Uuid,
     string Name,
     DateTimeOffset Timestamp,
-    PropertyUpdate Update);
+    PropertyUpdate Update)
+{
+    /// <summary>The group of the connection's type that it names; null if it names none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Group { get; init; }
+
+    /// <summary>Into which slices of time it is counted.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public TallyUnits Tallied { get; init; }
+}
 
 /// <summary>How a merge ended and what its event then did to the person that its target has.</summary>
 /// <param name="Merge">The merge, pending until this.</param>
@@ -49,6 +60,10 @@ public sealed record SettledMerge(
     EventChange Change,
     ImmutableArray<IngestionWarning> Warnings)
 {
+    /// <summary>What the connection's rules made of the person then; null if they changed nothing.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ContactTurn? Turn { get; init; }
+
     /// <summary>True if two sets of ids became one.</summary>
     internal bool Joins => Result is MergeResult.Created or MergeResult.Attached or MergeResult.Merged;
 }
@@ -77,7 +92,12 @@ public abstract record PersonFact
         AppliedEvent Event,
         ImmutableArray<int> Won,
         bool ContactChanged,
-        ImmutableArray<IngestionWarning> Warnings) : PersonFact;
+        ImmutableArray<IngestionWarning> Warnings) : PersonFact
+    {
+        /// <summary>What the connection's rules made of the person then; null if they changed nothing.</summary>
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        public ContactTurn? Turn { get; init; }
+    }
 
     /// <summary>An event asked for a merge; until it is settled nothing else is applied here.</summary>
     public sealed record MergeAsked(PendingMerge Merge) : PersonFact;
@@ -117,5 +137,10 @@ public abstract record PersonFact
         AppliedEvent Event,
         string? UserId,
         ImmutableArray<PersonPart> Persons,
-        ImmutableArray<string> Aliased) : PersonFact;
+        ImmutableArray<string> Aliased) : PersonFact
+    {
+        /// <summary>The account that the person which came apart was a member of; null for none.</summary>
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        public AccountLeft? Left { get; init; }
+    }
 }

@@ -85,7 +85,8 @@ public sealed class PersonHistory
         var joins = settled.Joins && !isOne;
         var result = joins ? MergePolicy.Admit(source, target) : isOne ? MergeResult.Same : MergeResult.Refused;
         var root = (joins ? MergePolicy.Join(source, target) : target) with { Pending = [pending] };
-        Keep(MergePolicy.Apply(_home, root, MergePolicy.Settle(root, pending, result)));
+        var held = target.Profile?.Contact?.Turn;
+        Keep(MergePolicy.Apply(_home, root, MergePolicy.Settle(root, pending, result, _rules, held)));
     }
 
     private PersonRoot PersonOf(string distinctId) => _persons.TryGetValue(distinctId, out var person)

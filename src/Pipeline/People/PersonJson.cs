@@ -13,6 +13,8 @@ namespace VarianceActors.Pipeline.People;
 [JsonSerializable(typeof(PersonNotFound))]
 [JsonSerializable(typeof(GetHistory))]
 [JsonSerializable(typeof(HistoryFound))]
+[JsonSerializable(typeof(TellAccount))]
+[JsonSerializable(typeof(AccountTold))]
 [JsonSerializable(typeof(SplitPerson))]
 [JsonSerializable(typeof(SplitAnswered))]
 [JsonSerializable(typeof(PersonFact.Split))]
@@ -31,10 +33,11 @@ namespace VarianceActors.Pipeline.People;
 [JsonSerializable(typeof(PersonFact.Absorbed))]
 [JsonSerializable(typeof(PersonFact.AbsorbRefused))]
 [JsonSerializable(typeof(PersonState))]
+[JsonSerializable(typeof(string))]
 internal sealed partial class PersonJson : JsonSerializerContext
 {
     // Property values may be 64 levels deep by themselves, inside a snapshot inside a fact.
-    private const int DepthMax = 128;
+    internal const int DepthMax = 128;
 
     /// <summary>The one wire form.</summary>
     public static PersonJson Wire { get; } = new(new JsonSerializerOptions
@@ -47,7 +50,7 @@ internal sealed partial class PersonJson : JsonSerializerContext
         RespectRequiredConstructorParameters = true,
     });
 
-    private sealed class JsonValueConverter : JsonConverter<JsonValue>
+    internal sealed class JsonValueConverter : JsonConverter<JsonValue>
     {
         public override JsonValue Read(ref Utf8JsonReader reader, Type type, JsonSerializerOptions options) =>
             JsonText.Read(ref reader);
@@ -57,7 +60,7 @@ internal sealed partial class PersonJson : JsonSerializerContext
     }
 
     // An object, in order: a fact's winners count through it.
-    private sealed class NamedValuesConverter : JsonConverter<ImmutableArray<NamedValue>>
+    internal sealed class NamedValuesConverter : JsonConverter<ImmutableArray<NamedValue>>
     {
         public override ImmutableArray<NamedValue> Read(
             ref Utf8JsonReader reader,

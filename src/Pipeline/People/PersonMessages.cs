@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.Sources;
 
@@ -95,6 +96,22 @@ public sealed record SplitPerson(PersonId To, long Facts, PersonFact.Split Split
 /// <param name="IsDone">True once the split is durable; false if the history has grown meanwhile, or a merge is under
 /// way: read it again.</param>
 public sealed record SplitAnswered(bool IsDone);
+
+/// <summary>Tell your account again what you are to it; answered by <see cref="AccountTold"/>.</summary>
+/// <param name="To">The distinct id's home.</param>
+/// <param name="Left">Memberships that ended, of this person or one that it took in.</param>
+/// <param name="At">When.</param>
+public sealed record TellAccount(PersonId To, ImmutableArray<AccountLeft> Left, DateTimeOffset At) : IPersonMessage
+{
+    /// <summary>The distinct id.</summary>
+    public string DistinctId { get; init; } = To.DistinctId;
+
+    /// <inheritdoc />
+    public IPersonMessage Towards(PersonId home, PersonId by) => this with { To = home };
+}
+
+/// <summary>The accounts know it.</summary>
+public sealed record AccountTold;
 
 /// <summary>Two sets of ids are to be one, says the root that holds the merge; or, turned round, says the root of the
 /// other set because its priority is the higher.</summary>

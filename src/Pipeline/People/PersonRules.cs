@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using VarianceActors.Pipeline.Accounts;
 
 namespace VarianceActors.Pipeline.People;
 
@@ -37,6 +38,9 @@ public sealed record PersonRules(bool UpdateAllProperties, AttachUnseen AttachUn
 {
     /// <summary>PostHog's own behaviour.</summary>
     public static readonly PersonRules Posthog = new(false, AttachUnseen.Posthog, MergeGuards.None);
+
+    /// <summary>What the connection makes of its persons: accounts and stages.</summary>
+    public ContactRules Contacts { get; init; } = ContactRules.None;
 
     /// <summary>Steps of the merge protocol to leave out; only tests that prove the steps necessary set it.</summary>
     internal ProtocolFaults Faults { get; init; }

@@ -24,6 +24,8 @@ public sealed class PersonSerializer(ExtendedActorSystem system) : SerializerWit
         ["person.person-not-found.v1"] = PersonJson.Wire.PersonNotFound,
         ["person.get-history.v1"] = PersonJson.Wire.GetHistory,
         ["person.history-found.v1"] = PersonJson.Wire.HistoryFound,
+        ["person.tell-account.v1"] = PersonJson.Wire.TellAccount,
+        ["person.account-told.v1"] = PersonJson.Wire.AccountTold,
         ["person.split-person.v1"] = PersonJson.Wire.SplitPerson,
         ["person.split-answered.v1"] = PersonJson.Wire.SplitAnswered,
         ["person.split.v1"] = PersonJson.Wire.Split,

@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
+using VarianceActors.Pipeline.Accounts;
 
 namespace VarianceActors.Pipeline.People;
 
@@ -17,4 +19,13 @@ public sealed record PersonSnapshot(
     bool IsIdentified,
     DateTimeOffset CreatedAt,
     ImmutableDictionary<string, JsonValue> Properties,
-    long Version);
+    long Version)
+{
+    /// <summary>Account, stage, and what both are worked out from; null while there is nothing of it.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ContactState? Contact { get; init; }
+
+    /// <summary>The account as it calls itself; null if there is none, or it was not asked.</summary>
+    [JsonIgnore]
+    public AccountCard? Account { get; init; }
+}

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text.Json.Serialization;
+using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.Outbox;
 
@@ -30,7 +31,12 @@ public sealed record PersonProfile(
     bool IsIdentified,
     DateTimeOffset CreatedAt,
     ImmutableDictionary<string, JsonValue> Properties,
-    long Version);
+    long Version)
+{
+    /// <summary>Account, stage, and what both are worked out from; null while there is nothing of it.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ContactState? Contact { get; init; }
+}
 
 /// <summary>What an event became, kept so that a repeat of it gets the same answer.</summary>
 /// <param name="Offset">The event's offset.</param>
@@ -41,7 +47,15 @@ public sealed record KeptOutcome(
     long Offset,
     EventChange Change,
     ImmutableArray<IngestionWarning> Warnings,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] ulong? Behind = null);
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] ulong? Behind = null)
+{
+    /// <summary>Of an event that taught nothing.</summary>
+    internal static readonly KeptOutcome Nothing = new(-1, EventChange.None, []);
+
+    /// <summary>The memberships of accounts that it ended; null for none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ImmutableArray<AccountLeft>? Left { get; init; }
+}
 
 /// <summary>One distinct id of a root.</summary>
 /// <param name="Cursor">The highest offset applied; -1 before the first.</param>
@@ -64,10 +78,13 @@ public sealed record Member(
 /// <param name="Said">What it set since another one spoke; null for what it only wanted to be set once.</param>
 internal sealed record Voice(string DistinctId, ImmutableDictionary<string, JsonValue?> Said)
 {
+    /// <summary>The group that it named last.</summary>
+    public string? Group { get; init; }
+
     /// <summary>True if an event of that id would change nothing on whatever side of a split it were.</summary>
     public bool Repeats(AppliedEvent by, bool writesEveryChange)
     {
-        if (by.DistinctId != DistinctId || !by.Update.Unset.IsEmpty)
+        if (by.DistinctId != DistinctId || !by.Update.Unset.IsEmpty || (by.Group is not null && by.Group != Group))
         {
             return false;
         }
@@ -82,20 +99,20 @@ internal sealed record Voice(string DistinctId, ImmutableDictionary<string, Json
     }
 
     /// <summary>The voice after an event of its id.</summary>
-    public Voice Says(PropertyUpdate update)
+    public Voice Says(AppliedEvent by)
     {
         var said = Said.ToBuilder();
-        foreach (var (name, value) in update.Set)
+        foreach (var (name, value) in by.Update.Set)
         {
             said[name] = value;
         }
 
-        foreach (var (name, _) in update.SetOnce)
+        foreach (var (name, _) in by.Update.SetOnce)
         {
             said.TryAdd(name, null);
         }
 
-        return this with { Said = said.ToImmutable() };
+        return this with { Said = said.ToImmutable(), Group = by.Group ?? Group };
     }
 }
 
@@ -218,5 +235,8 @@ public sealed record PersonState(PersonId Id, PersonRoot Root, long Seals, Seal?
             profile.CreatedAt,
             profile.Properties,
             profile.Version)
+        {
+            Contact = profile.Contact,
+        }
         : null;
 }

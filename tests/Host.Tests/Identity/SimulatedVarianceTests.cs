@@ -145,8 +145,14 @@ public sealed class SimulatedVarianceTests(ITestOutputHelper output)
         person.GetProperty("user_id").GetString()!,
         person.GetProperty("properties").EnumerateObject()
             .Where(property => !property.Name.StartsWith('$'))
-            .OrderBy(property => property.Name, StringComparer.Ordinal)
-            .Select(property => KeyValuePair.Create(property.Name, property.Value.GetRawText())));
+            .Select(property => KeyValuePair.Create(property.Name, property.Value.GetRawText()))
+            .Concat(Company(person))
+            .OrderBy(trait => trait.Key, StringComparer.Ordinal));
+
+    private static IEnumerable<KeyValuePair<string, string>> Company(JsonElement person) =>
+        person.GetProperty("account") is { ValueKind: JsonValueKind.Object } account
+            ? [new("company", $$"""{"id":"{{account.GetProperty("id").GetString()}}"}""")]
+            : [];
 
     private static string Contact(string id, IEnumerable<KeyValuePair<string, string>> traits) =>
         $"{id}{Separator}{string.Join(' ', traits.Select(trait => $"{trait.Key}={trait.Value}"))}";

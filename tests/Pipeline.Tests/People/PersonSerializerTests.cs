@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Text;
 using Akka.Actor;
+using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.People;
@@ -113,6 +114,8 @@ public sealed class PersonSerializerTests : IDisposable
         yield return new PersonNotFound();
         yield return new GetHistory(account);
         yield return new HistoryFound(account, 12, person, ["acc-1", "dév ☃-1"]);
+        yield return new TellAccount(account, [new AccountLeft(person.PersonUuid, "acme")], Tests.People.Captured.Nine);
+        yield return new AccountTold();
         yield return new SplitPerson(account, 12, Split(merge));
         yield return new SplitAnswered(true);
         yield return Split(merge) with { Cursors = cursors };

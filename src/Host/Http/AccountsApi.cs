@@ -1,0 +1,241 @@
+using System.Text.Json.Nodes;
+using Akka.Actor;
+using Akka.Hosting;
+using Microsoft.AspNetCore.Http.HttpResults;
+using VarianceActors.Pipeline;
+using VarianceActors.Pipeline.Accounts;
+using VarianceActors.Pipeline.Stages;
+
+namespace VarianceActors.Host.Http;
+
+/// <summary>An account, as the API shows it.</summary>
+/// <param name="Id">Its id, for Variance the <c>groupId</c>.</param>
+/// <param name="Name">Its name: the one that an operator gave, else that of its group, else that of its contacts' traits;
+/// null if none is known.</param>
+/// <param name="NameOverride">The name that an operator gave; null if none did.</param>
+/// <param name="Domains">The domains of its contacts' addresses, those of most contacts first.</param>
+/// <param name="Properties">The merged group properties.</param>
+/// <param name="Stage">Its stage; null if it is in none.</param>
+/// <param name="Moves">Its newest moves between stages, oldest first.</param>
+/// <param name="ContactCount">How many contacts it has now.</param>
+/// <param name="Contacts">At most 1000 contacts, those that left too; the last to join first.</param>
+/// <param name="Version">0 at first, plus one for every change of what Variance is told of it.</param>
+public sealed record AccountView(
+    string Id,
+    string? Name,
+    string? NameOverride,
+    IReadOnlyList<string> Domains,
+    JsonObject Properties,
+    StageView? Stage,
+    IReadOnlyList<MoveView> Moves,
+    int ContactCount,
+    IReadOnlyList<MemberView> Contacts,
+    long Version);
+
+/// <summary>In which stage somebody is.</summary>
+/// <param name="Name">The stage.</param>
+/// <param name="Since">When it was entered, ISO 8601.</param>
+/// <param name="Rule">The rule that matched; <c>pinned</c> for a pin.</param>
+/// <param name="PinnedBy">Who pinned it; null unless it is pinned.</param>
+public sealed record StageView(string Name, DateTimeOffset Since, string Rule, string? PinnedBy)
+{
+    internal static StageView? Of(StagePlace? place) =>
+        place is { Name: { } name } ? new StageView(name, place.Since, place.Rule, place.By) : null;
+}
+
+/// <summary>A move between two stages.</summary>
+/// <param name="From">Null for none.</param>
+/// <param name="To">Null for none.</param>
+/// <param name="Rule">Why.</param>
+/// <param name="At">When, ISO 8601.</param>
+public sealed record MoveView(string? From, string? To, string Rule, DateTimeOffset At);
+
+/// <summary>A contact of an account.</summary>
+/// <param name="PersonId">The person.</param>
+/// <param name="UserId">What Variance calls it; null once it has left.</param>
+/// <param name="Rule">What made it a member: <c>group_call</c>, <c>trait_path</c> or <c>email_domain</c>; null once it has
+/// left.</param>
+/// <param name="Value">What the rule saw.</param>
+/// <param name="Stage">Its own stage.</param>
+/// <param name="JoinedAt">When it joined last.</param>
+/// <param name="LeftAt">When it left last; null if it never did.</param>
+public sealed record MemberView(
+    Guid PersonId,
+    string? UserId,
+    string? Rule,
+    string? Value,
+    string? Stage,
+    DateTimeOffset? JoinedAt,
+    DateTimeOffset? LeftAt);
+
+/// <summary>Which account a contact belongs to, and why.</summary>
+/// <param name="Id">The account.</param>
+/// <param name="Rule"><c>group_call</c>, <c>trait_path</c> or <c>email_domain</c>.</param>
+/// <param name="Value">What the rule saw.</param>
+public sealed record AccountLinkView(string Id, string Rule, string Value)
+{
+    internal static AccountLinkView? Of(AccountLink? link) =>
+        link is null ? null : new AccountLinkView(link.Key, WordOf(link.Rule), link.Value);
+
+    internal static string WordOf(AccountRule rule) => rule switch
+    {
+        AccountRule.GroupCall => "group_call",
+        AccountRule.TraitPath => "trait_path",
+        _ => "email_domain",
+    };
+}
+
+/// <summary>The name that an account is to be shown with.</summary>
+/// <param name="Name">The name; null takes an earlier one back.</param>
+/// <param name="By">Who says so.</param>
+public sealed record RenameRequest(string? Name, string By);
+
+/// <summary>The stage to pin.</summary>
+/// <param name="Stage">A stage of the configuration; null takes the pin away.</param>
+/// <param name="By">Who says so.</param>
+public sealed record PinRequest(string? Stage, string By);
+
+/// <summary>The HTTP API of accounts.</summary>
+internal static class AccountsApi
+{
+    private const int MembersMax = 1000;
+    private const int TextCharsMax = 200;
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+
+    public static void MapAccountsApi(this IEndpointRouteBuilder connection)
+    {
+        connection.MapGet("/accounts/{account}", FindAsync)
+            .WithSummary("An account: properties, domains, stage, contacts and why they are its.");
+        connection.MapPost("/accounts/{account}/name", RenameAsync)
+            .ProducesProblem(StatusCodes.Status400BadRequest)
+            .WithSummary("Names an account, or takes the name back; nothing is lost by it. May be repeated.");
+        connection.MapPost("/accounts/{account}/stage", PinAsync)
+            .ProducesProblem(StatusCodes.Status400BadRequest)
+            .WithSummary("Pins the stage of an account, or takes the pin away. May be repeated.");
+    }
+
+    private static async Task<Results<Ok<AccountView>, ProblemHttpResult>> FindAsync(
+        string connection,
+        string account,
+        HttpContext http,
+        IRequiredActor<AccountsRegion> accounts,
+        CancellationToken cancellationToken)
+    {
+        var id = new AccountId(connection, RawSegment.Behind(http, "accounts", account));
+        return await AskAsync(accounts, new GetAccount(id), cancellationToken);
+    }
+
+    private static async Task<Results<Ok<AccountView>, ProblemHttpResult>> RenameAsync(
+        string connection,
+        string account,
+        RenameRequest request,
+        HttpContext http,
+        IRequiredActor<AccountsRegion> accounts,
+        TimeProvider time,
+        CancellationToken cancellationToken)
+    {
+        if (Fault(request.By, "by") is { } fault)
+        {
+            return fault;
+        }
+
+        var name = request.Name?.Trim();
+        if (name is { Length: 0 or > TextCharsMax })
+        {
+            return Bad($"Give a name of 1 to {TextCharsMax} characters, or null.");
+        }
+
+        var id = new AccountId(connection, RawSegment.Behind(http, "accounts", account));
+        return await AskAsync(
+            accounts, new RenameAccount(id, name, request.By.Trim(), time.GetUtcNow()), cancellationToken);
+    }
+
+    private static async Task<Results<Ok<AccountView>, ProblemHttpResult>> PinAsync(
+        string connection,
+        string account,
+        PinRequest request,
+        HttpContext http,
+        IRequiredActor<AccountsRegion> accounts,
+        PipelineOptions options,
+        TimeProvider time,
+        CancellationToken cancellationToken)
+    {
+        if (Fault(request.By, "by") is { } fault)
+        {
+            return fault;
+        }
+
+        var stages = options.Connections[connection].ToContactRules().AccountStages;
+        if (request.Stage is { } stage && stages.PlaceOf(stage) < 0)
+        {
+            return Bad("There is no stage of that name among the connection's stages of accounts.");
+        }
+
+        var id = new AccountId(connection, RawSegment.Behind(http, "accounts", account));
+        return await AskAsync(
+            accounts, new PinAccountStage(id, request.Stage, request.By.Trim(), time.GetUtcNow()), cancellationToken);
+    }
+
+    internal static ProblemHttpResult? Fault(string? text, string name) =>
+        string.IsNullOrWhiteSpace(text) || text.Length > TextCharsMax
+            ? Bad($"Say who in '{name}': 1 to {TextCharsMax} characters.")
+            : null;
+
+    internal static ProblemHttpResult Bad(string detail) =>
+        TypedResults.Problem(detail, statusCode: StatusCodes.Status400BadRequest);
+
+    private static async Task<Results<Ok<AccountView>, ProblemHttpResult>> AskAsync(
+        IRequiredActor<AccountsRegion> accounts, IAccountMessage message, CancellationToken cancellationToken)
+    {
+        var region = await accounts.GetAsync(cancellationToken);
+        object answer;
+        try
+        {
+            answer = await region.Ask<object>(message, Patience, cancellationToken);
+        }
+        catch (AskTimeoutException)
+        {
+            return TypedResults.Problem(
+                "The account does not answer now; ask again.", statusCode: StatusCodes.Status503ServiceUnavailable);
+        }
+
+        var account = answer switch
+        {
+            AccountFound found => found.Account,
+            AccountChanged changed => changed.Account,
+            _ => null,
+        };
+        return account is null
+            ? TypedResults.Problem("There is no account with this id.", statusCode: StatusCodes.Status404NotFound)
+            : TypedResults.Ok(ViewOf(account));
+    }
+
+    private static AccountView ViewOf(AccountState account) => new(
+        account.Id.Key,
+        account.Name,
+        account.GivenName,
+        account.ShownDomains,
+        new JsonObject(account.Traits
+            .OrderBy(trait => trait.Key, StringComparer.Ordinal)
+            .Select(trait => KeyValuePair.Create(trait.Key, JsonNode.Parse(trait.Value.Json)))),
+        StageView.Of(account.Stage),
+        [.. account.Moves.Select(move => new MoveView(move.Move.From, move.Move.To, move.Move.Rule, move.At))],
+        account.Members.Values.Count(member => member.Contact is not null),
+        [
+            .. account.Members
+                .OrderByDescending(member => member.Value.JoinedAt)
+                .ThenBy(member => member.Key)
+                .Take(MembersMax)
+                .Select(member => ViewOf(member.Key, member.Value)),
+        ],
+        account.Version);
+
+    private static MemberView ViewOf(Guid person, AccountMember member) => new(
+        person,
+        member.Contact?.UserId,
+        member.Contact is { Rule: var rule } ? AccountLinkView.WordOf(rule) : null,
+        member.Contact?.Value,
+        member.Contact?.Stage,
+        member.JoinedAt,
+        member.LeftAt);
+}

@@ -1,0 +1,250 @@
+using System.Collections.Immutable;
+using System.Diagnostics;
+using VarianceActors.Pipeline.People;
+using VarianceActors.Pipeline.Stages;
+
+namespace VarianceActors.Pipeline.Accounts;
+
+/// <summary>What follows from a message to an account.</summary>
+/// <param name="State">The state once the facts are durable.</param>
+/// <param name="Facts">To be persisted together, in this order; none if nothing changed.</param>
+public sealed record AccountStep(AccountState State, ImmutableArray<AccountFact> Facts);
+
+/// <summary>The rules of an account: messages become facts, facts become state.</summary>
+public static class Account
+{
+    // PostHog's limit for the properties of a group is that of a person.
+    private const long TraitBytesMax = PersonProperties.BytesMax;
+
+    /// <summary>One message, one step.</summary>
+    /// <param name="state">The account.</param>
+    /// <param name="message">The message.</param>
+    /// <param name="stages">The connection's stages of accounts.</param>
+    public static AccountStep Decide(AccountState state, IAccountMessage message, StageRules stages)
+    {
+        var step = new Steps(state);
+        switch (message)
+        {
+            case ObserveAccount observe:
+                Observe(step, observe);
+                break;
+            case RenameAccount or PinAccountStage when state.Facts == 0:
+                break;
+            case RenameAccount rename when step.State.GivenName != rename.Name:
+                step.Take(new AccountFact.NameGiven(rename.Name, rename.By, rename.At));
+                break;
+            case PinAccountStage pin:
+                Pin(step, pin);
+                break;
+            default:
+                break;
+        }
+
+        if (message is not GetAccount && step.State.Facts > 0)
+        {
+            Move(step, stages, At(message, step.State));
+        }
+
+        return step.Done();
+    }
+
+    /// <summary>The state after a fact; total over all facts, and all there is at recovery.</summary>
+    /// <param name="state">Null before the first fact of a journal, which says whose it is.</param>
+    /// <param name="fact">The fact.</param>
+    public static AccountState Evolve(AccountState? state, AccountFact fact)
+    {
+        var before = state ?? AccountState.Unborn(fact.Account!);
+        before = before with { Facts = before.Facts + 1 };
+        return fact switch
+        {
+            AccountFact.MemberSeen seen => See(before, seen.Member),
+            AccountFact.GroupSeen seen => Shown(before, seen.At) with
+            {
+                GroupType = seen.GroupType,
+                Traits = before.Traits.SetItems(seen.Set.Select(one => KeyValuePair.Create(one.Name, one.Value))),
+                Heard = Newest(before.Heard.Add(seen.Event), AccountState.EventsHeard),
+            },
+            AccountFact.StageMoved moved => Enter(before, moved.Place),
+            AccountFact.NameGiven given => Shown(before, given.At) with { GivenName = given.Name },
+            _ => throw new UnreachableException(fact.GetType().Name),
+        };
+    }
+
+    /// <summary>A state as a snapshot brings it back: what is counted is counted again.</summary>
+    internal static AccountState Recount(AccountState state) => state with
+    {
+        Contacts = state.Members.Values.Count(member => member.Contact is not null),
+        Domains = state.Domains.WithComparers(StringComparer.Ordinal),
+    };
+
+    private static void Observe(Steps step, ObserveAccount observe)
+    {
+        foreach (var says in observe.Members)
+        {
+            if (IsNews(step.State, says))
+            {
+                step.Take(new AccountFact.MemberSeen(says));
+            }
+        }
+
+        foreach (var says in observe.Groups)
+        {
+            var set = step.State.Heard.Contains(says.Event) ? [] : News(step.State.Traits, says.Set);
+            if (!set.IsEmpty || step.State.GroupType is null)
+            {
+                step.Take(new AccountFact.GroupSeen(says.Event, says.GroupType, says.At, set));
+            }
+        }
+    }
+
+    // Who left without having been here is remembered too: what it said before may still be on its way.
+    private static bool IsNews(AccountState state, MemberSays says) =>
+        !state.Members.TryGetValue(says.Person, out var known)
+        || (says.Version >= known.Version && says.Contact != known.Contact);
+
+    private static ImmutableArray<NamedValue> News(
+        ImmutableDictionary<string, JsonValue> traits,
+        ImmutableArray<NamedValue> set)
+    {
+        ImmutableArray<NamedValue> news =
+            [.. set.Where(one => !traits.TryGetValue(one.Name, out var held) || held != one.Value)];
+        var after = traits.SetItems(news.Select(one => KeyValuePair.Create(one.Name, one.Value)));
+        var bytes = after.Sum(one => (long)one.Key.Length + one.Value.Json.Length);
+        return bytes > TraitBytesMax ? [] : news;
+    }
+
+    private static void Pin(Steps step, PinAccountStage pin)
+    {
+        var held = step.State.Stage;
+        if (pin.Stage is null)
+        {
+            if (held is { IsPinned: true })
+            {
+                step.Take(new AccountFact.StageMoved(held with { By = null, Since = pin.At }));
+            }
+        }
+        else if (held?.Name != pin.Stage || !held.IsPinned)
+        {
+            step.Take(new AccountFact.StageMoved(new StagePlace(pin.Stage, pin.At, "pinned", pin.By)));
+        }
+    }
+
+    private static void Move(Steps step, StageRules stages, DateTimeOffset now)
+    {
+        if (stages.Stages.IsEmpty)
+        {
+            return;
+        }
+
+        var state = step.State;
+        var view = new StageView(state.Traits, [], now, state.Contacts, Matching(state, stages));
+        if (stages.Move(state.Stage, view) is { } place && place != state.Stage)
+        {
+            step.Take(new AccountFact.StageMoved(place));
+        }
+    }
+
+    // Bits of other rules than today's say nothing: such a contact counts as one that does not match.
+    private static ImmutableArray<int> Matching(AccountState state, StageRules stages)
+    {
+        if (stages.OverContacts.IsEmpty)
+        {
+            return [];
+        }
+
+        var counts = new int[stages.OverContacts.Length];
+        foreach (var (_, member) in state.Members)
+        {
+            if (member.Contact is not { } contact || contact.MatchesOf != stages.Fingerprint)
+            {
+                continue;
+            }
+
+            for (var number = 0; number < counts.Length; number++)
+            {
+                counts[number] += (int)((contact.Matches >> number) & 1);
+            }
+        }
+
+        return [.. counts];
+    }
+
+    private static DateTimeOffset At(IAccountMessage message, AccountState state) => message switch
+    {
+        ObserveAccount { Members: [.., var last] } => last.At,
+        ObserveAccount { Groups: [.., var last] } => last.At,
+        RenameAccount rename => rename.At,
+        PinAccountStage pin => pin.At,
+        _ => state.ChangedAt,
+    };
+
+    private static AccountState See(AccountState state, MemberSays says)
+    {
+        var known = state.Members.GetValueOrDefault(says.Person);
+        var (was, now) = (known?.Contact, says.Contact);
+        var member = new AccountMember(
+            says.Version,
+            now,
+            was is null && now is not null ? says.At : known?.JoinedAt,
+            was is not null && now is null ? says.At : known?.LeftAt);
+        var domains = Count(Count(state.Domains, was?.Domain, -1), now?.Domain, 1);
+        var after = state with
+        {
+            Members = state.Members.SetItem(says.Person, member),
+            Contacts = state.Contacts + (now is null ? 0 : 1) - (was is null ? 0 : 1),
+            Domains = domains,
+            StatedName = now?.AccountName ?? state.StatedName,
+        };
+        var isShown = after.Name != state.Name || !after.ShownDomains.SequenceEqual(state.ShownDomains);
+        return isShown ? Shown(after, says.At) : after;
+    }
+
+    private static ImmutableSortedDictionary<string, int> Count(
+        ImmutableSortedDictionary<string, int> domains,
+        string? domain,
+        int by)
+    {
+        if (domain is null)
+        {
+            return domains;
+        }
+
+        var count = domains.GetValueOrDefault(domain) + by;
+        return count > 0 ? domains.SetItem(domain, count) : domains.Remove(domain);
+    }
+
+    private static AccountState Enter(AccountState state, StagePlace place)
+    {
+        var from = state.Stage?.Name;
+        if (from == place.Name)
+        {
+            return state with { Stage = place };
+        }
+
+        var after = Shown(state, place.Since);
+        var move = new AccountMove(after.Version, new StageMove(from, place.Name, place.Rule), place.Since);
+        return after with { Stage = place, Moves = Newest(after.Moves.Add(move), AccountState.MovesKept) };
+    }
+
+    private static AccountState Shown(AccountState state, DateTimeOffset at) =>
+        state with { Version = state.Version + 1, ChangedAt = at };
+
+    private static ImmutableArray<T> Newest<T>(ImmutableArray<T> all, int kept) =>
+        all.Length > kept ? all.RemoveRange(0, all.Length - kept) : all;
+
+    private sealed class Steps(AccountState state)
+    {
+        private readonly ImmutableArray<AccountFact>.Builder _facts = ImmutableArray.CreateBuilder<AccountFact>();
+
+        public AccountState State { get; private set; } = state;
+
+        public void Take(AccountFact fact)
+        {
+            var stamped = fact with { Account = State.Facts > 0 ? null : State.Id };
+            _facts.Add(stamped);
+            State = Evolve(State, stamped);
+        }
+
+        public AccountStep Done() => new(State, _facts.DrainToImmutable());
+    }
+}

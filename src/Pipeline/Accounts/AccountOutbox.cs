@@ -1,0 +1,86 @@
+using System.Buffers;
+using System.Collections.Immutable;
+using VarianceActors.Pipeline.Mapping;
+using VarianceActors.Pipeline.Outbox;
+using VarianceActors.Pipeline.Sources;
+using VarianceActors.Pipeline.Stores;
+
+namespace VarianceActors.Pipeline.Accounts;
+
+/// <summary>What an account tells Variance after a version: its messages, in order.</summary>
+/// <param name="account">The account.</param>
+/// <param name="after">The version that Variance has been told.</param>
+public delegate ImmutableArray<OutboundMessage> MapAccount(AccountState account, long after);
+
+/// <summary>The accounts' way into the outbox: all messages of an account lie in one lane, in the order of its versions, and
+/// the version they belong to is committed with them, so that none is missing and none is there twice.</summary>
+/// <param name="database">Where the outbox is.</param>
+/// <param name="layout">How the work is cut.</param>
+/// <param name="map">The mapping of each connection, by its id.</param>
+/// <param name="wakeDelivery">Told each connection number and delivery partition that got messages.</param>
+/// <param name="time">The clock.</param>
+public sealed class AccountOutbox(
+    PipelineDatabase database,
+    PipelineLayout layout,
+    Func<string, MapAccount> map,
+    Action<int, int> wakeDelivery,
+    TimeProvider time)
+{
+    private static readonly Statement SelectSent = new(
+        "SELECT version FROM account_sent WHERE connection = @connection AND account = @account");
+
+    private static readonly Statement MoveSent = new("""
+        INSERT INTO account_sent (connection, account, version) VALUES (@connection, @account, @version)
+        ON CONFLICT (connection, account) DO UPDATE SET version = excluded.version
+        """);
+
+    /// <summary>Puts into the outbox what it does not hold of an account.</summary>
+    /// <returns>The version up to which the outbox holds everything.</returns>
+    public async Task<long> SendAsync(AccountState account)
+    {
+        var connection = layout.NumberByConnection[account.Id.ConnectionId];
+        var entity = account.Id.EntityId;
+        var partition = (int)(account.Id.Lane % (ulong)layout.DeliveryPartitions);
+        var (now, mapping) = (time.GetUtcNow(), map(account.Id.ConnectionId));
+        var (version, isNew) = await database.WriteAsync(session =>
+        {
+            var sent = session.Scalar(SelectSent, connection, entity) as long? ?? 0;
+            if (sent >= account.Version)
+            {
+                return (sent, false);
+            }
+
+            var messages = mapping(account, sent);
+            if (!messages.IsEmpty)
+            {
+                var first = OutboxStatements.Raise(session, connection, partition, messages.Length);
+                var payload = Payload(account, messages, now);
+                OutboxStatements.Add(session, connection, partition, first, messages.Length, now, payload);
+            }
+
+            session.Execute(MoveSent, connection, entity, account.Version);
+            return (account.Version, !messages.IsEmpty);
+        }).ConfigureAwait(false);
+        if (isNew)
+        {
+            wakeDelivery(connection, partition);
+        }
+
+        return version;
+    }
+
+    // No accepted event became these messages: the books do not count them.
+    private static byte[] Payload(AccountState account, ImmutableArray<OutboundMessage> messages, DateTimeOffset now)
+    {
+        var payload = new ArrayBufferWriter<byte>();
+        var uuid = UuidV5.Create(account.Id.Uuid, $"v{account.Version}");
+        OutboxRow.Begin(payload);
+        foreach (var message in messages)
+        {
+            var entry = new OutboxEntry(0, account.Id.Lane, uuid, 0, Closes: false, now, message);
+            OutboxRow.Append(payload, entry with { IsCorrection = true });
+        }
+
+        return payload.WrittenSpan.ToArray();
+    }
+}

@@ -1,0 +1,101 @@
+using System.Collections.Immutable;
+using System.IO.Hashing;
+using System.Text;
+using VarianceActors.Pipeline.People;
+using VarianceActors.Pipeline.Sources;
+using VarianceActors.Pipeline.Stages;
+
+namespace VarianceActors.Pipeline.Accounts;
+
+/// <summary>What a connection makes of its persons: which account they belong to and which stage they are in.</summary>
+/// <param name="Matching">How contacts find their account; null: they have none, and no stage.</param>
+/// <param name="GroupType">PostHog's group type that stands for accounts; empty means any.</param>
+/// <param name="ContactStages">The stages of contacts.</param>
+/// <param name="AccountStages">The stages of accounts, of which contacts know their part.</param>
+/// <param name="Fingerprint">Changes with every change of the rules.</param>
+public sealed record ContactRules(
+    AccountMatching? Matching,
+    string GroupType,
+    StageRules ContactStages,
+    StageRules AccountStages,
+    ulong Fingerprint)
+{
+    /// <summary>No accounts and no stages.</summary>
+    public static readonly ContactRules None = new(null, "", StageRules.None, StageRules.None, 0);
+
+    /// <summary>The rules of a connection.</summary>
+    public static ContactRules Of(
+        AccountMatchingOptions matching,
+        string groupType,
+        StageRules contactStages,
+        StageRules accountStages)
+    {
+        var written = string.Join('\n', (string[])
+        [
+            groupType, matching.EmailPath, matching.ByEmailDomain ? "on" : "off",
+            .. matching.IdPaths, "", .. matching.NamePaths, "", .. matching.NoAccountDomains, "", .. matching.AccountDomains,
+        ]);
+        var fingerprint = XxHash3.HashToUInt64(Encoding.UTF8.GetBytes(written))
+            ^ contactStages.Fingerprint
+            ^ (accountStages.Fingerprint * 31);
+        return new ContactRules(
+            new AccountMatching(matching),
+            groupType,
+            contactStages,
+            accountStages,
+            fingerprint == 0 ? 1 : fingerprint);
+    }
+
+    /// <summary>What an event says of a group.</summary>
+    public GroupReading GroupOf(CaptureEvent captured) =>
+        Matching is null ? GroupReading.None : GroupReading.Of(captured, GroupType);
+
+    /// <summary>Into which slices of time an event is counted.</summary>
+    public TallyUnits TallyOf(CaptureEvent captured)
+    {
+        var units = UnitsOf(ContactStages, captured.Event) | UnitsOf(AccountStages, captured.Event);
+        // A clock that runs ahead by more than a day would push everything else out of the windows.
+        return captured.Timestamp > captured.ReceivedAt.AddDays(1) ? TallyUnits.None : units;
+    }
+
+    /// <summary>Whether a person must be looked at although its event changed nothing.</summary>
+    internal bool MustLook(ContactState? state, bool isIdentified) => Matching is not null
+        && (state is null ? isIdentified : state.LookedWith != Fingerprint || !state.Tallies.IsEmpty);
+
+    /// <summary>What the rules make of a person now; null if that is what they made of it before.</summary>
+    /// <param name="state">The person, with everything that the event taught.</param>
+    /// <param name="properties">Its properties, likewise.</param>
+    /// <param name="isIdentified">Stages and most account rules are for contacts.</param>
+    /// <param name="now">Where windows of time end.</param>
+    internal ContactTurn? Look(
+        ContactState? state,
+        ImmutableDictionary<string, JsonValue> properties,
+        bool isIdentified,
+        DateTimeOffset now)
+    {
+        if (Matching is null)
+        {
+            return null;
+        }
+
+        state ??= ContactState.Unseen;
+        var before = state.Turn;
+        var account = Matching.Match(state.Group, properties, isIdentified).Link;
+        var view = new StageView(properties, state.Tallies, now, 0, []);
+        var stage = isIdentified ? ContactStages.Move(before?.Stage, view) : before?.Stage;
+        var matches = isIdentified ? AccountStages.MatchesOf(view) : 0;
+        var turn = new ContactTurn(
+            account,
+            stage,
+            stage?.Name is { } name ? ContactStages.PlaceOf(name) : -1,
+            matches,
+            matches == 0 ? 0 : AccountStages.Fingerprint,
+            isIdentified ? Matching.WorkDomainOf(properties) : null,
+            isIdentified ? Matching.NameOf(properties) : null);
+        var isNothing = before is null && account is null && stage is null && matches == 0;
+        return isNothing || turn == before ? null : turn;
+    }
+
+    private static TallyUnits UnitsOf(StageRules rules, string name) =>
+        rules.Counted.IsEmpty ? TallyUnits.None : rules.Counted.GetValueOrDefault(name);
+}

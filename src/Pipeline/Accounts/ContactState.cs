@@ -1,0 +1,99 @@
+using System.Collections.Immutable;
+using System.Text.Json.Serialization;
+using VarianceActors.Pipeline.People;
+using VarianceActors.Pipeline.Stages;
+
+namespace VarianceActors.Pipeline.Accounts;
+
+/// <summary>What a person is to a sales team: account, stage, and what both are worked out from.</summary>
+/// <param name="Group">The last group key that an event named; null if none did.</param>
+/// <param name="Tallies">The events that rules count.</param>
+/// <param name="Turn">What the rules made of it last; null before the first look.</param>
+public sealed record ContactState(string? Group, ImmutableArray<EventTally> Tallies, ContactTurn? Turn)
+{
+    /// <summary>Nobody has looked yet.</summary>
+    public static readonly ContactState Unseen = new(null, [], null);
+
+    /// <summary>The rules that looked last and had nothing to change; in memory only.</summary>
+    internal ulong LookedWith { get; init; }
+
+    /// <summary>The account; null if there is none.</summary>
+    [JsonIgnore]
+    public AccountLink? Account => Turn?.Account;
+
+    /// <summary>The stage; null if there is none.</summary>
+    [JsonIgnore]
+    public StagePlace? Stage => Turn?.Stage;
+
+    /// <summary>The state after an event; total, and needs no rules.</summary>
+    internal static ContactState? After(ContactState? before, AppliedEvent by, ContactTurn? turn)
+    {
+        if (by.Group is null && by.Tallied is TallyUnits.None && turn is null)
+        {
+            return before;
+        }
+
+        var state = before ?? Unseen;
+        return state with
+        {
+            Group = by.Group ?? state.Group,
+            Tallies = by.Tallied is TallyUnits.None
+                ? state.Tallies
+                : EventTally.Add(state.Tallies, by.Name, by.Tallied, by.Timestamp),
+            Turn = turn ?? state.Turn,
+        };
+    }
+
+    /// <summary>Two persons as one: the target's word counts, but a pin stays, and nobody falls back by a merge.</summary>
+    internal static ContactState? Join(ContactState? source, ContactState? target)
+    {
+        if (source is null || target is null)
+        {
+            return source ?? target;
+        }
+
+        var stage = (source.Stage, target.Stage) switch
+        {
+            (null, _) => target.Stage,
+            (_, null) => source.Stage,
+            ({ IsPinned: var one }, { IsPinned: var other }) when one != other => one ? source.Stage : target.Stage,
+            _ => source.Turn!.Rank > target.Turn!.Rank ? source.Stage : target.Stage,
+        };
+        var turn = (target.Turn ?? source.Turn) is { } kept
+            ? kept with { Stage = stage, Rank = Math.Max(source.Turn?.Rank ?? -1, target.Turn?.Rank ?? -1) }
+            : null;
+        return new ContactState(
+            target.Group ?? source.Group,
+            EventTally.Join(target.Tallies, source.Tallies),
+            turn);
+    }
+}
+
+/// <summary>What a connection's rules make of a person.</summary>
+/// <param name="Account">Null if no rule names one.</param>
+/// <param name="Stage">Null before the first one.</param>
+/// <param name="Rank">The place of the stage among the connection's at that time; -1 for none.</param>
+/// <param name="Matches">The conditions of the account's stages that the contact matches, one bit each.</param>
+/// <param name="MatchesOf">The fingerprint of the stages that those bits belong to.</param>
+/// <param name="Domain">The registrable domain of the e-mail address, if it is a company's.</param>
+/// <param name="AccountName">The account's name as the person's traits have it.</param>
+public sealed record ContactTurn(
+    AccountLink? Account,
+    StagePlace? Stage,
+    int Rank,
+    ulong Matches,
+    ulong MatchesOf,
+    string? Domain,
+    string? AccountName);
+
+/// <summary>A person that stopped being a member of an account: it moved, or became part of another person.</summary>
+/// <param name="Person">Its uuid.</param>
+/// <param name="Key">The account.</param>
+public readonly record struct AccountLeft(Guid Person, string Key)
+{
+    /// <summary>The membership that a person lost by becoming what it is now; null if it lost none.</summary>
+    internal static AccountLeft? Of(PersonProfile? before, AccountLink? now) =>
+        before is { IsIdentified: true, Contact.Account: { } was } && was.Key != now?.Key
+            ? new AccountLeft(before.Uuid, was.Key)
+            : null;
+}

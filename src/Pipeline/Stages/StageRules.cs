@@ -1,0 +1,125 @@
+using System.Collections.Immutable;
+using System.IO.Hashing;
+using System.Text;
+using System.Text.Json.Serialization;
+
+namespace VarianceActors.Pipeline.Stages;
+
+/// <summary>Whether a stage may be left backwards.</summary>
+public enum StagePolicy : byte
+{
+    /// <summary>Only towards more advanced stages.</summary>
+    ForwardOnly,
+
+    /// <summary>Wherever the rules say, out of all stages too.</summary>
+    Free,
+}
+
+/// <summary>In which stage somebody is, since when and why.</summary>
+/// <param name="Name">The stage; null for none.</param>
+/// <param name="Since">When it was entered.</param>
+/// <param name="Rule">The rule that matched; the words <c>no rule</c> if none did, <c>pinned</c> for a pin.</param>
+/// <param name="By">Who pinned it; null unless pinned.</param>
+public sealed record StagePlace(string? Name, DateTimeOffset Since, string Rule, string? By = null)
+{
+    /// <summary>Nothing moves it but an operator.</summary>
+    [JsonIgnore]
+    public bool IsPinned => By is not null;
+}
+
+/// <summary>A move from one stage to another.</summary>
+/// <param name="From">Null for none.</param>
+/// <param name="To">Null for none.</param>
+/// <param name="Rule">See <see cref="StagePlace.Rule"/>.</param>
+public sealed record StageMove(string? From, string? To, string Rule);
+
+/// <summary>A stage and its rule.</summary>
+/// <param name="Name">Unique.</param>
+/// <param name="Rule">As it was written.</param>
+/// <param name="Condition">The rule.</param>
+public sealed record Stage(string Name, string Rule, StageCondition Condition);
+
+/// <summary>The stages of a connection's contacts, or of its accounts.</summary>
+/// <param name="Stages">From the least advanced to the most.</param>
+/// <param name="Policy">The policy.</param>
+/// <param name="Counted">The events that rules count, by name.</param>
+/// <param name="OverContacts">The conditions that contacts must match, by number; only in an account's stages.</param>
+public sealed record StageRules(
+    ImmutableArray<Stage> Stages,
+    StagePolicy Policy,
+    ImmutableDictionary<string, TallyUnits> Counted,
+    ImmutableArray<StageCondition> OverContacts)
+{
+    /// <summary>The most conditions over contacts: one bit each.</summary>
+    public const int OverContactsMax = 64;
+
+    /// <summary>No stages.</summary>
+    public static readonly StageRules None =
+        new([], StagePolicy.ForwardOnly, ImmutableDictionary<string, TallyUnits>.Empty, []);
+
+    /// <summary>Changes with every change of the rules.</summary>
+    public ulong Fingerprint { get; } = XxHash3.HashToUInt64(
+        Encoding.UTF8.GetBytes(string.Join('\n', Stages.Select(stage => stage.Rule).Prepend(Policy.ToString()))));
+
+    /// <summary>The place after a look; the same object if nothing changed.</summary>
+    /// <param name="before">The place until now; null before the first look.</param>
+    /// <param name="view">What the rules see.</param>
+    public StagePlace? Move(StagePlace? before, in StageView view)
+    {
+        if (before is { IsPinned: true } || (Stages.IsEmpty && before is null))
+        {
+            return before;
+        }
+
+        var held = before?.Name is { } name ? PlaceOf(name) : -1;
+        var matched = MostAdvanced(view);
+        var moves = matched != held && (matched > held || Policy is StagePolicy.Free);
+        if (!moves || (matched < 0 && before?.Name is null))
+        {
+            return before;
+        }
+
+        return matched < 0
+            ? new StagePlace(null, view.Now, "no rule")
+            : new StagePlace(Stages[matched].Name, view.Now, Stages[matched].Rule);
+    }
+
+    /// <summary>Which conditions over contacts a contact matches, one bit each.</summary>
+    public ulong MatchesOf(in StageView contact)
+    {
+        var matches = 0UL;
+        for (var number = 0; number < OverContacts.Length; number++)
+        {
+            matches |= OverContacts[number].Holds(contact) ? 1UL << number : 0;
+        }
+
+        return matches;
+    }
+
+    /// <summary>The place of a stage from the least advanced on; -1 if there is none of that name.</summary>
+    public int PlaceOf(string stage)
+    {
+        for (var place = 0; place < Stages.Length; place++)
+        {
+            if (Stages[place].Name == stage)
+            {
+                return place;
+            }
+        }
+
+        return -1;
+    }
+
+    private int MostAdvanced(in StageView view)
+    {
+        for (var place = Stages.Length - 1; place >= 0; place--)
+        {
+            if (Stages[place].Condition.Holds(view))
+            {
+                return place;
+            }
+        }
+
+        return -1;
+    }
+}

@@ -1,0 +1,321 @@
+using System.Net.Http.Json;
+using System.Text.Json;
+using VarianceActors.Harness;
+using VarianceActors.Host.Demo;
+using Xunit;
+
+namespace VarianceActors.Host.Tests.Accounts;
+
+/// <summary>Accounts through the doors: who belongs where, and what Variance hears of it.</summary>
+public sealed class AccountTests
+{
+    [Fact]
+    public async Task A_group_call_makes_the_contact_a_member_and_the_account_tells_its_traits_once()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        await pipeline.CaptureAsync(Identify("ada"), Group("ada", "acme", new { name = "Acme Inc", seats = 3 }));
+        await pipeline.SettledAsync();
+        var told = await ToldAsync(pipeline, "acme", version: 1);
+
+        var group = Assert.Single(told);
+        Assert.Equal("$company_acme", Text(group.Body, "anonymousId"));
+        Assert.Equal(
+            """{"seats":3,"name":"Acme Inc","posthog_group_type":"company"}""",
+            group.Body.GetProperty("traits").GetRawText());
+        var own = Assert.Single(pipeline.Variance.Received, message =>
+            message.Type == "group" && Text(message.Body, "userId") == "ada");
+        Assert.Equal("acme", Text(own.Body, "groupId"));
+        var account = await AccountAsync(pipeline, "acme");
+        Assert.Equal("Acme Inc", Text(account, "name"));
+        Assert.Equal(["ada group_call acme"], Members(account));
+    }
+
+    [Fact]
+    public async Task An_event_that_names_a_group_moves_the_contact_and_tells_it_once()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        await pipeline.CaptureAsync(Identify("ada"), Named("ada", "acme"), Named("ada", "acme"));
+        await pipeline.SettledAsync();
+        await pipeline.CaptureAsync(Named("ada", "beta"), Named("ada", "beta"));
+        await pipeline.SettledAsync();
+
+        Assert.Equal(
+            ["acme", "beta"],
+            pipeline.Variance.Received.Where(message => message.Type == "group").Select(GroupId));
+        Assert.Equal(
+            ["acme", "acme", "beta", "beta"],
+            pipeline.Variance.Received.Where(message => message.Type == "track")
+                .Select(message => Text(message.Body.GetProperty("context"), "groupId")));
+        var left = await AccountAsync(pipeline, "acme");
+        Assert.Equal(0, left.GetProperty("contact_count").GetInt32());
+        Assert.NotEqual(JsonValueKind.Null, left.GetProperty("contacts")[0].GetProperty("left_at").ValueKind);
+        Assert.Equal(["ada group_call beta"], Members(await AccountAsync(pipeline, "beta")));
+    }
+
+    [Fact]
+    public async Task Traits_name_the_account_where_no_group_call_does()
+    {
+        await using var pipeline = await StartAsync("""
+            accounts { id-paths = ["company.id"], name-paths = ["company.name"] }
+            """);
+        await pipeline.CaptureAsync(Identify("ada", new
+        {
+            email = "ada@example.com", company = new { id = "c-7", name = "Seven" },
+        }));
+        await pipeline.SettledAsync();
+
+        var account = await AccountAsync(pipeline, "c-7");
+        Assert.Equal(["ada trait_path company.id"], Members(account));
+        Assert.Equal("Seven", Text(account, "name"));
+        var identify = Assert.Single(pipeline.Variance.Received, message => message.Type == "identify");
+        Assert.Equal(
+            """{"id":"c-7","name":"Seven"}""",
+            identify.Body.GetProperty("traits").GetProperty("company").GetRawText());
+        var told = await ToldAsync(pipeline, "c-7", version: 1);
+        Assert.Equal(
+            """{"name":"Seven","domains":["example.com"]}""", told[0].Body.GetProperty("traits").GetRawText());
+    }
+
+    [Fact]
+    public async Task The_domain_of_the_address_is_an_account_unless_anybody_can_have_one_there()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        await pipeline.CaptureAsync(
+            Identify("ada", new { email = "ada@mail.example.co.uk" }),
+            Identify("bob", new { email = "bob@gmail.com" }));
+        await pipeline.SettledAsync();
+
+        Assert.Equal(["ada email_domain example.co.uk"], Members(await AccountAsync(pipeline, "example.co.uk")));
+        Assert.Equal(JsonValueKind.Null, (await pipeline.PersonAsync("bob"))!.Value.GetProperty("account").ValueKind);
+        using var none = await pipeline.ApiAsync("accounts/gmail.com");
+        Assert.Equal(System.Net.HttpStatusCode.NotFound, none.StatusCode);
+    }
+
+    [Fact]
+    public async Task A_visitor_with_an_address_is_no_member_until_it_is_identified()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        await pipeline.CaptureAsync(Event("visited", "device", new Dictionary<string, object>
+        {
+            ["$set"] = new { email = "ada@example.com" },
+        }));
+        await pipeline.SettledAsync();
+        Assert.DoesNotContain(pipeline.Variance.Received, message => message.Type == "group");
+
+        await pipeline.CaptureAsync(Identify("ada", anonymous: "device"));
+        await pipeline.SettledAsync();
+
+        Assert.Equal(["ada email_domain example.com"], Members(await AccountAsync(pipeline, "example.com")));
+    }
+
+    [Fact]
+    public async Task Properties_of_a_group_that_nobody_belongs_to_reach_its_account()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        await pipeline.CaptureAsync(Group("$company_acme", "acme", new { seats = 3 }));
+        await pipeline.CaptureAsync(Group("$company_acme", "acme", new { seats = 4, plan = "pro" }));
+        await pipeline.SettledAsync();
+        var told = await ToldAsync(pipeline, "acme", version: 2);
+
+        Assert.Equal(
+            """{"plan":"pro","seats":4,"posthog_group_type":"company"}""",
+            told[^1].Body.GetProperty("traits").GetRawText());
+        Assert.Equal(0, (await AccountAsync(pipeline, "acme")).GetProperty("contact_count").GetInt32());
+    }
+
+    [Fact]
+    public async Task When_two_members_become_one_person_one_of_them_leaves_and_a_split_brings_it_back()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        await pipeline.CaptureAsync(Identify("ada"), Named("ada", "acme"), Identify("bob"), Named("bob", "beta"));
+        await pipeline.SettledAsync();
+        var merge = Guid.NewGuid();
+        await pipeline.CaptureAsync(new
+        {
+            uuid = merge, @event = "$merge_dangerously", distinct_id = "ada", properties = new { alias = "bob" },
+        });
+        await pipeline.SettledAsync();
+
+        Assert.Equal(["ada group_call acme"], Members(await AccountAsync(pipeline, "acme")));
+        Assert.Empty(Members(await AccountAsync(pipeline, "beta")));
+
+        using var split = await PostAsync(pipeline, "persons/ada/split", new { @event = merge });
+        split.EnsureSuccessStatusCode();
+
+        Assert.Equal(["ada group_call acme"], Members(await AccountAsync(pipeline, "acme")));
+        Assert.Equal(["bob group_call beta"], Members(await AccountAsync(pipeline, "beta")));
+    }
+
+    [Fact]
+    public async Task Stages_move_contact_and_account_and_Variance_hears_of_each_move_once()
+    {
+        await using var pipeline = await StartAsync("""
+            stages {
+              contacts = ["lead: always", "active: event 'report created' at least 2 times within 7 days"]
+              accounts = ["prospect: always", "engaged: any contact (event 'report created' at least 2 times within 7 days)"]
+            }
+            """);
+        await pipeline.CaptureAsync(Identify("ada", new { email = "ada@example.com" }));
+        await pipeline.SettledAsync();
+        await pipeline.CaptureAsync(Event("report created", "ada"), Event("report created", "ada"));
+        await pipeline.CaptureAsync(Event("report created", "ada"));
+        await pipeline.SettledAsync();
+        var told = await ToldAsync(pipeline, "example.com", version: 3);
+
+        Assert.Equal(
+            ["-> lead: always", "lead -> active: event 'report created' at least 2 times within 7 days"],
+            Moves(pipeline, "Contact Stage Changed"));
+        Assert.Equal(
+            [
+                "-> prospect: always",
+                "prospect -> engaged: any contact (event 'report created' at least 2 times within 7 days)",
+            ],
+            Moves(pipeline, "Account Stage Changed"));
+        Assert.Equal("engaged", Text(told[^1].Body.GetProperty("traits"), "stage"));
+        var identify = pipeline.Variance.Received.Last(message => message.Type == "identify");
+        Assert.Equal("active", Text(identify.Body.GetProperty("traits"), "stage"));
+    }
+
+    [Fact]
+    public async Task A_name_and_a_pin_of_an_operator_hold_and_can_be_taken_back()
+    {
+        await using var pipeline = await StartAsync("""
+            stages { accounts = ["prospect: always", "customer: seats > 5"] }
+            """);
+        await pipeline.CaptureAsync(Group("$company_acme", "acme", new { name = "Acme", seats = 9 }));
+        await pipeline.SettledAsync();
+
+        using var named = await PostAsync(pipeline, "accounts/acme/name", new { name = "ACME!", by = "ada" });
+        using var pinned = await PostAsync(pipeline, "accounts/acme/stage", new { stage = "prospect", by = "ada" });
+        await pipeline.CaptureAsync(Group("$company_acme", "acme", new { name = "Other", seats = 10 }));
+        await pipeline.SettledAsync();
+        var held = await AccountAsync(pipeline, "acme");
+        using var back = await PostAsync(pipeline, "accounts/acme/name", new { name = (string?)null, by = "ada" });
+        using var unpinned = await PostAsync(pipeline, "accounts/acme/stage", new { stage = (string?)null, by = "ada" });
+        var freed = await AccountAsync(pipeline, "acme");
+
+        Assert.Equal(("ACME!", "prospect"), (Text(held, "name"), Text(held.GetProperty("stage"), "name")));
+        Assert.Equal("ada", Text(held.GetProperty("stage"), "pinned_by"));
+        Assert.Equal(("Other", "customer"), (Text(freed, "name"), Text(freed.GetProperty("stage"), "name")));
+        using var bad = await PostAsync(pipeline, "accounts/acme/stage", new { stage = "nope", by = "ada" });
+        Assert.Equal(System.Net.HttpStatusCode.BadRequest, bad.StatusCode);
+    }
+
+    [Fact]
+    public async Task Nothing_is_told_again_after_a_restart()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        await pipeline.CaptureAsync(Identify("ada"), Group("ada", "acme", new { seats = 3 }));
+        await pipeline.SettledAsync();
+        await ToldAsync(pipeline, "acme", version: 1);
+        await pipeline.RestartAsync();
+        await pipeline.CaptureAsync(Named("ada", "acme"), Identify("ada", new { plan = "pro" }, "device"));
+        await pipeline.CaptureAsync(Group("ada", "acme", new { seats = 4 }));
+        await pipeline.SettledAsync();
+        var told = await ToldAsync(pipeline, "acme", version: 2);
+
+        Assert.Equal([3, 4], told.Select(group => group.Body.GetProperty("traits").GetProperty("seats").GetInt32()));
+        Assert.Equal(["ada group_call acme"], Members(await AccountAsync(pipeline, "acme")));
+    }
+
+    [Fact]
+    public async Task The_mapping_plugin_sends_no_word_of_accounts()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions("plugin"));
+        await pipeline.CaptureAsync(Identify("ada"), Group("ada", "acme", new { seats = 3 }), Event("x", "ada"));
+        await pipeline.SettledAsync();
+
+        Assert.Equal(
+            ["identify", "group", "track"], pipeline.Variance.Received.Select(message => message.Type));
+        Assert.Equal(["ada group_call acme"], Members(await AccountAsync(pipeline, "acme")));
+    }
+
+    private static Task<PipelineHarness> StartAsync(string connection) => PipelineHarness.StartAsync(
+        new HarnessOptions(Hocon: $"variance.connections.{PipelineHarness.Connection} {{ {connection} }}"));
+
+    /// <summary>What an account itself said, once it has said everything up to a version.</summary>
+    private static async Task<List<ReceivedMessage>> ToldAsync(PipelineHarness pipeline, string account, int version)
+    {
+        List<ReceivedMessage> told = [];
+        await PipelineHarness.UntilAsync(
+            async () =>
+            {
+                told = [.. pipeline.Variance.Received.Where(message => message.Type == "group"
+                    && GroupId(message) == account
+                    && Text(message.Body, "userId") is null
+                    && message.Body.GetProperty("traits").EnumerateObject().Count() > 1)];
+                return told.Count > 0
+                    && (await AccountAsync(pipeline, account)).GetProperty("version").GetInt32() == version
+                    && IsLast(told[^1], await AccountAsync(pipeline, account));
+            },
+            $"the account is told up to version {version}");
+        return told;
+    }
+
+    private static bool IsLast(ReceivedMessage group, JsonElement account) =>
+        account.GetProperty("properties").EnumerateObject()
+            .Where(property => property.Name is not "name")
+            .All(property => group.Body.GetProperty("traits").TryGetProperty(property.Name, out var sent)
+                && sent.GetRawText() == property.Value.GetRawText())
+        && (account.GetProperty("stage").ValueKind is JsonValueKind.Null
+            || Text(group.Body.GetProperty("traits"), "stage") == Text(account.GetProperty("stage"), "name"));
+
+    private static async Task<JsonElement> AccountAsync(PipelineHarness pipeline, string key)
+    {
+        using var answer = await pipeline.ApiAsync($"accounts/{Uri.EscapeDataString(key)}");
+        answer.EnsureSuccessStatusCode();
+        return await answer.Content.ReadFromJsonAsync<JsonElement>();
+    }
+
+    private static async Task<HttpResponseMessage> PostAsync(PipelineHarness pipeline, string path, object body)
+    {
+        using var request = new HttpRequestMessage(
+            HttpMethod.Post, $"/api/v1/connections/{PipelineHarness.Connection}/{path}");
+        request.Headers.TryAddWithoutValidation("Authorization", $"Bearer {PipelineHarness.AdminKey}");
+        request.Content = JsonContent.Create(body);
+        return await pipeline.Http.SendAsync(request);
+    }
+
+    private static List<string> Members(JsonElement account) =>
+    [
+        .. account.GetProperty("contacts").EnumerateArray()
+            .Where(contact => contact.GetProperty("rule").ValueKind is JsonValueKind.String)
+            .Select(contact => $"{Text(contact, "user_id")} {Text(contact, "rule")} {Text(contact, "value")}"),
+    ];
+
+    private static List<string> Moves(PipelineHarness pipeline, string name) =>
+    [
+        .. pipeline.Variance.Received
+            .Where(message => message.Type == "track" && Text(message.Body, "event") == name)
+            .Select(message => message.Body.GetProperty("properties"))
+            .Select(move => $"{Text(move, "from")} -> {Text(move, "to")}: {Text(move, "rule")}".TrimStart()),
+    ];
+
+    private static string? GroupId(ReceivedMessage message) => Text(message.Body, "groupId");
+
+    private static string? Text(JsonElement json, string name) =>
+        json.TryGetProperty(name, out var value) ? value.GetString() : null;
+
+    private static object Identify(string user, object? set = null, string? anonymous = null) =>
+        Event("$identify", user, new Dictionary<string, object>
+        {
+            ["$anon_distinct_id"] = anonymous ?? $"device-of-{user}",
+            ["$set"] = set ?? new { },
+        });
+
+    private static object Group(string distinctId, string key, object set) =>
+        Event("$groupidentify", distinctId, new Dictionary<string, object>
+        {
+            ["$group_type"] = "company",
+            ["$group_key"] = key,
+            ["$group_set"] = set,
+        });
+
+    private static object Named(string distinctId, string key) =>
+        Event("order placed", distinctId, new Dictionary<string, object> { ["$groups"] = new { company = key } });
+
+    private static object Event(string name, string distinctId, Dictionary<string, object>? properties = null) => new
+    {
+        uuid = Guid.NewGuid(), @event = name, distinct_id = distinctId, properties = properties ?? [],
+    };
+}
