@@ -118,15 +118,17 @@ public static class PipelineHosting
         delivery.Tell(new DeliveryMessage.Poke(new DeliveryId(layout.ConnectionByNumber[connection], partition)));
 
     /// <summary>
-    /// The way of the data, top to bottom: first nobody asks persons any more, then they and delivery finish. All at once, the
-    /// regions would keep messages for shards that have gone already, and the node would wait for homes that nobody gives.
+    /// The way of the data, top to bottom: each stage finishes when nobody sends to it any more. All at once, the regions would
+    /// keep messages for shards that have gone already, and the node would wait for homes that nobody gives.
     /// </summary>
     private static void StopInOrder(ActorSystem system, IReadOnlyActorRegistry registry, IActorRef pulse) =>
         CoordinatedShutdown.Get(system).AddTask(CoordinatedShutdown.PhaseServiceStop, "pipeline", async () =>
         {
             await pulse.GracefulStop(StepPatience);
             await LeaveAsync(registry.Get<IngestRegion>());
-            await Task.WhenAll(LeaveAsync(registry.Get<PeopleRegion>()), LeaveAsync(registry.Get<DeliveryRegion>()));
+            await LeaveAsync(registry.Get<PeopleRegion>());
+            await Task.WhenAll(LeaveAsync(registry.Get<AccountsRegion>()), LeaveAsync(registry.Get<DeliveryRegion>()));
+            await LeaveAsync(registry.Get<ConnectionRegion>());
             return Done.Instance;
         });
 

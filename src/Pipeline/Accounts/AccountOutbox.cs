@@ -53,7 +53,7 @@ public sealed class AccountOutbox(
             var messages = mapping(account, sent);
             if (!messages.IsEmpty)
             {
-                var first = OutboxStatements.Raise(session, connection, partition, messages.Length);
+                var first = OutboxStatements.Raise(session, connection, partition, messages.Length, events: 0);
                 var payload = Payload(account, messages, now);
                 OutboxStatements.Add(session, connection, partition, first, messages.Length, now, payload);
             }

@@ -84,6 +84,8 @@ public sealed class PostHeadersTests
         Headers = [],
         Signature = new SignatureOptions { Form = form, Secret = secret, SecretOther = other },
         GroupType = "",
+        Accounts = new() { IdPaths = [], NamePaths = [], EmailPath = "", NoAccountDomains = [], AccountDomains = [] },
+        Stages = new() { Contacts = [], Accounts = [] },
         Rate = new RateOptions(),
         Identity = new IdentityOptions { BlockedIds = [] },
         Filters = new FilterOptions { EventsAllowed = [], EventsDenied = [], PropertiesNeverSent = [] },
