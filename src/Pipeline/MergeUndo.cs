@@ -33,7 +33,8 @@ public enum UndoResult
 public sealed record UndoAnswer(UndoResult Result, Guid Corrections, ImmutableArray<PersonSnapshot> Persons);
 
 /// <summary>Takes merges back: computes the split from the journal, has the root record it, and puts the correcting
-/// messages into the outbox, once. A call that failed half way is made good by calling again.</summary>
+/// messages into the outbox, once. What was begun is on a list until it is done: see
+/// <see cref="UnfinishedUndos"/>.</summary>
 public sealed class MergeUndo(PipelineParts parts, PersonJournal journal)
 {
     private const int AttemptsMax = 20;
@@ -57,26 +58,40 @@ public sealed class MergeUndo(PipelineParts parts, PersonJournal journal)
             var answer = await people.Ask<object>(new GetHistory(home), Patience, cancellationToken);
             if (answer is not HistoryFound found)
             {
-                return new UndoAnswer(UndoResult.NoPerson, Guid.Empty, []);
+                return await GiveUpAsync(home, mergeEvent, UndoResult.NoPerson);
             }
 
             var facts = await journal.ReadFactsAsync(found.Homes.Select(home.Beside), cancellationToken);
             if (MergeSplit.Of(found, facts, mergeEvent, rules) is not { } split)
             {
-                return new UndoAnswer(UndoResult.NoMerge, Guid.Empty, []);
+                return await GiveUpAsync(home, mergeEvent, UndoResult.NoMerge);
             }
 
             var message = new SplitPerson(found.Root, found.Facts, split.Fact);
+            await parts.Database.WriteAsync(
+                session => UnfinishedUndoStatements.Begin(
+                    session, NumberOf(home), mergeEvent, home.DistinctId, parts.Time.GetUtcNow()),
+                cancellationToken);
             if (split.IsDone || (await people.Ask<SplitAnswered>(message, Patience, cancellationToken)).IsDone)
             {
-                return await CorrectAsync(people, found.Root, split.Fact);
+                return await CorrectAsync(people, home, mergeEvent, found.Root, split.Fact);
             }
         }
 
-        return new UndoAnswer(UndoResult.Busy, Guid.Empty, []);
+        return await GiveUpAsync(home, mergeEvent, UndoResult.Busy);
     }
 
-    private async Task<UndoAnswer> CorrectAsync(IActorRef people, PersonId root, PersonFact.Split split)
+    private async Task<UndoAnswer> GiveUpAsync(PersonId home, Guid mergeEvent, UndoResult result)
+    {
+        await parts.Database.WriteAsync(session =>
+            UnfinishedUndoStatements.End(session, NumberOf(home), mergeEvent, home.DistinctId));
+        return new UndoAnswer(result, Guid.Empty, []);
+    }
+
+    private int NumberOf(PersonId home) => parts.Layout.NumberByConnection[home.ConnectionId];
+
+    private async Task<UndoAnswer> CorrectAsync(
+        IActorRef people, PersonId home, Guid mergeEvent, PersonId root, PersonFact.Split split)
     {
         var now = parts.Time.GetUtcNow();
         var place = split.Undone.Id.Offset.ToString(CultureInfo.InvariantCulture);
@@ -94,7 +109,7 @@ public sealed class MergeUndo(PipelineParts parts, PersonJournal journal)
             }
         }
 
-        await AppendAsync(root, uuid, messages.ToImmutable(), now);
+        await AppendAsync(home, mergeEvent, root, uuid, messages.ToImmutable(), now);
         return new UndoAnswer(UndoResult.Done, uuid, persons.ToImmutable());
     }
 
@@ -127,6 +142,8 @@ public sealed class MergeUndo(PipelineParts parts, PersonJournal journal)
     }
 
     private Task<bool> AppendAsync(
+        PersonId home,
+        Guid mergeEvent,
         PersonId root,
         Guid uuid,
         ImmutableArray<OutboundMessage> messages,
@@ -146,6 +163,7 @@ public sealed class MergeUndo(PipelineParts parts, PersonJournal journal)
 
         return parts.Database.WriteAsync(session =>
         {
+            UnfinishedUndoStatements.End(session, connection, mergeEvent, home.DistinctId);
             if (messages.IsEmpty || LedgerStatements.Exists(session, key))
             {
                 return false;

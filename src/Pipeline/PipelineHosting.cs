@@ -79,6 +79,7 @@ public static class PipelineHosting
             .WithActors((system, registry) => StopInOrder(
                 system, registry, system.ActorOf(Props.Create(() => new Pulse(registry, parts)), "pulse")))
             .WithActors((system, registry) => system.ActorOf(WakerProps(registry.Get<PeopleRegion>(), parts), "merge-waker"))
+            .WithActors((system, registry) => system.ActorOf(UndosProps(registry.Get<PeopleRegion>(), parts), "unfinished-undos"))
             .WithActors((system, _) => system.ActorOf(Props.Create(() => new Retention(parts)), "retention"))
             .WithActors((system, _) => system.ActorOf(Props.Create(() => new BooksWatch(parts)), "books-watch"))
             .WithActors((system, registry) => registry.Register<DeadLetterJobs>(
@@ -110,6 +111,9 @@ public static class PipelineHosting
 
     private static Props WakerProps(IActorRef people, PipelineParts parts) =>
         Props.Create(() => new MergeWaker(people, parts.Database, parts.Layout, parts.Time));
+
+    private static Props UndosProps(IActorRef people, PipelineParts parts) =>
+        Props.Create(() => new UnfinishedUndos(parts, people));
 
     private static Props JobsProps(IActorRef delivery, PipelineParts parts) =>
         Props.Create(() => new DeadLetterJobs(parts, delivery));

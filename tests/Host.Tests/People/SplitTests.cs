@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
+using Microsoft.Data.Sqlite;
 using VarianceActors.Harness;
 using VarianceActors.Host.Demo;
 using Xunit;
@@ -118,6 +119,27 @@ public sealed class SplitTests
         Assert.Equal(HttpStatusCode.NotFound, (await Split(pipeline, "ghost", merge)).Status);
     }
 
+    [Fact]
+    public async Task What_was_begun_when_the_node_stopped_is_finished_by_itself()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        var merge = Guid.NewGuid();
+        await Settle(pipeline, Identify("bob", "bob-dev", Guid.NewGuid(), new { team = "red" }));
+        await Settle(pipeline, Identify("ann", "ann-dev", Guid.NewGuid(), new { plan = "pro" }));
+        await Settle(pipeline, Dangerous("ann", "bob", merge));
+        var sent = pipeline.Variance.Received.Length;
+
+        await BegunAsync(pipeline, "ann", merge); // all that a node leaves which stops before the split is recorded
+        await pipeline.RestartAsync();
+        await PipelineHarness.UntilAsync(
+            () => Task.FromResult(pipeline.Variance.Received.Length == sent + 2), "the corrections arrive");
+
+        Assert.Equal(
+            ["identify bob red ", "identify ann  pro"], pipeline.Variance.Received.Skip(sent).Select(Correction));
+        Assert.Equal("ann,ann-dev", Told((await pipeline.PersonAsync("ann"))!.Value).Ids);
+        Assert.Equal(0, await BegunAsync(pipeline));
+    }
+
     private static object Seen(string id, object set) =>
         new { @event = "seen", distinct_id = id, properties = new Dictionary<string, object> { ["$set"] = set } };
 
@@ -150,6 +172,24 @@ public sealed class SplitTests
         request.Content = JsonContent.Create(new { @event = merge });
         using var answer = await pipeline.Http.SendAsync(request);
         return (answer.StatusCode, await answer.Content.ReadFromJsonAsync<JsonElement>());
+    }
+
+    /// <summary>Puts an undo on the list, if one is given.</summary>
+    /// <returns>How many are on the list.</returns>
+    private static async Task<long> BegunAsync(PipelineHarness pipeline, string id = "", Guid merge = default)
+    {
+        await using var connection = new SqliteConnection(
+            $"Data Source={Path.Combine(pipeline.DataDirectory, "pipeline.db")};Pooling=False");
+        await connection.OpenAsync();
+        await using var command = connection.CreateCommand();
+        command.CommandText = """
+            INSERT INTO unfinished_undo (connection, merge_event, distinct_id, since)
+            SELECT number, $event, $id, 0 FROM connection WHERE $id <> '';
+            SELECT COUNT(*) FROM unfinished_undo;
+            """;
+        command.Parameters.AddWithValue("$event", merge.ToByteArray(bigEndian: true));
+        command.Parameters.AddWithValue("$id", id);
+        return (long)(await command.ExecuteScalarAsync())!;
     }
 
     private static (string Ids, bool IsIdentified, string Values) Told(JsonElement person, params string[] names) => (

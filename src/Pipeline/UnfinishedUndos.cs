@@ -1,0 +1,115 @@
+using Akka.Actor;
+using Akka.Event;
+using VarianceActors.Pipeline.People;
+using VarianceActors.Pipeline.Stores;
+
+namespace VarianceActors.Pipeline;
+
+/// <summary>
+/// Finishes what was begun of taking merges back, when the node that did it has stopped half way. Runs on every node; an undo
+/// that two finish is done once.
+/// </summary>
+public sealed class UnfinishedUndos : ReceiveActor, IWithTimers
+{
+    private static readonly TimeSpan Rest = TimeSpan.FromSeconds(30);
+
+    /// <summary>Longer than the call that begins an undo may take.</summary>
+    private static readonly TimeSpan LongAgo = TimeSpan.FromMinutes(5);
+
+    private readonly ILoggingAdapter _log = Context.GetLogger();
+    private readonly PipelineParts _parts;
+    private readonly MergeUndo _undo;
+    private readonly IActorRef _people;
+    private bool _isFirst = true;
+
+    /// <summary>Finishes what the database of <paramref name="parts"/> lists.</summary>
+    /// <param name="parts">The pipeline.</param>
+    /// <param name="people">The region of persons.</param>
+    public UnfinishedUndos(PipelineParts parts, IActorRef people)
+    {
+        (_parts, _people) = (parts, people);
+        _undo = new MergeUndo(parts, new PersonJournal(Context.System));
+        Receive<Look>(_ => FinishAsync().PipeTo(Self, success: () => Looked.Instance));
+        Receive<Looked>(_ => Wait());
+        Receive<Status.Failure>(Fail);
+    }
+
+    /// <inheritdoc />
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    /// <inheritdoc />
+    protected override void PreStart()
+    {
+        var self = Self;
+        Akka.Cluster.Cluster.Get(Context.System).RegisterOnMemberUp(() => self.Tell(Look.Instance));
+    }
+
+    private void Wait() => Timers.StartSingleTimer(nameof(Look), Look.Instance, Rest);
+
+    private async Task FinishAsync()
+    {
+        var before = _isFirst ? DateTimeOffset.MaxValue : _parts.Time.GetUtcNow() - LongAgo;
+        _isFirst = false;
+        foreach (var (connection, mergeEvent, distinctId) in await _parts.Database
+            .ReadAsync(session => UnfinishedUndoStatements.List(session, before)).ConfigureAwait(false))
+        {
+            if (_parts.Layout.ConnectionByNumber.TryGetValue(connection, out var connectionId))
+            {
+                var home = new PersonId(connectionId, distinctId);
+                await _undo.UndoAsync(_people, home, mergeEvent, CancellationToken.None).ConfigureAwait(false);
+            }
+        }
+    }
+
+    private void Fail(Status.Failure failure)
+    {
+        _log.Warning(failure.Cause, "A merge could not be taken back to the end; it is tried again soon.");
+        Wait();
+    }
+
+    private sealed record Look
+    {
+        public static Look Instance { get; } = new();
+    }
+
+    private sealed record Looked
+    {
+        public static Looked Instance { get; } = new();
+    }
+}
+
+/// <summary>Everything that is said to the table of unfinished undos.</summary>
+internal static class UnfinishedUndoStatements
+{
+    private const int HomesAtOnce = 100;
+
+    private static readonly Statement Add = new("""
+        INSERT INTO unfinished_undo (connection, merge_event, distinct_id, since)
+        VALUES (@connection, @merge_event, @distinct_id, @since) ON CONFLICT DO NOTHING
+        """);
+
+    private static readonly Statement Remove = new("""
+        DELETE FROM unfinished_undo
+        WHERE connection = @connection AND merge_event = @merge_event AND distinct_id = @distinct_id
+        """);
+
+    private static readonly Statement SelectOld = new("""
+        SELECT connection, merge_event, distinct_id FROM unfinished_undo
+        WHERE since <= @before ORDER BY since LIMIT @rows
+        """);
+
+    public static int Begin(Session session, int connection, Guid mergeEvent, string distinctId, DateTimeOffset since) =>
+        session.Execute(
+            Add, connection, mergeEvent.ToByteArray(bigEndian: true), distinctId, since.ToUnixTimeMilliseconds());
+
+    public static int End(Session session, int connection, Guid mergeEvent, string distinctId) =>
+        session.Execute(Remove, connection, mergeEvent.ToByteArray(bigEndian: true), distinctId);
+
+    public static List<(int Connection, Guid MergeEvent, string DistinctId)> List(Session session, DateTimeOffset before) =>
+        session.Query(
+            SelectOld,
+            row => (
+                row.GetInt32(0), new Guid(row.GetFieldValue<byte[]>(1), bigEndian: true), row.GetString(2)),
+            before.ToUnixTimeMilliseconds(),
+            HomesAtOnce);
+}
