@@ -26,6 +26,7 @@ internal sealed class SliceDemand(DeliveryId id, int lanesMax)
 
     /// <summary>Whether a message must not be sent any more, because an operator resumed the connection without it.</summary>
     public bool IsSkipped(OutboxEntry entry) => entry.AcceptedAt < _skip.Before
+        && !entry.IsReplay // an operator asked for this very message
         && entry.Message.Kind != MessageKind.Alias
         && (_skip.Mode == ResumeMode.Since || (_skip.Mode == ResumeMode.Latest && !Snapshots.IsSnapshot(entry.Message.Kind)));
 

@@ -42,8 +42,12 @@ internal static class LedgerAudit
             + Math.Abs(queued - entered)
             + Math.Abs(closed - ended - letters.Closed)
             + Math.Abs(dead - letters.Dead)
-            + Math.Max(0, closed - entered);
+            + Open(entered - closed, OutboxStatements.CountWaiting(session, connection));
     }
+
+    /// <summary>An event that has not left the outbox has a message that waits there.</summary>
+    private static long Open(long events, long waitingMessages) =>
+        Math.Max(0, -events) + Math.Max(0, events - waitingMessages);
 
     /// <summary>Accepted and not decided, by the counts against by the offsets; of all connections, which share partitions.</summary>
     private static long Undecided(Session session)
