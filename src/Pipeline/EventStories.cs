@@ -85,7 +85,10 @@ public sealed record AttemptStory(
 }
 
 /// <summary>Tells what became of events.</summary>
-internal sealed class EventStories(Session session, int connection)
+/// <param name="session">A reading session.</param>
+/// <param name="connection">The number of the connection.</param>
+/// <param name="hasReceiver">Whether the connection has one; else what is done was a dry run.</param>
+internal sealed class EventStories(Session session, int connection, bool hasReceiver)
 {
     /// <summary>How much of the inbox is searched for an event, in bytes: it is short unless something stands still.</summary>
     private const long InboxBytesMax = 64 << 20;
@@ -180,7 +183,12 @@ internal sealed class EventStories(Session session, int connection)
                 partition,
                 position,
                 ProgressOf(partition),
-                wasSent: AttemptStatements.Of(session, connection, partition, position).Count > 0);
+                WasSent(partition, position));
+
+    /// <summary>Attempts are known as long as the outbox holds the message.</summary>
+    private bool WasSent(int partition, long position) =>
+        AttemptStatements.Of(session, connection, partition, position).Count > 0
+        || (hasReceiver && position < OutboxStatements.FirstPosition(session, connection, partition));
 
     private MessageStory Tell(
         int partition,

@@ -62,10 +62,13 @@ public sealed class PipelineQueries(PipelineParts parts)
     /// <summary>What became of the events of a uuid, the oldest first: one, unless different events were sent under one uuid;
     /// none if it is unknown, or older than the ledger's retention.</summary>
     public Task<ImmutableArray<EventStory>> ReadEventsAsync(
-        string connectionId, Guid uuid, CancellationToken cancellationToken) =>
-        parts.Database.ReadAsync(
-            session => new EventStories(session, parts.Layout.NumberByConnection[connectionId]).Of(uuid),
-            cancellationToken);
+        string connectionId, Guid uuid, CancellationToken cancellationToken)
+    {
+        var connection = parts.Layout.NumberByConnection[connectionId];
+        var hasReceiver = parts.Options.Connections[connectionId].Url.Length > 0;
+        return parts.Database.ReadAsync(
+            session => new EventStories(session, connection, hasReceiver).Of(uuid), cancellationToken);
+    }
 
     private static WarningStory Tell((long Id, WarningRow Row) warning) => new(
         warning.Id,

@@ -46,6 +46,7 @@ public sealed record DeadLetterJob(
     long Dead)
 {
     private const int StepLetters = 200;
+    private const int StepNumbers = 5_000;
     private const long StepBytes = 1 << 20;
 
     /// <summary>Goes one step: some letters, and how far the job is, in one transaction.</summary>
@@ -58,7 +59,7 @@ public sealed record DeadLetterJob(
             return ([], false);
         }
 
-        var (letters, hasMore) = Next(session, job);
+        var (letters, cursor) = Next(session, job);
         var replay = new Replay(job.Connection, deliveryPartitions, now);
         var refused = 0;
         foreach (var letter in letters)
@@ -74,7 +75,7 @@ public sealed record DeadLetterJob(
         }
 
         var touched = replay.Write(session);
-        var cursor = hasMore ? letters[^1].Id : job.LastLetter;
+        var hasMore = cursor < job.LastLetter;
         DeadLetterJobStatements.Move(session, job, cursor, letters.Count - refused, refused, hasMore ? null : now);
         return (touched, hasMore);
     }
@@ -93,18 +94,25 @@ public sealed record DeadLetterJob(
         return LetterRefusal.None;
     }
 
-    private static (List<DeadLetter> Letters, bool HasMore) Next(Session session, DeadLetterJob job)
+    /// <summary>The next letters, and how far that is. A step looks at so many numbers at most, because a filter may meet few
+    /// of them, and holds so many bytes.</summary>
+    private static (List<DeadLetter> Letters, long Cursor) Next(Session session, DeadLetterJob job)
     {
-        var (letters, bytes, hasMore) = (new List<DeadLetter>(), 0L, false);
+        var (letters, bytes) = (new List<DeadLetter>(), 0L);
+        var cursor = Math.Min(job.LastLetter, job.Cursor + StepNumbers);
         DeadLetterStatements.Scan(
-            session, job.Connection, DeadLetterState.Dead, job.Filter, (job.Cursor, job.LastLetter), StepLetters,
+            session, job.Connection, DeadLetterState.Dead, job.Filter, (job.Cursor, cursor), StepLetters,
             letter =>
             {
                 letters.Add(letter);
                 bytes += letter.Message.Body.Length;
-                hasMore = letters.Count == StepLetters || bytes >= StepBytes;
-                return !hasMore;
+                if (letters.Count == StepLetters || bytes >= StepBytes)
+                {
+                    cursor = letter.Id;
+                }
+
+                return cursor != letter.Id;
             });
-        return (letters, hasMore);
+        return (letters, cursor);
     }
 }

@@ -139,6 +139,7 @@ public sealed class EventStoryTests
         pipeline.Clock.Advance(TimeSpan.FromDays(8));
         await PipelineHarness.UntilAsync(
             async () => (await StoryAsync(pipeline, good)).GetProperty("messages").GetArrayLength() == 0, "the outbox is swept");
+        Assert.Equal("delivered", Text(await StoryAsync(pipeline, good), "state"));
 
         var story = await StoryAsync(pipeline, bad);
         Assert.Equal("dead", Text(story, "state"));

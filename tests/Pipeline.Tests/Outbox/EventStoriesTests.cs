@@ -25,11 +25,12 @@ public sealed class EventStoriesTests
             return true;
         });
 
-        var story = Assert.Single(await store.Database.ReadAsync(session => new EventStories(session, connection).Of(second)));
+        var story = Assert.Single(await store.Database.ReadAsync(
+            session => new EventStories(session, connection, true).Of(second)));
         Assert.Equal(
             ("accepted", 3, 1L, Now, "ada"), (story.State, story.Partition, story.Offset, story.ReceivedAt, story.NamedId));
         Assert.Empty(await store.Database.ReadAsync(
-            session => new EventStories(session, layout.NumberByConnection["other"]).Of(uuid)));
+            session => new EventStories(session, layout.NumberByConnection["other"], true).Of(uuid)));
 
         var progress = Progress.Start();
         progress.Add(0);
@@ -38,8 +39,10 @@ public sealed class EventStoriesTests
             Pipeline.Ingest.IngestStatements.MoveProgress(session, 3, progress.Encode(), 0);
             return true;
         });
-        Assert.Empty(await store.Database.ReadAsync(session => new EventStories(session, connection).Of(uuid)));
-        Assert.Single(await store.Database.ReadAsync(session => new EventStories(session, connection).Of(second)));
+        Assert.Empty(await store.Database.ReadAsync(
+            session => new EventStories(session, connection, true).Of(uuid)));
+        Assert.Single(await store.Database.ReadAsync(
+            session => new EventStories(session, connection, true).Of(second)));
     }
 
     private static byte[] Row(params Guid[] uuids)
