@@ -218,6 +218,7 @@ public sealed class PipelineHarness : IAsyncDisposable
     private string Configuration() => $$"""
         variance {
           admin-key = "{{AdminKey}}"
+          delivery { attempt-timeout = "00:10:00", deadline = "00:10:00" } # a turn of the clock must not end a request
           data-dir = "{{_directory.Replace("\\", "\\\\", StringComparison.Ordinal)}}"
           connections.{{Connection}} {
             tokens = ["{{Token}}"]

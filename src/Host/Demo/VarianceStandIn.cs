@@ -58,6 +58,9 @@ public sealed class VarianceStandIn : IAsyncDisposable
     /// <summary>Every POST with the right Authorization header, also those that were refused, in the order of arrival.</summary>
     public ImmutableArray<ReceivedMessage> Received => [.. _received];
 
+    /// <summary>How many POSTs with the right Authorization header have begun, answered or not.</summary>
+    public int Begun => Volatile.Read(ref _sequence);
+
     /// <summary>How many POSTs came without the right Authorization header.</summary>
     public int Unauthorized { get; private set; }
 

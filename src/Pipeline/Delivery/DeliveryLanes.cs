@@ -54,9 +54,6 @@ internal sealed class DeliveryLane(ulong key)
     /// <summary>Whether it is in memory to be tried again.</summary>
     public bool IsSuspect { get; set; }
 
-    /// <summary>Whether its first entry is backfill, as far as is known.</summary>
-    public bool IsBackfill { get; set; }
-
     public bool IsHeld(OutboxEntry entry) => entry.Position <= StoredUpTo;
 }
 
@@ -121,10 +118,11 @@ internal sealed class DeliveryLanes(SliceChanges changes, int suspectsMax, int b
     public void Add(OutboxEntry entry)
     {
         Admit(entry);
+        var isTooMuch = entry.IsBackfill && _backfill >= backfillMax;
         if (!_lanes.TryGetValue(entry.Lane, out var lane))
         {
-            _lanes[entry.Lane] = lane = new DeliveryLane(entry.Lane) { IsBackfill = entry.IsBackfill };
-            if (entry.IsBackfill && _backfill >= backfillMax)
+            _lanes[entry.Lane] = lane = new DeliveryLane(entry.Lane);
+            if (isTooMuch)
             {
                 Store(lane, entry);
                 _shelved.Enqueue(lane);
@@ -136,6 +134,11 @@ internal sealed class DeliveryLanes(SliceChanges changes, int suspectsMax, int b
         }
         else if (lane.StoredCount > 0 || lane.State is LaneState.Waiting or LaneState.Stored or LaneState.Loading)
         {
+            Store(lane, entry);
+        }
+        else if (isTooMuch)
+        {
+            Spill(lane, keep: 1);
             Store(lane, entry);
         }
         else
@@ -330,7 +333,6 @@ internal sealed class DeliveryLanes(SliceChanges changes, int suspectsMax, int b
     {
         var first = lane.Entries.Peek();
         lane.State = LaneState.Ready;
-        lane.IsBackfill = first.IsBackfill;
         (first.Barrier is not null ? _marks : first.IsBackfill ? _readyBackfill : _readyLive).Enqueue(lane);
     }
 

@@ -17,8 +17,8 @@ internal static class Snapshots
 
     /// <summary>
     /// Whether one of <paramref name="later"/> makes <paramref name="older"/> superfluous: of the same entity, and with every
-    /// trait that it has, of which the receiver keeps the last value. An alias or the end of a lane in between changes who is
-    /// meant, so nothing behind it counts.
+    /// trait that it has, of which the receiver keeps the last value. An alias in between changes who is meant, so nothing
+    /// behind it counts.
     /// </summary>
     public static bool IsSuperseded(OutboxEntry older, IEnumerable<OutboxEntry> later)
     {
@@ -32,7 +32,7 @@ internal static class Snapshots
         {
             foreach (var entry in later)
             {
-                if (entry.Barrier is not null || entry.Message.Kind == MessageKind.Alias)
+                if (entry.Message.Kind == MessageKind.Alias)
                 {
                     return false;
                 }

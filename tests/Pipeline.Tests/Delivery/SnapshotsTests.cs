@@ -30,11 +30,11 @@ public sealed class SnapshotsTests
         Assert.False(IsSuperseded(Older, Identify(body)));
 
     [Fact]
-    public void Not_across_an_alias_or_the_end_of_a_lane()
-    {
-        Assert.False(IsSuperseded(Older, Entry(MessageKind.Alias, "{}"), Newer));
-        Assert.False(IsSuperseded(Older, Track() with { Barrier = new LaneBarrier(1, null) }, Newer));
-    }
+    public void Not_across_an_alias() => Assert.False(IsSuperseded(Older, Entry(MessageKind.Alias, "{}"), Newer));
+
+    [Fact]
+    public void Also_across_a_mark_which_only_says_when_to_go_on() =>
+        Assert.True(IsSuperseded(Older, Entry(0, "") with { Barrier = new LaneBarrier(null, (1, 7)) }, Newer));
 
     [Fact]
     public void Values_inside_a_trait_count_too()
