@@ -15,18 +15,30 @@ internal sealed class BenchmarkHost : IAsyncDisposable
 
     private const string AdminKey = "admin-key-for-benchmarks";
     private readonly DirectoryInfo _directory;
+    private readonly string _url;
     private readonly HttpClient _http;
 
-    private BenchmarkHost(DirectoryInfo directory, Process process, string url)
+    private BenchmarkHost(DirectoryInfo directory, string url)
     {
         _directory = directory;
+        _url = url;
         _http = new HttpClient { BaseAddress = new Uri(url) };
         _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", AdminKey);
-        Process = process;
+        Process = StartProcess();
     }
 
     /// <summary>The process.</summary>
-    public Process Process { get; }
+    public Process Process { get; private set; }
+
+    /// <summary>Its resident memory in bytes.</summary>
+    public long ResidentBytes
+    {
+        get
+        {
+            Process.Refresh();
+            return Process.WorkingSet64;
+        }
+    }
 
     /// <summary>The processor time that the process has used.</summary>
     public TimeSpan ProcessorTime
@@ -39,13 +51,72 @@ internal sealed class BenchmarkHost : IAsyncDisposable
     }
 
     /// <summary>Starts it and returns when it is ready.</summary>
-    public static async Task<BenchmarkHost> StartAsync(Uri receiver, string mapping, CancellationToken cancellationToken)
+    public static Task<BenchmarkHost> StartAsync(Uri receiver, string mapping, CancellationToken cancellationToken) =>
+        StartAsync(Connection("bench", Token, receiver, mapping), cancellationToken);
+
+    /// <summary>Starts it with the connections of <paramref name="blocks"/> and returns when it is ready.</summary>
+    public static async Task<BenchmarkHost> StartAsync(string blocks, CancellationToken cancellationToken)
     {
         var directory = Directory.CreateTempSubdirectory("variance-load-");
-        var url = $"http://127.0.0.1:{FreePort()}";
-        var host = new BenchmarkHost(directory, StartProcess(directory.FullName, url, receiver, mapping), url);
+        await File.WriteAllTextAsync(
+            Path.Combine(directory.FullName, "load.conf"),
+            $$"""
+            variance {
+              admin-key = "{{AdminKey}}"
+              connections { {{blocks}} }
+            }
+            """,
+            cancellationToken);
+        var host = new BenchmarkHost(directory, $"http://127.0.0.1:{FreePort()}");
         await UntilAsync(host.IsReadyAsync, cancellationToken);
         return host;
+    }
+
+    /// <summary>The block of a connection without a limit.</summary>
+    public static string Connection(string id, string token, Uri receiver, string mapping) => $$"""
+        {{id}} {
+          tokens = ["{{token}}"]
+          url = "{{receiver}}"
+          mapping = {{mapping}}
+          allow-private-network = on
+          rate.per-second = 0
+        }
+
+        """;
+
+    /// <summary>A free port of loopback.</summary>
+    public static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    /// <summary>Ends the process as SIGKILL does and starts it again on the same data.</summary>
+    public async Task RestartAsync()
+    {
+        Process.Kill();
+        await Process.WaitForExitAsync();
+        Process.Dispose();
+        Process = StartProcess();
+    }
+
+    /// <summary>Returns when the host answers that it is ready.</summary>
+    public Task ReadyAsync(CancellationToken cancellationToken) => UntilAsync(IsReadyAsync, cancellationToken);
+
+    /// <summary>The books of a connection.</summary>
+    public async Task<Dictionary<string, long>> LedgerAsync(string connectionId) =>
+        (await _http.GetFromJsonAsync<Dictionary<string, long>>(
+            new Uri($"/api/v1/connections/{connectionId}/ledger", UriKind.Relative)))!;
+
+    /// <summary>Returns when a condition holds.</summary>
+    public static async Task UntilAsync(Func<Task<bool>> condition, CancellationToken cancellationToken)
+    {
+        using var ticks = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+        while (!await condition())
+        {
+            await ticks.WaitForNextTickAsync(cancellationToken);
+        }
     }
 
     /// <summary>Sends a body to <c>/batch</c>, again for as long as it is answered 503.</summary>
@@ -82,30 +153,15 @@ internal sealed class BenchmarkHost : IAsyncDisposable
         };
     }
 
-    private static Process StartProcess(string directory, string url, Uri receiver, string mapping)
+    private Process StartProcess() => Process.Start(new ProcessStartInfo("dotnet")
     {
-        var configuration = Path.Combine(directory, "load.conf");
-        File.WriteAllText(configuration, $$"""
-            variance {
-              admin-key = "{{AdminKey}}"
-              connections.bench {
-                tokens = ["{{Token}}"]
-                url = "{{receiver}}"
-                mapping = {{mapping}}
-                allow-private-network = on
-                rate.per-second = 0
-              }
-            }
-            """);
-        return Process.Start(new ProcessStartInfo("dotnet")
+        ArgumentList =
         {
-            ArgumentList =
-            {
-                typeof(VarianceHost).Assembly.Location,
-                "serve", "--config", configuration, "--urls", url, "--data-dir", Path.Combine(directory, "data"),
-            },
-        })!;
-    }
+            typeof(VarianceHost).Assembly.Location,
+            "serve", "--config", Path.Combine(_directory.FullName, "load.conf"), "--urls", _url,
+            "--data-dir", Path.Combine(_directory.FullName, "data"),
+        },
+    })!;
 
     private async Task<bool> IsReadyAsync()
     {
@@ -120,26 +176,5 @@ internal sealed class BenchmarkHost : IAsyncDisposable
         }
     }
 
-    private async Task<bool> IsDrainedAsync()
-    {
-        var ledger = await _http.GetFromJsonAsync<Dictionary<string, long>>(
-            new Uri("/api/v1/connections/bench/ledger", UriKind.Relative));
-        return ledger!["pending"] == 0;
-    }
-
-    private static async Task UntilAsync(Func<Task<bool>> condition, CancellationToken cancellationToken)
-    {
-        using var ticks = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
-        while (!await condition())
-        {
-            await ticks.WaitForNextTickAsync(cancellationToken);
-        }
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
+    private async Task<bool> IsDrainedAsync() => (await LedgerAsync("bench"))["pending"] == 0;
 }

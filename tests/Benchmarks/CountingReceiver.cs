@@ -21,11 +21,12 @@ internal sealed class CountingReceiver : IAsyncDisposable
 
     public Uri Url { get; private set; } = null!;
 
-    public static async Task<CountingReceiver> StartAsync()
+    /// <param name="port">The port; 0 for a free one.</param>
+    public static async Task<CountingReceiver> StartAsync(int port = 0)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, port));
         var app = builder.Build();
         var receiver = new CountingReceiver(app);
         app.MapPost("/hook", receiver.TakeAsync);

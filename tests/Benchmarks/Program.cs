@@ -19,4 +19,11 @@ var howMany = new Option<int>("--merges") { Description = "How many merges of ea
 var merges = new Command("merges", "Merges per second, end to end, against a host process of its own.") { howMany };
 merges.SetAction((parsed, cancellationToken) => new MergesRun(parsed.GetValue(howMany)).RunAsync(cancellationToken));
 
-return await new RootCommand("Benchmarks of VarianceActors.") { micro, load, merges }.Parse(args).InvokeAsync();
+var waiting = new Option<int>("--events") { Description = "How many events.", DefaultValueFactory = _ => 1_000_000 };
+var backlog = new Command("backlog", "What messages cost that wait for a receiver which is away.") { waiting };
+backlog.SetAction((parsed, cancellationToken) => new BacklogRun(parsed.GetValue(waiting)).RunAsync(cancellationToken));
+
+var isolation = new Command("isolation", "What nine dead connections cost the tenth.") { events };
+isolation.SetAction((parsed, cancellationToken) => new IsolationRun(parsed.GetValue(events)).RunAsync(cancellationToken));
+
+return await new RootCommand("Benchmarks of VarianceActors.") { micro, load, merges, backlog, isolation }.Parse(args).InvokeAsync();
