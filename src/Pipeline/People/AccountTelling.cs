@@ -5,13 +5,15 @@ using VarianceActors.Pipeline.Accounts;
 
 namespace VarianceActors.Pipeline.People;
 
-/// <summary>Answers of a person that wait until accounts have taken its news. Nothing of it is durable: an answer that does
-/// not come is asked for again, and the news are told again.</summary>
+/// <summary>Answers of a person that wait until accounts have taken its news. Answers leave in the order in which they were
+/// given, so that nothing overtakes the alias of a merge. Nothing of it is durable: an answer that does not come is asked for
+/// again, and the news are told again.</summary>
 internal sealed class AccountTelling(Func<IActorRef?> accounts)
 {
     private const int WaitingMax = 1_000;
     private const int CardsMax = 64;
-    private readonly Dictionary<string, Untold> _waiting = [];
+    private readonly Dictionary<string, Untold> _byKey = [];
+    private readonly Queue<Untold> _inOrder = [];
     private readonly Dictionary<string, AccountCard> _cards = [];
     private long _number;
 
@@ -21,7 +23,7 @@ internal sealed class AccountTelling(Func<IActorRef?> accounts)
     /// <summary>How an account calls itself; null if that is not known.</summary>
     public AccountCard? CardOf(string? key) => key is null ? null : _cards.GetValueOrDefault(key);
 
-    /// <summary>Tells the news and answers after that; at once if there are none.</summary>
+    /// <summary>Tells the news and answers after that; at once if there are none and no other answer waits.</summary>
     /// <param name="key">What is answered: a later answer of the same key replaces one that waits.</param>
     /// <param name="news">The news.</param>
     /// <param name="self">Who hears of it.</param>
@@ -29,23 +31,32 @@ internal sealed class AccountTelling(Func<IActorRef?> accounts)
     public void Tell(string key, ImmutableArray<ObserveAccount> news, IActorRef self, Action answer)
     {
         var region = news.IsEmpty ? null : accounts();
-        if (region is null)
+        if (region is null && _inOrder.Count == 0)
         {
             answer();
             return;
         }
 
-        if (_waiting.Count >= WaitingMax && !_waiting.ContainsKey(key))
+        if (!_byKey.TryGetValue(key, out var untold))
         {
-            return; // whoever asked asks again
+            if (_inOrder.Count >= WaitingMax)
+            {
+                return; // whoever asked asks again
+            }
+
+            _byKey[key] = untold = new Untold(key);
+            _inOrder.Enqueue(untold);
         }
 
-        var token = string.Create(CultureInfo.InvariantCulture, $"{++_number}:{key}");
-        _waiting[key] = new Untold(token, [.. news.Select(one => one.To.Key)], answer);
-        foreach (var one in news)
+        untold.Answer = answer;
+        untold.Token = string.Create(CultureInfo.InvariantCulture, $"{++_number}:{key}");
+        untold.Awaited = region is null ? [] : [.. news.Select(one => one.To.Key)];
+        foreach (var one in region is null ? [] : news)
         {
-            region.Tell(one with { Token = token }, self);
+            region!.Tell(one with { Token = untold.Token }, self);
         }
+
+        AnswerInOrder();
     }
 
     /// <summary>An account has taken its news.</summary>
@@ -58,15 +69,32 @@ internal sealed class AccountTelling(Func<IActorRef?> accounts)
 
         _cards[observed.Key] = observed.Card;
         var key = observed.Token[(observed.Token.IndexOf(':', StringComparison.Ordinal) + 1)..];
-        if (_waiting.TryGetValue(key, out var untold)
-            && untold.Token == observed.Token
-            && untold.Awaited.Remove(observed.Key)
-            && untold.Awaited.Count == 0)
+        if (_byKey.TryGetValue(key, out var untold) && untold.Token == observed.Token)
         {
-            _waiting.Remove(key);
-            untold.Answer();
+            untold.Awaited.Remove(observed.Key);
+        }
+
+        AnswerInOrder();
+    }
+
+    private void AnswerInOrder()
+    {
+        while (_inOrder.TryPeek(out var first) && first.Awaited.Count == 0)
+        {
+            _inOrder.Dequeue();
+            _byKey.Remove(first.Key);
+            first.Answer();
         }
     }
 
-    private sealed record Untold(string Token, HashSet<string> Awaited, Action Answer);
+    private sealed class Untold(string key)
+    {
+        public string Key => key;
+
+        public string Token { get; set; } = "";
+
+        public HashSet<string> Awaited { get; set; } = [];
+
+        public Action Answer { get; set; } = () => { };
+    }
 }

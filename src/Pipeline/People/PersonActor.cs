@@ -293,10 +293,7 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
             };
         }
 
-        var person = outcome.Person is { Contact.Account.Key: var account }
-            ? outcome.Person with { Account = _telling.CardOf(account) }
-            : outcome.Person;
-        var mapped = map(outcome.At.Event, person, outcome.Change);
+        var mapped = map(outcome.At.Event, Now(outcome), outcome.Change);
         return new EventResult(
             outcome.At.Offset,
             mapped.Decision,
@@ -307,6 +304,19 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
         {
             Behind = outcome.Behind,
         };
+    }
+
+    // An answer that waited for accounts shows the person as it is by then: an alias may have taken its old name away, and
+    // what it shows must not be older than what others have shown meanwhile.
+    private PersonSnapshot? Now(EventOutcome outcome)
+    {
+        if (outcome.Person is not { } then)
+        {
+            return null;
+        }
+
+        var person = _state is { Parent: null } state ? state.Snapshot(outcome.At.Event.DistinctId) ?? then : then;
+        return person with { Account = _telling.CardOf(person.Contact?.Account?.Key) };
     }
 
     private sealed record Listed(long Mark, IPersonMessage? Message, IActorRef Sender);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net.Http.Json;
 using System.Text.Json;
 using VarianceActors.Harness;
 using VarianceActors.Host.Demo;
@@ -59,7 +60,32 @@ public sealed class SimulatedVarianceTests(ITestOutputHelper output)
 
         Assert.Equal(expected, held);
         Assert.Equal(Accounts, model.Accounts.Keys.Order(StringComparer.Ordinal));
+        foreach (var account in Accounts)
+        {
+            await AccountIsAsItShouldBeAsync(pipeline, account, identified, model.Accounts[account]);
+        }
+
         Assert.Equal(0, (await pipeline.LedgerAsync())["dead"]);
+    }
+
+    private static async Task AccountIsAsItShouldBeAsync(
+        PipelineHarness pipeline,
+        string key,
+        IEnumerable<JsonElement> identified,
+        SortedDictionary<string, string> held)
+    {
+        using var answer = await pipeline.ApiAsync($"accounts/{key}");
+        var account = await answer.Content.ReadFromJsonAsync<JsonElement>();
+        var members = account.GetProperty("contacts").EnumerateArray()
+            .Where(contact => contact.GetProperty("rule").ValueKind is JsonValueKind.String)
+            .Select(contact => contact.GetProperty("user_id").GetString());
+        var expected = identified
+            .Where(person => person.GetProperty("account") is { ValueKind: JsonValueKind.Object } link
+                && link.GetProperty("id").GetString() == key)
+            .Select(person => person.GetProperty("user_id").GetString());
+
+        Assert.Equal(expected.Order(StringComparer.Ordinal), members.Order(StringComparer.Ordinal));
+        Assert.Equal(account.GetProperty("properties").GetProperty("seats").GetRawText(), held["seats"]);
     }
 
     /// <summary>What was said of a contact that is not as it should be, in the order of arrival.</summary>
@@ -90,6 +116,11 @@ public sealed class SimulatedVarianceTests(ITestOutputHelper output)
         < 85 => Event("$identify", User(random), Set(random), ("$anon_distinct_id", User(random))), // refused, as a rule
         < 90 => Event("$create_alias", Anonymous(random), [], ("alias", User(random))),
         < 93 => Event("$merge_dangerously", User(random), [], ("alias", User(random))),
+        < 95 => Event(
+            "order placed",
+            User(random),
+            [],
+            ("$groups", new { company = Accounts[random.Next(Accounts.Length)] })),
         < 97 => Group(random, random.Next(2) == 0 ? User(random) : Anonymous(random)),
         _ => Group(random, ""),
     };

@@ -1,0 +1,188 @@
+using System.Collections.Immutable;
+using FsCheck;
+using FsCheck.Fluent;
+using VarianceActors.Pipeline.Accounts;
+using VarianceActors.Pipeline.People;
+using VarianceActors.Pipeline.Stages;
+using VarianceActors.Pipeline.Tests.People;
+using Xunit;
+
+namespace VarianceActors.Pipeline.Tests.Accounts;
+
+public sealed class AccountTests
+{
+    private static readonly AccountId Acme = new("main", "acme");
+    private static readonly Guid Ada = new("0198c2a0-0000-7000-8000-0000000000a1");
+
+    [Fact]
+    public void News_that_are_known_are_no_fact()
+    {
+        var step = Decide(Unborn, Says(Ada, 3, "ada"));
+
+        Assert.Single(step.Facts);
+        Assert.Empty(Decide(step.State, Says(Ada, 3, "ada")).Facts);
+        Assert.Empty(Decide(step.State, Says(Ada, 7, "ada")).Facts);
+    }
+
+    [Fact]
+    public void An_older_word_of_a_person_does_not_count()
+    {
+        var left = Decide(Decide(Unborn, Says(Ada, 3, "ada")).State, Says(Ada, 5, null)).State;
+
+        var late = Decide(left, Says(Ada, 4, "ada"));
+
+        Assert.Empty(late.Facts);
+        Assert.Equal(0, late.State.Contacts);
+        Assert.Equal((Captured.Nine, Captured.Nine), (left.Members[Ada].JoinedAt, left.Members[Ada].LeftAt));
+    }
+
+    [Fact]
+    public void Who_left_before_it_was_heard_of_does_not_join_late()
+    {
+        var left = Decide(Unborn, Says(Ada, 5, null)).State;
+
+        Assert.Equal(0, Decide(left, Says(Ada, 4, "ada")).State.Contacts);
+    }
+
+    [Fact]
+    public void However_words_are_lost_repeated_and_reordered_the_newest_counts_once_it_is_there()
+    {
+        Prop.ForAll<int[]>(order =>
+        {
+            var state = Unborn;
+            foreach (var number in order.Select(one => Math.Abs(one % 6)).Append(5).Concat(order.Select(_ => 2)))
+            {
+                state = Decide(state, Says(Ada, number, number % 2 == 1 ? $"ada-{number}" : null)).State;
+            }
+
+            return state.Contacts == 1 && state.Members[Ada].Contact!.UserId == "ada-5";
+        }).QuickCheckThrowOnFailure();
+    }
+
+    [Fact]
+    public void An_event_sets_properties_once_and_later_ones_win()
+    {
+        var (first, second) = (Guid.NewGuid(), Guid.NewGuid());
+        var state = Decide(Unborn, Sets(first, "seats", "3")).State;
+        state = Decide(state, Sets(second, "seats", "4")).State;
+
+        Assert.Empty(Decide(state, Sets(first, "seats", "3")).Facts);
+        Assert.Equal("4", state.Traits["seats"].Json);
+        Assert.Equal(2, state.Version);
+    }
+
+    [Fact]
+    public void What_is_set_to_what_it_is_changes_nothing()
+    {
+        var state = Decide(Unborn, Sets(Guid.NewGuid(), "seats", "3")).State;
+
+        Assert.Empty(Decide(state, Sets(Guid.NewGuid(), "seats", "3")).Facts);
+    }
+
+    [Fact]
+    public void Properties_beyond_the_limit_are_not_taken()
+    {
+        var large = $"\"{new string('x', 700_000)}\"";
+
+        Assert.Empty(Decide(Unborn, Sets(Guid.NewGuid(), "note", large)).State.Traits);
+    }
+
+    [Fact]
+    public void The_domains_of_most_contacts_come_first_and_go_with_the_last_one()
+    {
+        var state = Unborn;
+        state = Decide(state, Says(Guid.NewGuid(), 1, "a", "b.example")).State;
+        state = Decide(state, Says(Ada, 1, "ada", "a.example")).State;
+        state = Decide(state, Says(Guid.NewGuid(), 1, "c", "b.example")).State;
+        Assert.Equal(["b.example", "a.example"], state.ShownDomains.AsEnumerable());
+
+        Assert.Equal(["b.example"], Decide(state, Says(Ada, 2, null)).State.ShownDomains.AsEnumerable());
+    }
+
+    [Fact]
+    public void A_given_name_hides_the_others_and_uncovers_them_again()
+    {
+        var state = Decide(Unborn, Sets(Guid.NewGuid(), "name", "\"Group\"")).State;
+        var given = Decide(state, new RenameAccount(Acme, "Given", "ada", Captured.Nine)).State;
+
+        Assert.Equal(("Group", "Given"), (state.Name, given.Name));
+        Assert.Equal("Group", Decide(given, new RenameAccount(Acme, null, "ada", Captured.Nine)).State.Name);
+        Assert.Empty(Decide(given, new RenameAccount(Acme, "Given", "ada", Captured.Nine)).Facts);
+    }
+
+    [Fact]
+    public void An_operator_makes_no_account() =>
+        Assert.Empty(Decide(Unborn, new RenameAccount(Acme, "Given", "ada", Captured.Nine)).Facts);
+
+    [Fact]
+    public void Stages_look_at_contacts_and_only_at_what_they_say_of_todays_rules()
+    {
+        var stages = StageRuleReader.ReadAccounts(
+            ["prospect: always", "engaged: at least 2 contacts (plan exists)"], StagePolicy.Free).Rules!;
+        var state = Unborn;
+        state = Account.Decide(state, Says(Ada, 1, "ada", matches: 1, of: stages.Fingerprint), stages).State;
+        state = Account.Decide(state, Says(Guid.NewGuid(), 1, "b", matches: 1, of: 4711), stages).State;
+        Assert.Equal("prospect", state.Stage?.Name);
+
+        state = Account.Decide(state, Says(Guid.NewGuid(), 1, "c", matches: 1, of: stages.Fingerprint), stages).State;
+        Assert.Equal("engaged", state.Stage?.Name);
+
+        state = Account.Decide(state, Says(Ada, 2, null), stages).State;
+        Assert.Equal("prospect", state.Stage?.Name);
+        Assert.Equal(["prospect", "engaged", "prospect"], state.Moves.Select(move => move.Move.To));
+    }
+
+    [Fact]
+    public void The_journal_tells_the_same_account()
+    {
+        Prop.ForAll<int[]>(numbers =>
+        {
+            AccountState? live = Unborn;
+            AccountState? replayed = null;
+            foreach (var number in numbers)
+            {
+                var person = new Guid(Math.Abs(number % 3), 0, 0, new byte[8]);
+                IAccountMessage message = (number & 3) switch
+                {
+                    0 => Sets(Guid.NewGuid(), "seats", $"{number}"),
+                    1 => new RenameAccount(Acme, number % 5 == 0 ? null : $"{number}", "ada", Captured.Nine),
+                    _ => Says(person, number, number % 7 == 0 ? null : "x", $"{number % 4}.example"),
+                };
+                var step = Decide(live, message);
+                replayed = step.Facts.Aggregate(replayed, Account.Evolve);
+                live = step.State;
+            }
+
+            return replayed is null || (replayed.Contacts == live.Contacts
+                && replayed.Version == live.Version
+                && replayed.Name == live.Name
+                && replayed.ShownDomains.SequenceEqual(live.ShownDomains)
+                && Account.Recount(replayed).Contacts == live.Contacts);
+        }).QuickCheckThrowOnFailure();
+    }
+
+    private static AccountState Unborn => AccountState.Unborn(Acme);
+
+    private static AccountStep Decide(AccountState state, IAccountMessage message) =>
+        Account.Decide(state, message, StageRules.None);
+
+    private static ObserveAccount Says(
+        Guid person,
+        long version,
+        string? user,
+        string? domain = null,
+        ulong matches = 0,
+        ulong of = 0)
+    {
+        var contact = user is null
+            ? null
+            : new AccountContact(user, user, AccountRule.GroupCall, "acme", domain, null, null, matches, of);
+        return new ObserveAccount(Acme, "", [new MemberSays(person, version, contact, Captured.Nine)], []);
+    }
+
+    private static ObserveAccount Sets(Guid by, string name, string json) => new(
+        Acme,
+        "",
+        [],
+        [new GroupSays(by, "company", Captured.Nine, ImmutableArray.Create(new NamedValue(name, new JsonValue(json))))]);
+}
