@@ -388,7 +388,7 @@ public sealed class PipelineConfigurationTests
     [Fact]
     public void A_fault_in_the_connection_defaults_is_told_once() => Assert.Equal(
         ["variance.connection-defaults.rate.burst: 0 is out of range; "
-            + "give a whole number from 0 to 1000000 (x.conf:1)"],
+            + "give a whole number from 1 to 1000000 (x.conf:1)"],
         Bad(
             File("variance.connection-defaults.rate.burst = 0"),
             File("variance.connections { a { tokens = [a] }, b { tokens = [b] } }")));

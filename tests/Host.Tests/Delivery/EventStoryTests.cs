@@ -48,7 +48,7 @@ public sealed class EventStoryTests
         Assert.Equal(
             ("attached", "target_had_no_person"), (Text(decision, "result"), Text(decision, "reason")));
         var messages = story.GetProperty("messages").EnumerateArray().ToArray();
-        Assert.Equal(["alias", "identify"], messages.Select(message => Text(message, "type")));
+        Assert.Equal(["alias", "identify", "group"], messages.Select(message => Text(message, "type")));
         foreach (var message in messages)
         {
             var sent = pipeline.Variance.Received.Last(received => received.MessageId == Text(message, "message_id"));
