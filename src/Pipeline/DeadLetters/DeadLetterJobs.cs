@@ -24,8 +24,9 @@ public sealed class DeadLetterJobs : ReceiveActor, IWithTimers
     {
         _parts = parts;
         _delivery = delivery;
+        Receive<MemberUp>(_ => Begin());
         Receive<Look>(_ => LookForJobs());
-        Receive<JobsFound>(Begin);
+        Receive<JobsFound>(Queue);
         Receive<Stepped>(GoOn);
         Receive<Status.Failure>(Fail);
     }
@@ -33,8 +34,14 @@ public sealed class DeadLetterJobs : ReceiveActor, IWithTimers
     /// <inheritdoc />
     public ITimerScheduler Timers { get; set; } = null!;
 
-    /// <inheritdoc />
-    protected override void PreStart() => Timers.StartPeriodicTimer(
+    /// <summary>A node that has to stop before it is a member can stop at once.</summary>
+    protected override void PreStart()
+    {
+        var self = Self;
+        Akka.Cluster.Cluster.Get(Context.System).RegisterOnMemberUp(() => self.Tell(MemberUp.Instance));
+    }
+
+    private void Begin() => Timers.StartPeriodicTimer(
         nameof(Look), Look.Instance, TimeSpan.Zero, _parts.Options.Ingest.PollInterval);
 
     private void LookForJobs()
@@ -48,7 +55,7 @@ public sealed class DeadLetterJobs : ReceiveActor, IWithTimers
         }
     }
 
-    private void Begin(JobsFound found)
+    private void Queue(JobsFound found)
     {
         foreach (var job in found.Jobs.Where(job => _parts.Layout.ConnectionByNumber.ContainsKey(job.Connection)))
         {
@@ -105,6 +112,11 @@ public sealed class DeadLetterJobs : ReceiveActor, IWithTimers
     {
         /// <summary>The message.</summary>
         public static Look Instance { get; } = new();
+    }
+
+    private sealed record MemberUp
+    {
+        public static MemberUp Instance { get; } = new();
     }
 
     private sealed record JobsFound(List<(long Id, int Connection)> Jobs);

@@ -116,28 +116,23 @@ internal static class DeadLetterStatements
         int rows,
         Func<DeadLetter, bool> each)
     {
-        var f = Values(filter);
         if (state is { } only)
         {
-            session.Scan(
-                SelectInState, row => each(Read(row)),
-                connection, (int)only, ids.After, ids.Last, f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7], f[8], rows);
+            object?[] values = [connection, (int)only, ids.After, ids.Last, .. Values(filter), rows];
+            session.Scan(SelectInState, row => each(Read(row)), values);
         }
         else
         {
-            session.Scan(
-                SelectAny, row => each(Read(row)),
-                connection, ids.After, ids.Last, f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7], f[8], rows);
+            object?[] values = [connection, ids.After, ids.Last, .. Values(filter), rows];
+            session.Scan(SelectAny, row => each(Read(row)), values);
         }
     }
 
     /// <summary>How many dead letters wait for an operator, and the number of the newest of them.</summary>
     public static (long Letters, long Newest) Count(Session session, int connection, DeadLetterFilter filter)
     {
-        var f = Values(filter);
-        return session.Query(
-            CountDead, row => (row.GetInt64(0), row.GetInt64(1)),
-            connection, f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7], f[8])[0];
+        object?[] values = [connection, .. Values(filter)];
+        return session.Query(CountDead, row => (row.GetInt64(0), row.GetInt64(1)), values)[0];
     }
 
     public static void SetState(Session session, long id, DeadLetterState state, string? note, DateTimeOffset now) =>

@@ -81,11 +81,6 @@ internal static class DeliveryStatements
         }
     }
 
-    /// <summary>Whether a message or a mark has its outcome.</summary>
-    public static bool IsFinished(Session session, int connection, int deliveryPartition, long position) =>
-        ReadProgress(session, connection, deliveryPartition).IsDone(position)
-        && !HeldStatements.IsHeld(session, connection, deliveryPartition, position);
-
     /// <summary>Those of some places that have their outcome.</summary>
     public static IEnumerable<(int DeliveryPartition, long Position)> Finished(
         Session session, int connection, IEnumerable<(int DeliveryPartition, long Position)> places) =>

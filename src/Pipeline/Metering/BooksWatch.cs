@@ -24,8 +24,12 @@ public sealed class BooksWatch : ReceiveActor, IWithTimers
     /// <inheritdoc />
     public ITimerScheduler Timers { get; set; } = null!;
 
-    /// <inheritdoc />
-    protected override void PreStart() => Read();
+    /// <summary>A node that has to stop before it is a member can stop at once.</summary>
+    protected override void PreStart()
+    {
+        var self = Self;
+        Akka.Cluster.Cluster.Get(Context.System).RegisterOnMemberUp(() => self.Tell(Look.Instance));
+    }
 
     private void Read()
     {
@@ -39,7 +43,9 @@ public sealed class BooksWatch : ReceiveActor, IWithTimers
         var unbalanced = sample.Unbalanced.ToList();
         if (unbalanced.Count > 0 && !_alarmed)
         {
-            _log.Error("The books of {Connections} do not balance. Keep the data directory and report this.", string.Join(", ", unbalanced));
+            _log.Error(
+                "The books of {Connections} do not balance. Keep the data directory and report this.",
+                string.Join(", ", unbalanced));
         }
 
         _alarmed = unbalanced.Count > 0;

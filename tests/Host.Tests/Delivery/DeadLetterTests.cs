@@ -198,6 +198,13 @@ public sealed class DeadLetterTests
         }
 
         await AssertLedgerAsync(pipeline, delivered: Letters);
+        var jobs = (await GetAsync(pipeline, "replays")).GetProperty("items").EnumerateArray();
+        Assert.Equal([1], jobs.Select(Id));
+        foreach (var unknown in new[] { "replays/2", "discards/1", "dead-letters/99999" })
+        {
+            using var answer = await pipeline.ApiAsync(unknown);
+            Assert.Equal(HttpStatusCode.NotFound, answer.StatusCode);
+        }
     }
 
     [Fact]
