@@ -42,6 +42,9 @@ internal sealed class ConnectionGate
     /// <summary>How far ahead permits are granted: long enough to be on their way, short enough to be shared fairly.</summary>
     private static readonly TimeSpan Horizon = TimeSpan.FromMilliseconds(100);
 
+    /// <summary>A probe is alone, so it may be late.</summary>
+    private static readonly TimeSpan ProbePatience = TimeSpan.FromSeconds(1);
+
     private readonly string _connectionId;
     private readonly RateOptions _configured;
     private readonly DeliveryOptions _options;
@@ -233,7 +236,8 @@ internal sealed class ConnectionGate
         State = State with { Mode = DeliveryMode.HalfOpen, ProbeAt = null };
         var wait = Microseconds(_schedule.Next(now) - now);
         _schedule.Take(now);
-        return new Allotment(partition, Grant(needs.Live > 0 ? [wait] : [], needs.Live > 0 ? [] : [wait]) with { IsProbe = true });
+        var probe = Grant(needs.Live > 0 ? [wait] : [], needs.Live > 0 ? [] : [wait]);
+        return new Allotment(partition, probe with { IsProbe = true, Patience = Microseconds(ProbePatience) });
     }
 
     private ImmutableArray<Allotment> Revoke()

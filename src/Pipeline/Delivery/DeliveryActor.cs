@@ -92,7 +92,7 @@ public sealed class DeliveryActor : ReceiveActor
 
     private DateTimeOffset Now => _context.Time.GetUtcNow();
 
-    private bool IsFull => _lanes.Entries >= _options.WindowMessages
+    private bool IsFull => _lanes.InWindow >= _options.WindowMessages
         || _lanes.Bytes >= _options.WindowBytesMax
         || _lanes.Count >= _options.HeldLanesMax;
 
@@ -241,7 +241,7 @@ public sealed class DeliveryActor : ReceiveActor
     /// <summary>Reads the first held messages of lanes that may go on.</summary>
     private void TryLoad()
     {
-        if (_loading || _draining || _lanes.Entries >= _options.WindowMessages || _lanes.Bytes >= _options.WindowBytesMax)
+        if (_loading || _draining || _lanes.InWindow >= _options.WindowMessages || _lanes.Bytes >= _options.WindowBytesMax)
         {
             return;
         }

@@ -82,6 +82,10 @@ internal sealed class DeliveryLanes(SliceChanges changes, int suspectsMax, int b
     /// <summary>How many entries are in memory, also those that are not committed yet.</summary>
     public int Entries { get; private set; }
 
+    /// <summary>How many of them take up the window: the marks that blocked lanes have in memory must never keep out what
+    /// they wait for.</summary>
+    public int InWindow => Entries - _blocked.Count;
+
     /// <summary>The bytes of their bodies.</summary>
     public long Bytes { get; private set; }
 
