@@ -64,7 +64,7 @@ internal sealed class ConnectionGate
     {
         (_connectionId, _configured, _options) = (connectionId, configured, options);
         _sample = new AttemptSample(options.Breaker);
-        State = state.Mode == DeliveryMode.HalfOpen ? state with { Mode = DeliveryMode.Open, ProbeAt = now } : state;
+        State = state.Mode is DeliveryMode.Open or DeliveryMode.HalfOpen ? ProbeSoon(state, now) : state;
 
         // What an earlier gate granted may still be used, so this one begins with nothing, and behind it.
         var rate = SetRate;
@@ -184,6 +184,13 @@ internal sealed class ConnectionGate
         _adaptive = NewAdaptive(now);
         _revoke = true;
         ApplyRate(now);
+    }
+
+    /// <summary>Whoever starts a node again may have mended something: nobody waits for the long end of a doubled pause.</summary>
+    private GateState ProbeSoon(GateState state, DateTimeOffset now)
+    {
+        var soon = now + _options.Breaker.ProbeFirst;
+        return state with { Mode = DeliveryMode.Open, ProbeAt = state.ProbeAt < soon ? state.ProbeAt : soon };
     }
 
     private bool IsNeeded => _needs.Values.Any(needs => needs.Live + needs.Backfill > 0);

@@ -136,6 +136,13 @@ public sealed class GateBreakerTests
         Assert.Equal(DeliveryMode.Open, Gate(state: open.State).State.Mode);
     }
 
+    [Fact]
+    public void After_a_restart_an_open_breaker_probes_soon()
+    {
+        var state = Opened().State with { ProbeAt = Noon.AddHours(1) };
+        Assert.Equal(Noon.AddSeconds(2), Gate(state: state).State.ProbeAt);
+    }
+
     private static ConnectionGate Opened()
     {
         var gate = Gate();
