@@ -10,7 +10,7 @@ namespace VarianceActors.Host.Tests.Delivery;
 public sealed class RealRateTests(ITestOutputHelper output)
 {
     private const int PerSecond = 200;
-    private const int Burst = 100;
+    private const int Burst = PerSecond; // what a hiccup of the machine holds up was sent within the rate, and arrives together
     private const int EventsPerRequest = 200;
     private static readonly int Seconds = int.TryParse(
         Environment.GetEnvironmentVariable("VARIANCE_RATE_SECONDS"), CultureInfo.InvariantCulture, out var seconds) ? seconds : 6;
