@@ -73,7 +73,9 @@ public static partial class VarianceHost
         builder.Services.AddSingleton<PipelineQueries>();
         builder.Services.AddSingleton<DeadLetterDesk>();
         builder.Services.AddSingleton<PersonJournal>();
+        builder.Services.AddSingleton<Corrections>();
         builder.Services.AddSingleton<MergeUndo>();
+        builder.Services.AddSingleton<AccountMerging>();
         builder.Services.AddSingleton(services => new InboxWriter(
             database,
             layout,

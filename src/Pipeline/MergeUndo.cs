@@ -1,10 +1,8 @@
-using System.Buffers;
 using System.Collections.Immutable;
 using System.Globalization;
 using Akka.Actor;
 using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.Mapping;
-using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Sources;
 
@@ -35,11 +33,10 @@ public sealed record UndoAnswer(UndoResult Result, Guid Corrections, ImmutableAr
 /// <summary>Takes merges back: computes the split from the journal, has the root record it, and puts the correcting
 /// messages into the outbox, once. What was begun is on a list until it is done: see
 /// <see cref="UnfinishedUndos"/>.</summary>
-public sealed class MergeUndo(PipelineParts parts, PersonJournal journal)
+public sealed class MergeUndo(PipelineParts parts, PersonJournal journal, Corrections corrections)
 {
     private const int AttemptsMax = 20;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
-    private readonly Func<string, MapEvent> _map = EventMapping.For(parts.Options);
 
     /// <summary>Takes the newest merge back that an event asked for.</summary>
     /// <param name="people">The region of persons.</param>
@@ -83,10 +80,12 @@ public sealed class MergeUndo(PipelineParts parts, PersonJournal journal)
 
     private async Task<UndoAnswer> GiveUpAsync(PersonId home, Guid mergeEvent, UndoResult result)
     {
-        await parts.Database.WriteAsync(session =>
-            UnfinishedUndoStatements.End(session, NumberOf(home), mergeEvent, home.DistinctId));
+        await EndAsync(home, mergeEvent);
         return new UndoAnswer(result, Guid.Empty, []);
     }
+
+    private Task<int> EndAsync(PersonId home, Guid mergeEvent) => parts.Database.WriteAsync(session =>
+        UnfinishedUndoStatements.End(session, NumberOf(home), mergeEvent, home.DistinctId));
 
     private int NumberOf(PersonId home) => parts.Layout.NumberByConnection[home.ConnectionId];
 
@@ -100,16 +99,17 @@ public sealed class MergeUndo(PipelineParts parts, PersonJournal journal)
         var messages = ImmutableArray.CreateBuilder<OutboundMessage>();
         foreach (var id in (string[])[split.Undone.Ask.SourceId, split.Undone.Ask.TargetId])
         {
-            await people.Ask<AccountTold>(new TellAccount(root.Beside(id), Left(split, id), now), Patience);
+            var told = await people.Ask<AccountTold>(new TellAccount(root.Beside(id), Left(split, id), now), Patience);
             var answer = await people.Ask<object>(new GetPerson(root.Beside(id)), Patience);
             if (answer is PersonFound { Person: var person })
             {
                 persons.Add(person);
-                messages.AddRange(Correct(root.ConnectionId, person, split, UuidV5.Create(uuid, id), now));
+                messages.AddRange(Correct(root.ConnectionId, person with { Account = told.Card }, split, UuidV5.Create(uuid, id), now));
             }
         }
 
-        await AppendAsync(home, mergeEvent, root, uuid, messages.ToImmutable(), now);
+        await corrections.AppendAsync(root, uuid, messages.ToImmutable(), now);
+        await EndAsync(home, mergeEvent);
         return new UndoAnswer(UndoResult.Done, uuid, persons.ToImmutable());
     }
 
@@ -128,58 +128,6 @@ public sealed class MergeUndo(PipelineParts parts, PersonJournal journal)
         var contact = person.UserId is null && split.UserId is { } former && person.DistinctIds.Contains(former)
             ? person with { UserId = former }
             : person;
-        var says = new CaptureEvent(
-            uuid,
-            EventNames.Set,
-            contact.UserId ?? person.DistinctIds[0],
-            now,
-            now,
-            Door.Capture,
-            CaptureNotes.None,
-            0,
-            """{"properties":{}}"""u8.ToArray());
-        return _map(connectionId)(says, contact, new EventChange(true, [])).Messages;
-    }
-
-    private Task<bool> AppendAsync(
-        PersonId home,
-        Guid mergeEvent,
-        PersonId root,
-        Guid uuid,
-        ImmutableArray<OutboundMessage> messages,
-        DateTimeOffset now)
-    {
-        var connection = parts.Layout.NumberByConnection[root.ConnectionId];
-        var lane = root.Priority.Lane;
-        var partition = (int)(lane % (ulong)parts.Layout.DeliveryPartitions);
-        var key = new EventKey(connection, uuid, 0);
-        var payload = new ArrayBufferWriter<byte>();
-        OutboxRow.Begin(payload);
-        foreach (var message in messages)
-        {
-            var entry = new OutboxEntry(0, lane, uuid, key.Fingerprint, Closes: false, now, message);
-            OutboxRow.Append(payload, entry with { IsCorrection = true });
-        }
-
-        return parts.Database.WriteAsync(session =>
-        {
-            UnfinishedUndoStatements.End(session, connection, mergeEvent, home.DistinctId);
-            if (messages.IsEmpty || LedgerStatements.Exists(session, key))
-            {
-                return false;
-            }
-
-            foreach (var contact in messages.Select(MessageFields.ContactOf).OfType<string>())
-            {
-                GivenUpIds.Remove(session, connection, GivenUpIds.HashOf(contact));
-            }
-
-            var first = OutboxStatements.Raise(session, connection, partition, messages.Length, events: 0);
-            OutboxStatements.Add(
-                session, connection, partition, first, messages.Length, now, payload.WrittenSpan.ToArray());
-            LedgerStatements.Add(session, new LedgerRow(
-                key, -1, -1, Door.Capture, now, LedgerDecision.Queued, "", partition, first, messages.Length, null));
-            return true;
-        });
+        return corrections.Map(connectionId, contact, new EventChange(true, []), uuid, now);
     }
 }

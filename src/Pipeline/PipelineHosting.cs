@@ -106,7 +106,7 @@ public static class PipelineHosting
             EventMapping.ForAccounts(parts.Options),
             (connection, partition) => WakeDelivery(registry.Get<DeliveryRegion>(), parts.Layout)(connection, partition),
             parts.Time);
-        return new AccountShell(parts.Options.Accounts, connectionId => stages[connectionId], outbox.SendAsync);
+        return new AccountShell(parts.Options.Accounts, connectionId => stages[connectionId], outbox.SendAsync, () => registry.Get<AccountsRegion>());
     }
 
     private static Props WakerProps(IActorRef people, PipelineParts parts) =>

@@ -28,7 +28,7 @@ public sealed class UnfinishedUndos : ReceiveActor, IWithTimers
     public UnfinishedUndos(PipelineParts parts, IActorRef people)
     {
         (_parts, _people) = (parts, people);
-        _undo = new MergeUndo(parts, new PersonJournal(Context.System));
+        _undo = new MergeUndo(parts, new PersonJournal(Context.System), new Corrections(parts));
         Receive<Look>(_ => FinishAsync().PipeTo(Self, success: () => Looked.Instance));
         Receive<Looked>(_ => Wait());
         Receive<Status.Failure>(Fail);

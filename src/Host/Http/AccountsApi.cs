@@ -4,6 +4,7 @@ using Akka.Hosting;
 using Microsoft.AspNetCore.Http.HttpResults;
 using VarianceActors.Pipeline;
 using VarianceActors.Pipeline.Accounts;
+using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Stages;
 
 namespace VarianceActors.Host.Http;
@@ -17,8 +18,8 @@ namespace VarianceActors.Host.Http;
 /// <param name="Properties">The merged group properties.</param>
 /// <param name="Stage">Its stage; null if it is in none.</param>
 /// <param name="Moves">Its newest moves between stages, oldest first.</param>
-/// <param name="ContactCount">How many contacts it has now.</param>
-/// <param name="Contacts">At most 1000 contacts, those that left too; the last to join first.</param>
+/// <param name="ContactCount">How many contacts it has now, with those of accounts that are merged into it.</param>
+/// <param name="Contacts">At most 1000 contacts of its own, those that left too; the last to join first.</param>
 /// <param name="Version">0 at first, plus one for every change of what Variance is told of it.</param>
 public sealed record AccountView(
     string Id,
@@ -30,7 +31,14 @@ public sealed record AccountView(
     IReadOnlyList<MoveView> Moves,
     int ContactCount,
     IReadOnlyList<MemberView> Contacts,
-    long Version);
+    long Version)
+{
+    /// <summary>The account that speaks for it; null unless it is merged.</summary>
+    public string? MergedInto { get; init; }
+
+    /// <summary>The accounts that are merged into it; each keeps its own contacts and properties.</summary>
+    public IReadOnlyList<string> Merged { get; init; } = [];
+}
 
 /// <summary>In which stage somebody is.</summary>
 /// <param name="Name">The stage.</param>
@@ -90,6 +98,11 @@ public sealed record AccountLinkView(string Id, string Rule, string Value)
 /// <param name="By">Who says so.</param>
 public sealed record RenameRequest(string? Name, string By);
 
+/// <summary>The account to merge into.</summary>
+/// <param name="Into">Its id; null takes an earlier merge back.</param>
+/// <param name="By">Who says so.</param>
+public sealed record MergeAccountRequest(string? Into, string By);
+
 /// <summary>The stage to pin.</summary>
 /// <param name="Stage">A stage of the configuration; null takes the pin away.</param>
 /// <param name="By">Who says so.</param>
@@ -109,6 +122,10 @@ internal static class AccountsApi
         connection.MapPost("/accounts/{account}/name", RenameAsync)
             .ProducesProblem(StatusCodes.Status400BadRequest)
             .WithSummary("Names an account, or takes the name back; nothing is lost by it. May be repeated.");
+        connection.MapPost("/accounts/{account}/merge", MergeAsync)
+            .ProducesProblem(StatusCodes.Status400BadRequest)
+            .ProducesProblem(StatusCodes.Status409Conflict)
+            .WithSummary("Merges an account into another one, or takes that back; nothing is lost by it. May be repeated.");
         connection.MapPost("/accounts/{account}/stage", PinAsync)
             .ProducesProblem(StatusCodes.Status400BadRequest)
             .WithSummary("Pins the stage of an account, or takes the pin away. May be repeated.");
@@ -148,6 +165,42 @@ internal static class AccountsApi
         var id = new AccountId(connection, RawSegment.Behind(http, "accounts", account));
         return await AskAsync(
             accounts, new RenameAccount(id, name, request.By.Trim(), time.GetUtcNow()), cancellationToken);
+    }
+
+    private static async Task<Results<Ok<AccountView>, ProblemHttpResult>> MergeAsync(
+        string connection,
+        string account,
+        MergeAccountRequest request,
+        HttpContext http,
+        IRequiredActor<AccountsRegion> accounts,
+        IRequiredActor<PeopleRegion> people,
+        AccountMerging merging,
+        CancellationToken cancellationToken)
+    {
+        if (Fault(request.By, "by") is { } fault)
+        {
+            return fault;
+        }
+
+        var id = new AccountId(connection, RawSegment.Behind(http, "accounts", account));
+        var into = request.Into is null ? null : new AccountId(connection, request.Into);
+        var result = await merging.MergeAsync(
+            await accounts.GetAsync(cancellationToken),
+            await people.GetAsync(cancellationToken),
+            id,
+            into,
+            request.By.Trim(),
+            cancellationToken);
+        return result switch
+        {
+            MergingResult.Done => await AskAsync(accounts, new GetAccount(id), cancellationToken),
+            MergingResult.NoAccount => TypedResults.Problem(
+                "One of the accounts is not there.", statusCode: StatusCodes.Status404NotFound),
+            _ => TypedResults.Problem(
+                "An account that is merged into another one takes none in, and one that has taken some in is not merged "
+                + "itself. Nothing has happened.",
+                statusCode: StatusCodes.Status409Conflict),
+        };
     }
 
     private static async Task<Results<Ok<AccountView>, ProblemHttpResult>> PinAsync(
@@ -215,12 +268,12 @@ internal static class AccountsApi
         account.Name,
         account.GivenName,
         account.ShownDomains,
-        new JsonObject(account.Traits
+        new JsonObject(account.ShownTraits
             .OrderBy(trait => trait.Key, StringComparer.Ordinal)
             .Select(trait => KeyValuePair.Create(trait.Key, JsonNode.Parse(trait.Value.Json)))),
         StageView.Of(account.Stage),
         [.. account.Moves.Select(move => new MoveView(move.Move.From, move.Move.To, move.Move.Rule, move.At))],
-        account.Members.Values.Count(member => member.Contact is not null),
+        account.Contacts + account.Merged.Sum(part => part.Value.Contacts),
         [
             .. account.Members
                 .OrderByDescending(member => member.Value.JoinedAt)
@@ -228,7 +281,11 @@ internal static class AccountsApi
                 .Take(MembersMax)
                 .Select(member => ViewOf(member.Key, member.Value)),
         ],
-        account.Version);
+        account.Version)
+    {
+        MergedInto = account.IsMerged ? account.Target!.Key : null,
+        Merged = [.. account.Merged.Select(part => part.Key)],
+    };
 
     private static MemberView ViewOf(Guid person, AccountMember member) => new(
         person,

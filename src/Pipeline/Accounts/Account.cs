@@ -28,7 +28,7 @@ public static class Account
             case ObserveAccount observe:
                 Observe(step, observe);
                 break;
-            case RenameAccount or PinAccountStage when state.Facts == 0:
+            case RenameAccount or PinAccountStage or MergeAccount when state.Facts == 0:
                 break;
             case RenameAccount rename when step.State.GivenName != rename.Name:
                 step.Take(new AccountFact.NameGiven(rename.Name, rename.By, rename.At));
@@ -36,11 +36,17 @@ public static class Account
             case PinAccountStage pin:
                 Pin(step, pin);
                 break;
+            case MergeAccount merge when MayMerge(step.State, merge):
+                step.Take(new AccountFact.MergedInto(merge.Into, merge.By, merge.At));
+                break;
+            case TakePart take when !state.IsMerged && IsNews(state.Parts?.GetValueOrDefault(take.From), take):
+                step.Take(new AccountFact.PartSeen(take.From, take.Number, take.Part, take.At));
+                break;
             default:
                 break;
         }
 
-        if (message is not GetAccount && step.State.Facts > 0)
+        if (message is not GetAccount && step.State.Facts > 0 && !step.State.IsMerged)
         {
             Move(step, stages, At(message, step.State));
         }
@@ -65,6 +71,15 @@ public static class Account
                 Heard = Newest(before.Heard.Add(seen.Event), AccountState.EventsHeard),
             },
             AccountFact.StageMoved moved => Enter(before, moved.Place),
+            AccountFact.MergedInto merged => Shown(before, merged.At) with
+            {
+                Target = merged.Into ?? before.Target,
+                MergedAt = merged.Into is null ? null : merged.At,
+            },
+            AccountFact.PartSeen seen => Shown(before, seen.At) with
+            {
+                Parts = (before.Parts ?? AccountState.NoParts).SetItem(seen.From, new PartHeard(seen.Number, seen.Part)),
+            },
             AccountFact.NameGiven given => Shown(before, given.At) with { GivenName = given.Name },
             _ => throw new UnreachableException(fact.GetType().Name),
         };
@@ -75,7 +90,24 @@ public static class Account
     {
         Contacts = state.Members.Values.Count(member => member.Contact is not null),
         Domains = state.Domains.WithComparers(StringComparer.Ordinal),
+        Parts = state.Parts?.WithComparers(StringComparer.Ordinal),
     };
+
+    /// <summary>What an account brings along when it is merged into another one; null if it is not.</summary>
+    internal static AccountPart? PartOf(AccountState state, StageRules stages) => state.IsMerged
+        ? new AccountPart(
+            state.Traits,
+            state.Name,
+            state.Domains,
+            state.Contacts,
+            Matching(state, stages),
+            stages.Fingerprint)
+        : null;
+
+    // One level only: what is merged takes nothing in, so that no order of wishes can make a ring.
+    private static bool MayMerge(AccountState state, MergeAccount merge) => merge.Into is null
+        ? state.IsMerged
+        : merge.Into != state.Id && !state.Merged.Any() && !(state.IsMerged && state.Target == merge.Into);
 
     private static void Observe(Steps step, ObserveAccount observe)
     {
@@ -101,6 +133,9 @@ public static class Account
     private static bool IsNews(AccountState state, MemberSays says) =>
         !state.Members.TryGetValue(says.Person, out var known)
         || (says.Version >= known.Version && says.Contact != known.Contact);
+
+    private static bool IsNews(PartHeard? known, TakePart take) => known is null
+        || (take.Number > known.Number && (take.Part is not null || known.Part is not null));
 
     private static ImmutableArray<NamedValue> News(
         ImmutableDictionary<string, JsonValue> traits,
@@ -137,7 +172,8 @@ public static class Account
         }
 
         var state = step.State;
-        var view = new StageView(state.Traits, [], now, state.Contacts, Matching(state, stages));
+        var contacts = state.Contacts + state.Merged.Sum(part => part.Value.Contacts);
+        var view = new StageView(state.ShownTraits, [], now, contacts, Matching(state, stages));
         if (stages.Move(state.Stage, view) is { } place && place != state.Stage)
         {
             step.Take(new AccountFact.StageMoved(place));
@@ -166,6 +202,14 @@ public static class Account
             }
         }
 
+        foreach (var (_, part) in state.Merged)
+        {
+            for (var number = 0; part.MatchesOf == stages.Fingerprint && number < counts.Length; number++)
+            {
+                counts[number] += part.Matches[number];
+            }
+        }
+
         return [.. counts];
     }
 
@@ -175,6 +219,8 @@ public static class Account
         ObserveAccount { Groups: [.., var last] } => last.At,
         RenameAccount rename => rename.At,
         PinAccountStage pin => pin.At,
+        MergeAccount merge => merge.At,
+        TakePart take => take.At,
         _ => state.ChangedAt,
     };
 

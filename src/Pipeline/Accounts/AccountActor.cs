@@ -9,11 +9,17 @@ namespace VarianceActors.Pipeline.Accounts;
 /// <param name="Options">How accounts are kept.</param>
 /// <param name="Stages">The stages of a connection's accounts, by connection id.</param>
 /// <param name="Send">Puts what the account has to tell Variance into the outbox, unless it is there; ends once it is
-/// durable, with the version that is there.</param>
+/// durable.</param>
+/// <param name="Accounts">The region that every account is reached through.</param>
 public sealed record AccountShell(
     AccountsOptions Options,
     Func<string, StageRules> Stages,
-    Func<AccountState, Task<long>> Send);
+    Func<AccountState, Task> Send,
+    Func<IActorRef> Accounts)
+{
+    /// <summary>How long an account waits for the one that it is merged into.</summary>
+    internal static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+}
 
 /// <summary>The shell around <see cref="Account"/>: durability, time and the way into the outbox. An answer leaves once the
 /// facts are in the journal and the messages that follow from them are in the outbox; whoever gets none asks again.</summary>
@@ -25,6 +31,7 @@ public sealed class AccountActor : ReceivePersistentActor
     private AccountState? _state;
     private long _snapshotAt;
     private long _sent = -1;
+    private AccountCard? _target;
     private bool _isSending;
 
     /// <summary>The actor of one account.</summary>
@@ -78,7 +85,13 @@ public sealed class AccountActor : ReceivePersistentActor
             return;
         }
 
-        _waiting.Enqueue(new Waiting(state.Version, message, sender));
+        if (message is TakePart && state.IsMerged)
+        {
+            sender.Tell(new PartTaken(null)); // at once: two accounts that wait for each other would wait for ever
+            return;
+        }
+
+        _waiting.Enqueue(new Waiting(state.Facts, message, sender));
         AnswerOrSend(state);
         SaveNowAndThen(state);
     }
@@ -86,7 +99,7 @@ public sealed class AccountActor : ReceivePersistentActor
     // Several changes may go out as one: the outbox gets the newest, whoever waited for an older one is answered too.
     private void AnswerOrSend(AccountState state)
     {
-        while (_waiting.TryPeek(out var next) && next.Version <= _sent)
+        while (_waiting.TryPeek(out var next) && next.Facts <= _sent)
         {
             _waiting.Dequeue();
             next.Sender.Tell(Answer(state, next.Message));
@@ -98,17 +111,56 @@ public sealed class AccountActor : ReceivePersistentActor
         }
 
         _isSending = true;
-        _shell.Send(state).PipeTo(Self, success: version => new Sent(version), failure: cause => new NotSent(cause));
+        SendAsync(state).PipeTo(Self, success: sent => sent, failure: cause => new NotSent(cause));
     }
 
-    private static object Answer(AccountState state, IAccountMessage message) => message is ObserveAccount observe
-        ? new AccountObserved(observe.To.Key, observe.Token, state.Card)
-        : new AccountChanged(state.Facts > 0 ? state : null);
+    private async Task<Sent> SendAsync(AccountState state)
+    {
+        await _shell.Send(state).ConfigureAwait(false);
+        if (state.Target is null)
+        {
+            return new Sent(state.Facts, null);
+        }
+
+        var part = Account.PartOf(state, _shell.Stages(state.Id.ConnectionId));
+        var taken = await _shell.Accounts().Ask<PartTaken>(
+            new TakePart(state.Target, state.Id.Key, state.Facts, part, state.ChangedAt),
+            AccountShell.Patience).ConfigureAwait(false);
+        return new Sent(state.Facts, taken);
+    }
+
+    private object Answer(AccountState state, IAccountMessage message) => message switch
+    {
+        ObserveAccount observe => new AccountObserved(
+            observe.To.Key,
+            observe.Token,
+            state.IsMerged && _target is not null ? _target : state.Card),
+        TakePart => new PartTaken(state.Card),
+        _ => new AccountChanged(state.Facts > 0 ? state : null),
+    };
 
     private void GoOn(Sent sent)
     {
-        (_isSending, _sent) = (false, Math.Max(_sent, sent.Version));
+        (_isSending, _sent, _target) = (false, Math.Max(_sent, sent.Facts), sent.Target?.Card);
+        if (_state is { IsMerged: true } state && sent.Target is { Card: null })
+        {
+            TakeBack(state);
+            return;
+        }
+
         AnswerOrSend(_state!);
+    }
+
+    // The other one has been merged itself meanwhile: of two wishes that cannot be both fulfilled, none is.
+    private void TakeBack(AccountState state)
+    {
+        var message = new MergeAccount(state.Id, null, "conflict", state.ChangedAt);
+        var step = Account.Decide(state, message, _shell.Stages(state.Id.ConnectionId));
+        PersistAll(step.Facts, _ => { }, () =>
+        {
+            _state = step.State;
+            AnswerOrSend(step.State);
+        });
     }
 
     private void GiveUp(NotSent failed)
@@ -140,9 +192,9 @@ public sealed class AccountActor : ReceivePersistentActor
     private void Warn(Exception cause, string attempt) =>
         _log.Warning(cause, "{PersistenceId} could not {Attempt}", PersistenceId, attempt);
 
-    private readonly record struct Waiting(long Version, IAccountMessage Message, IActorRef Sender);
+    private readonly record struct Waiting(long Facts, IAccountMessage Message, IActorRef Sender);
 
-    private sealed record Sent(long Version);
+    private sealed record Sent(long Facts, PartTaken? Target);
 
     private sealed record NotSent(Exception Cause);
 }

@@ -34,6 +34,12 @@ public abstract record AccountFact
     /// <summary>The stage changed, by a rule or by a pin, or was pinned or unpinned where it is.</summary>
     public sealed record StageMoved(StagePlace Place) : AccountFact;
 
+    /// <summary>An operator merged the account into another one, or took that back (null).</summary>
+    public sealed record MergedInto(AccountId? Into, string By, DateTimeOffset At) : AccountFact;
+
+    /// <summary>An account that is merged into this one changed, or is not merged any more (null).</summary>
+    public sealed record PartSeen(string From, long Number, AccountPart? Part, DateTimeOffset At) : AccountFact;
+
     /// <summary>An operator gave a name, or took it back.</summary>
     public sealed record NameGiven(string? Name, string By, DateTimeOffset At) : AccountFact;
 }

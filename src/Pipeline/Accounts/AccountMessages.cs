@@ -68,6 +68,27 @@ public sealed record AccountObserved(string Key, string Token, AccountCard Card)
 /// <param name="Name">Its name; null if none is known.</param>
 public sealed record AccountCard(string Id, string? Name);
 
+/// <summary>An operator merges an account into another one; answered by <see cref="AccountChanged"/>. It keeps all it has,
+/// and hands on what it learns.</summary>
+/// <param name="To">The account.</param>
+/// <param name="Into">The other one; null takes the merge back.</param>
+/// <param name="By">Who.</param>
+/// <param name="At">When.</param>
+public sealed record MergeAccount(AccountId To, AccountId? Into, string By, DateTimeOffset At) : IAccountMessage;
+
+/// <summary>What an account that is merged into this one has; answered by <see cref="PartTaken"/>.</summary>
+/// <param name="To">The account that it is merged into.</param>
+/// <param name="From">Its key.</param>
+/// <param name="Number">How many facts its journal holds: the highest number counts.</param>
+/// <param name="Part">Null once the merge is taken back.</param>
+/// <param name="At">When it changed last.</param>
+public sealed record TakePart(AccountId To, string From, long Number, AccountPart? Part, DateTimeOffset At)
+    : IAccountMessage;
+
+/// <summary>The answer to <see cref="TakePart"/>.</summary>
+/// <param name="Card">The account; null if it takes no part because it is merged into another one itself.</param>
+public sealed record PartTaken(AccountCard? Card);
+
 /// <summary>What is known of an account? Answered by <see cref="AccountFound"/>.</summary>
 /// <param name="To">The account.</param>
 public sealed record GetAccount(AccountId To) : IAccountMessage;

@@ -22,6 +22,26 @@ public sealed record AccountMember(
 /// <param name="At">When.</param>
 public sealed record AccountMove(long Version, StageMove Move, DateTimeOffset At);
 
+/// <summary>What an account that is merged into another one brings along.</summary>
+/// <param name="Traits">Its properties.</param>
+/// <param name="Name">Its name.</param>
+/// <param name="Domains">How many contacts have their address where.</param>
+/// <param name="Contacts">How many contacts it has.</param>
+/// <param name="Matches">By number of the condition over contacts, how many match.</param>
+/// <param name="MatchesOf">The fingerprint of the stages that the conditions belong to.</param>
+public sealed record AccountPart(
+    ImmutableDictionary<string, JsonValue> Traits,
+    string? Name,
+    ImmutableSortedDictionary<string, int> Domains,
+    int Contacts,
+    ImmutableArray<int> Matches,
+    ulong MatchesOf);
+
+/// <summary>The last word of an account that is or was merged into another one.</summary>
+/// <param name="Number">The highest number heard.</param>
+/// <param name="Part">Null once the merge was taken back.</param>
+public sealed record PartHeard(long Number, AccountPart? Part);
+
 /// <summary>Everything that an account knows.</summary>
 /// <param name="Id">The account.</param>
 /// <param name="GroupType">The group type that events named; null if none did.</param>
@@ -58,6 +78,21 @@ public sealed record AccountState(
 
     private const int DomainsShownMax = 32;
 
+    internal static readonly ImmutableSortedDictionary<string, PartHeard> NoParts =
+        ImmutableSortedDictionary<string, PartHeard>.Empty.WithComparers(StringComparer.Ordinal);
+
+    /// <summary>The account that it is merged into, or was last; null if it never was.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public AccountId? Target { get; init; }
+
+    /// <summary>When it was merged, if it is.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? MergedAt { get; init; }
+
+    /// <summary>By key, the accounts that are or were merged into this one; null if none ever was.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ImmutableSortedDictionary<string, PartHeard>? Parts { get; init; }
+
     /// <summary>How many facts the journal holds; not part of a snapshot, which knows its place.</summary>
     internal long Facts { get; init; }
 
@@ -65,17 +100,42 @@ public sealed record AccountState(
     [JsonIgnore]
     public int Contacts { get; internal init; }
 
+    /// <summary>Whether another account speaks for it.</summary>
+    [JsonIgnore]
+    public bool IsMerged => MergedAt is not null;
+
+    /// <summary>The accounts that are merged into this one.</summary>
+    [JsonIgnore]
+    public IEnumerable<KeyValuePair<string, AccountPart>> Merged => (Parts ?? NoParts)
+        .Where(part => part.Value.Part is not null)
+        .Select(part => KeyValuePair.Create(part.Key, part.Value.Part!));
+
     /// <summary>The name that is shown; null if none is known.</summary>
     [JsonIgnore]
     public string? Name => GivenName
         ?? (Traits.TryGetValue("name", out var name) && name.Json[0] is '"' ? TraitPath.TextOf(name) : null)
-        ?? StatedName;
+        ?? StatedName
+        ?? Merged.Select(part => part.Value.Name).FirstOrDefault(part => part is not null);
+
+    /// <summary>Its own properties over those of the accounts that are merged into it.</summary>
+    [JsonIgnore]
+    public ImmutableDictionary<string, JsonValue> ShownTraits => Parts is null
+        ? Traits
+        : Merged.Reverse()
+            .Aggregate(ImmutableDictionary<string, JsonValue>.Empty, (all, part) => all.SetItems(part.Value.Traits))
+            .SetItems(Traits);
 
     /// <summary>The domains that are shown, those of most contacts first.</summary>
     [JsonIgnore]
     public ImmutableArray<string> ShownDomains =>
     [
-        .. Domains.OrderByDescending(domain => domain.Value).Take(DomainsShownMax).Select(domain => domain.Key),
+        .. Merged.SelectMany(part => part.Value.Domains)
+            .Concat(Domains)
+            .GroupBy(domain => domain.Key, domain => domain.Value, StringComparer.Ordinal)
+            .OrderByDescending(domain => domain.Sum())
+            .ThenBy(domain => domain.Key, StringComparer.Ordinal)
+            .Take(DomainsShownMax)
+            .Select(domain => domain.Key),
     ];
 
     /// <summary>The account as its contacts' messages name it.</summary>

@@ -14,6 +14,10 @@ public sealed record ContactState(string? Group, ImmutableArray<EventTally> Tall
     /// <summary>Nobody has looked yet.</summary>
     public static readonly ContactState Unseen = new(null, [], null);
 
+    /// <summary>The account that speaks for the person's account, which is merged into it; null if none does.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Into { get; init; }
+
     /// <summary>The rules that looked last and had nothing to change; in memory only.</summary>
     internal ulong LookedWith { get; init; }
 
@@ -41,6 +45,7 @@ public sealed record ContactState(string? Group, ImmutableArray<EventTally> Tall
                 ? state.Tallies
                 : EventTally.Add(state.Tallies, by.Name, by.Tallied, by.Timestamp),
             Turn = turn ?? state.Turn,
+            Into = turn is null || turn.Account?.Key == state.Account?.Key ? state.Into : null,
         };
     }
 
@@ -65,7 +70,10 @@ public sealed record ContactState(string? Group, ImmutableArray<EventTally> Tall
         return new ContactState(
             target.Group ?? source.Group,
             EventTally.Join(target.Tallies, source.Tallies),
-            turn);
+            turn)
+        {
+            Into = target.Turn is null ? source.Into : target.Into,
+        };
     }
 }
 

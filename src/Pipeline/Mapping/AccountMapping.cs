@@ -19,7 +19,7 @@ public static class AccountMapping
     /// <param name="options">The connection's filters.</param>
     public static ImmutableArray<OutboundMessage> Map(AccountState account, long after, MappingOptions options)
     {
-        if (account.Version <= after)
+        if (account.Version <= after || account.IsMerged)
             return [];
         var messages = ImmutableArray.CreateBuilder<OutboundMessage>();
         messages.Add(Group(account, options));
@@ -41,7 +41,7 @@ public static class AccountMapping
         writer.Field("groupId"u8, account.Id.Key);
         writer.Name("traits"u8);
         writer.Open((byte)'{');
-        foreach (var (name, value) in account.Traits.OrderBy(trait => trait.Key, StringComparer.Ordinal))
+        foreach (var (name, value) in account.ShownTraits.OrderBy(trait => trait.Key, StringComparer.Ordinal))
         {
             var slice = JsonSlice.Of(value);
             bool isSent = name is not ("name" or "domains" or "stage" or "posthog_group_type")

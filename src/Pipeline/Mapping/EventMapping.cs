@@ -60,7 +60,7 @@ public static class EventMapping
 
     private static AccountSnapshot? AccountOf(PersonSnapshot? person) => person?.Contact?.Account is { } link
         ? new AccountSnapshot(
-            person.Account?.Id ?? link.Key,
+            person.Contact.Into ?? link.Key,
             person.Account?.Name,
             null,
             [],

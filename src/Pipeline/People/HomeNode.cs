@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
+using VarianceActors.Pipeline.Accounts;
 
 namespace VarianceActors.Pipeline.People;
 
@@ -295,6 +296,24 @@ public static class HomeNode
                     rules,
                     held);
         return Record(state, new PersonFact.MergeEnded(settled));
+    }
+
+    /// <summary>What an open root notes when it hears how an account calls itself.</summary>
+    internal static Step Hear(PersonState state, string key, AccountCard card)
+    {
+        var into = card.Id == key ? null : card.Id;
+        var facts = ImmutableArray.CreateBuilder<PersonFact>();
+        foreach (var id in state.IsOpen ? state.Root.FirstIds : [])
+        {
+            var contact = state.Root.SeenFrom(id).Profile?.Contact;
+            if (contact?.Account?.Key == key && contact.Into != into)
+            {
+                (state, var fact) = Record(state, new PersonFact.AccountRedirected(id, key, into));
+                facts.Add(fact);
+            }
+        }
+
+        return new Step(state, facts.DrainToImmutable(), [], [], Next.Done);
     }
 
     private static SettledMerge SettleRefused(

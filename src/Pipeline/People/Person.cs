@@ -116,6 +116,7 @@ public static class Person
             PersonFact.AbsorbRefused refused => Settle(
                 before with { Root = Remember(before.Root, refused) },
                 refused.Settled),
+            PersonFact.AccountRedirected redirected => before with { Root = Redirect(before.Root, redirected) },
             PersonFact.Split split => before with { Root = Part(before.Root, split) },
             _ => throw new UnreachableException(fact.GetType().Name),
         };
@@ -418,6 +419,14 @@ public static class Person
             ? before
             : new Voice(by.DistinctId, ImmutableDictionary<string, JsonValue?>.Empty);
         return EventReading.MayUpdateBy(by.Name) ? voice.Says(by) : voice;
+    }
+
+    private static PersonRoot Redirect(PersonRoot root, PersonFact.AccountRedirected fact)
+    {
+        root = root.SeenFrom(fact.DistinctId);
+        return root.Profile is { Contact: { } contact } profile && contact.Account?.Key == fact.Key
+            ? root with { Profile = profile with { Contact = contact with { Into = fact.Into } } }
+            : root;
     }
 
     private static PersonRoot Part(PersonRoot root, PersonFact.Split split)

@@ -36,7 +36,7 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
         Recover<PersonFact>(fact => _state = Person.Evolve(_state, fact));
         Recover<RecoveryCompleted>(_ => Continue());
         Command<IPersonMessage>(message => Handle(message, Sender));
-        Command<AccountObserved>(_telling.Heard);
+        Command<AccountObserved>(Hear);
         Command<Retry>(_ => Continue());
         Command<Listed>(GoOn);
         Command<NotListed>(NoteNotListed);
@@ -172,7 +172,8 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
             ImmutableArray<ObserveAccount> news = state.Snapshot(tell.DistinctId) is { } person
                 ? AccountNews.Of(state.Id.ConnectionId, person, tell.Left, tell.At)
                 : [];
-            _telling.Tell($"tell:{tell.DistinctId}", news, Self, () => sender.Tell(new AccountTold()));
+            _telling.Tell($"tell:{tell.DistinctId}", news, Self, () => sender.Tell(new AccountTold(
+                _telling.CardOf(_state!.Snapshot(tell.DistinctId)?.Contact?.Account?.Key))));
         }
         else if (message is ApplyEvents { DistinctId: var distinctId })
         {
@@ -304,6 +305,22 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
         {
             Behind = outcome.Behind,
         };
+    }
+
+    private void Hear(AccountObserved observed)
+    {
+        var step = HomeNode.Hear(_state!, observed.Key, observed.Card);
+        if (step.Facts.IsEmpty)
+        {
+            _telling.Heard(observed);
+            return;
+        }
+
+        PersistAll(step.Facts, _ => { }, () =>
+        {
+            _state = step.State;
+            _telling.Heard(observed);
+        });
     }
 
     // An answer that waited for accounts shows the person as it is by then: an alias may have taken its old name away, and

@@ -126,6 +126,12 @@ public abstract record PersonFact
     public sealed record AbsorbRefused(PersonId Child, long Number, MergeRefusal Refusal, SettledMerge? Settled)
         : PersonFact;
 
+    /// <summary>The account of a person is merged into another one, or not any more.</summary>
+    /// <param name="DistinctId">An id of the person.</param>
+    /// <param name="Key">The account.</param>
+    /// <param name="Into">The account that speaks for it; null for itself.</param>
+    public sealed record AccountRedirected(string DistinctId, string Key, string? Into) : PersonFact;
+
     /// <summary>A merge was taken back: the members are these persons now.</summary>
     /// <param name="Undone">The merge.</param>
     /// <param name="Event">Its event, without its update.</param>

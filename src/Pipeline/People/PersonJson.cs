@@ -31,6 +31,7 @@ namespace VarianceActors.Pipeline.People;
 [JsonSerializable(typeof(PersonFact.Unsealed))]
 [JsonSerializable(typeof(PersonFact.Linked))]
 [JsonSerializable(typeof(PersonFact.Absorbed))]
+[JsonSerializable(typeof(PersonFact.AccountRedirected))]
 [JsonSerializable(typeof(PersonFact.AbsorbRefused))]
 [JsonSerializable(typeof(PersonState))]
 [JsonSerializable(typeof(string))]

@@ -111,7 +111,8 @@ public sealed record TellAccount(PersonId To, ImmutableArray<AccountLeft> Left, 
 }
 
 /// <summary>The accounts know it.</summary>
-public sealed record AccountTold;
+/// <param name="Card">The person's account as it calls itself; null if there is none.</param>
+public sealed record AccountTold(AccountCard? Card);
 
 /// <summary>Two sets of ids are to be one, says the root that holds the merge; or, turned round, says the root of the
 /// other set because its priority is the higher.</summary>

@@ -42,6 +42,7 @@ public sealed class PersonSerializer(ExtendedActorSystem system) : SerializerWit
         ["person.unsealed.v1"] = PersonJson.Wire.Unsealed,
         ["person.linked.v1"] = PersonJson.Wire.Linked,
         ["person.absorbed.v1"] = PersonJson.Wire.Absorbed,
+        ["person.account-redirected.v1"] = PersonJson.Wire.AccountRedirected,
         ["person.absorb-refused.v1"] = PersonJson.Wire.AbsorbRefused,
         ["person.state.v1"] = PersonJson.Wire.PersonState,
     }.ToFrozenDictionary();

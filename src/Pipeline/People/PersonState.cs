@@ -144,6 +144,12 @@ public sealed record PersonRoot(
         [],
         ImmutableDictionary<string, RefusedSeal>.Empty);
 
+    /// <summary>One id of every person of the root.</summary>
+    [JsonIgnore]
+    public IEnumerable<string> FirstIds => Apart is null
+        ? Ids.Take(1)
+        : Apart.Persons.Select(person => person.Ids[0]).Prepend(Ids[0]);
+
     /// <summary>The pending merge of that name, or null.</summary>
     public PendingMerge? PendingOf(MergeId merge)
     {

@@ -202,6 +202,46 @@ public sealed class AccountTests
     }
 
     [Fact]
+    public async Task Two_accounts_that_are_merged_speak_as_one_and_come_apart_as_they_were()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        await pipeline.CaptureAsync(
+            Identify("ada", new { email = "ada@example.com" }),
+            Identify("bob"),
+            Group("bob", "acme", new { name = "Acme", seats = 3 }));
+        await pipeline.SettledAsync();
+
+        using var merged = await PostAsync(pipeline, "accounts/example.com/merge", new { into = "acme", by = "op" });
+        Assert.Equal(System.Net.HttpStatusCode.OK, merged.StatusCode);
+        var one = await AccountAsync(pipeline, "acme");
+        Assert.Equal(2, one.GetProperty("contact_count").GetInt32());
+        Assert.Equal("example.com", one.GetProperty("domains")[0].GetString());
+        await pipeline.RestartAsync();
+        await pipeline.CaptureAsync(Event("seen", "ada"));
+        await pipeline.SettledAsync();
+
+        Assert.Equal("acme", Text(pipeline.Variance.Received[^1].Body.GetProperty("context"), "groupId"));
+        Assert.Equal("acme", GroupsOf(pipeline, "ada")[^1]);
+        var identify = pipeline.Variance.Received.Last(message =>
+            message.Type == "identify" && Text(message.Body, "userId") == "ada");
+        Assert.Equal(
+            """{"id":"acme","name":"Acme"}""",
+            identify.Body.GetProperty("traits").GetProperty("company").GetRawText());
+        Assert.Equal(["ada email_domain example.com"], Members(await AccountAsync(pipeline, "example.com")));
+
+        using var ring = await PostAsync(pipeline, "accounts/acme/merge", new { into = "example.com", by = "op" });
+        Assert.Equal(System.Net.HttpStatusCode.Conflict, ring.StatusCode);
+        using var apart = await PostAsync(
+            pipeline, "accounts/example.com/merge", new { into = (string?)null, by = "op" });
+        Assert.Equal(System.Net.HttpStatusCode.OK, apart.StatusCode);
+        await PipelineHarness.UntilAsync(
+            () => Task.FromResult(GroupsOf(pipeline, "ada")[^1] == "example.com"), "the contact is told back");
+        var left = await AccountAsync(pipeline, "acme");
+        Assert.Equal(1, left.GetProperty("contact_count").GetInt32());
+        Assert.Empty(left.GetProperty("domains").EnumerateArray());
+    }
+
+    [Fact]
     public async Task Nothing_is_told_again_after_a_restart()
     {
         await using var pipeline = await PipelineHarness.StartAsync();
@@ -289,6 +329,13 @@ public sealed class AccountTests
             .Where(message => message.Type == "track" && Text(message.Body, "event") == name)
             .Select(message => message.Body.GetProperty("properties"))
             .Select(move => $"{Text(move, "from")} -> {Text(move, "to")}: {Text(move, "rule")}".TrimStart()),
+    ];
+
+    private static List<string?> GroupsOf(PipelineHarness pipeline, string user) =>
+    [
+        .. pipeline.Variance.Received
+            .Where(message => message.Type == "group" && Text(message.Body, "userId") == user)
+            .Select(GroupId),
     ];
 
     private static string? GroupId(ReceivedMessage message) => Text(message.Body, "groupId");

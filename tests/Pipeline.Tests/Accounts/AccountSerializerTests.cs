@@ -57,6 +57,25 @@ public sealed class AccountSerializerTests : IDisposable
     [Fact]
     public void The_serializers_number_is_the_one_in_every_journal() => Assert.Equal(7501, _serializer.Identifier);
 
+    [Fact]
+    public void An_account_with_others_merged_into_it_comes_back_whole()
+    {
+        var state = Samples().OfType<AccountState>().Single();
+        var part = Samples().OfType<TakePart>().Single().Part;
+        var merged = state with
+        {
+            Target = state.Id,
+            MergedAt = Captured.Nine,
+            Parts = AccountState.NoParts.Add("other", new PartHeard(7, part)),
+        };
+
+        var read = (AccountState)_serializer.FromBinary(_serializer.ToBinary(merged), "account.state.v1");
+
+        Assert.Equal((merged.Target, merged.MergedAt), (read.Target, read.MergedAt));
+        Assert.Equal(7, read.Parts!["other"].Number);
+        Assert.Equal(merged.ShownDomains.AsEnumerable(), read.ShownDomains);
+    }
+
     private static string Golden(string manifest) =>
         File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Accounts", "Golden", $"{manifest}.json")).TrimEnd();
 
@@ -94,6 +113,12 @@ public sealed class AccountSerializerTests : IDisposable
         yield return new RenameAccount(id, "Example", "ada", Captured.Nine);
         yield return new PinAccountStage(id, "lead", "ada", Captured.Nine);
         yield return new AccountChanged(null);
+        var part = new AccountPart(state.Traits, "Exämple", state.Domains, 1, [1, 0], ulong.MaxValue);
+        yield return new MergeAccount(id, id with { Key = "other" }, "ada", Captured.Nine);
+        yield return new TakePart(id, "other", 7, part, Captured.Nine);
+        yield return new PartTaken(null);
+        yield return new AccountFact.MergedInto(id, "ada", Captured.Nine);
+        yield return new AccountFact.PartSeen("other", 7, part, Captured.Nine);
         yield return new AccountFact.MemberSeen(member) { Account = id };
         yield return new AccountFact.GroupSeen(Ada, "company", Captured.Nine, set);
         yield return new AccountFact.StageMoved(place);

@@ -115,7 +115,7 @@ public sealed class PersonSerializerTests : IDisposable
         yield return new GetHistory(account);
         yield return new HistoryFound(account, 12, person, ["acc-1", "dév ☃-1"]);
         yield return new TellAccount(account, [new AccountLeft(person.PersonUuid, "acme")], Tests.People.Captured.Nine);
-        yield return new AccountTold();
+        yield return new AccountTold(new AccountCard("acme", null));
         yield return new SplitPerson(account, 12, Split(merge));
         yield return new SplitAnswered(true);
         yield return Split(merge) with { Cursors = cursors };
@@ -137,6 +137,7 @@ public sealed class PersonSerializerTests : IDisposable
         });
         yield return new PersonFact.Linked(3, account);
         yield return new PersonFact.Absorbed(device, 3, State().Root, settled) { Cursors = cursors };
+        yield return new PersonFact.AccountRedirected("acc-1", "acme", "other") { Cursors = cursors };
         yield return new PersonFact.AbsorbRefused(device, 3, refusal, null);
         yield return State() with { Seals = 3, Seal = new Seal(3, merge, account) };
     }

@@ -1,0 +1,86 @@
+using System.Buffers;
+using System.Collections.Immutable;
+using VarianceActors.Pipeline.Mapping;
+using VarianceActors.Pipeline.Outbox;
+using VarianceActors.Pipeline.People;
+using VarianceActors.Pipeline.Sources;
+
+namespace VarianceActors.Pipeline;
+
+/// <summary>Messages that follow from an operator's wish and not from an event: they are in the lane of their person, once,
+/// and the books do not count them.</summary>
+public sealed class Corrections(PipelineParts parts)
+{
+    private readonly Func<string, MapEvent> _map = EventMapping.For(parts.Options);
+
+    /// <summary>What a person says of itself now.</summary>
+    /// <param name="connectionId">The connection.</param>
+    /// <param name="person">The person.</param>
+    /// <param name="change">What is to be told.</param>
+    /// <param name="uuid">From which the messages' ids are made.</param>
+    /// <param name="now">When.</param>
+    public ImmutableArray<OutboundMessage> Map(
+        string connectionId,
+        PersonSnapshot person,
+        EventChange change,
+        Guid uuid,
+        DateTimeOffset now)
+    {
+        var says = new CaptureEvent(
+            uuid,
+            EventNames.Set,
+            person.UserId ?? person.DistinctIds[0],
+            now,
+            now,
+            Door.Capture,
+            CaptureNotes.None,
+            0,
+            """{"properties":{}}"""u8.ToArray());
+        var belongs = change with { AccountChanged = person.Contact?.Account is not null };
+        return _map(connectionId)(says, person, belongs).Messages;
+    }
+
+    /// <summary>Puts messages into the outbox, unless those of this uuid have been there.</summary>
+    /// <param name="root">The root of the person.</param>
+    /// <param name="uuid">Under which the ledger shows them.</param>
+    /// <param name="messages">The messages.</param>
+    /// <param name="now">When.</param>
+    public Task<bool> AppendAsync(
+        PersonId root,
+        Guid uuid,
+        ImmutableArray<OutboundMessage> messages,
+        DateTimeOffset now)
+    {
+        var connection = parts.Layout.NumberByConnection[root.ConnectionId];
+        var lane = root.Priority.Lane;
+        var partition = (int)(lane % (ulong)parts.Layout.DeliveryPartitions);
+        var key = new EventKey(connection, uuid, 0);
+        var payload = new ArrayBufferWriter<byte>();
+        OutboxRow.Begin(payload);
+        foreach (var message in messages)
+        {
+            var entry = new OutboxEntry(0, lane, uuid, key.Fingerprint, Closes: false, now, message);
+            OutboxRow.Append(payload, entry with { IsCorrection = true });
+        }
+
+        return parts.Database.WriteAsync(session =>
+        {
+            if (messages.IsEmpty || LedgerStatements.Exists(session, key))
+            {
+                return false;
+            }
+
+            foreach (var contact in messages.Select(MessageFields.ContactOf).OfType<string>())
+            {
+                GivenUpIds.Remove(session, connection, GivenUpIds.HashOf(contact));
+            }
+
+            var first = OutboxStatements.Raise(session, connection, partition, messages.Length, events: 0);
+            OutboxStatements.Add(
+                session, connection, partition, first, messages.Length, now, payload.WrittenSpan.ToArray());
+            LedgerStatements.Add(session, new LedgerRow(
+                key, -1, -1, Door.Capture, now, LedgerDecision.Queued, "", partition, first, messages.Length, null));
+            return true;
+        });
+    }
+}
