@@ -76,6 +76,7 @@ public static partial class VarianceHost
         builder.Services.AddSingleton<Corrections>();
         builder.Services.AddSingleton<MergeUndo>();
         builder.Services.AddSingleton<AccountMerging>();
+        builder.Services.AddSingleton<ContactPinning>();
         builder.Services.AddSingleton(services => new InboxWriter(
             database,
             layout,

@@ -126,6 +126,9 @@ internal static class AccountsApi
             .ProducesProblem(StatusCodes.Status400BadRequest)
             .ProducesProblem(StatusCodes.Status409Conflict)
             .WithSummary("Merges an account into another one, or takes that back; nothing is lost by it. May be repeated.");
+        connection.MapPost("/persons/{distinctId}/stage", PinContactAsync)
+            .ProducesProblem(StatusCodes.Status400BadRequest)
+            .WithSummary("Pins the stage of a contact, or takes the pin away. May be repeated.");
         connection.MapPost("/accounts/{account}/stage", PinAsync)
             .ProducesProblem(StatusCodes.Status400BadRequest)
             .WithSummary("Pins the stage of an account, or takes the pin away. May be repeated.");
@@ -201,6 +204,37 @@ internal static class AccountsApi
                 + "itself. Nothing has happened.",
                 statusCode: StatusCodes.Status409Conflict),
         };
+    }
+
+    private static async Task<Results<Ok<PersonView>, ProblemHttpResult>> PinContactAsync(
+        string connection,
+        string distinctId,
+        PinRequest request,
+        HttpContext http,
+        IRequiredActor<PeopleRegion> people,
+        PipelineOptions options,
+        ContactPinning pinning,
+        CancellationToken cancellationToken)
+    {
+        if (Fault(request.By, "by") is { } fault)
+        {
+            return fault;
+        }
+
+        var stages = options.Connections[connection].ToContactRules().ContactStages;
+        if (request.Stage is { } stage && stages.PlaceOf(stage) < 0)
+        {
+            return Bad("There is no stage of that name among the connection's stages of contacts.");
+        }
+
+        var home = new PersonId(connection, RawSegment.Behind(http, "persons", distinctId));
+        var region = await people.GetAsync(cancellationToken);
+        var person = await pinning.PinAsync(region, home, request.Stage, request.By.Trim(), cancellationToken);
+        return person is null
+            ? TypedResults.Problem(
+                "There is no contact with this distinct id: stages are for persons who are identified.",
+                statusCode: StatusCodes.Status404NotFound)
+            : TypedResults.Ok(Api.ViewOf(person));
     }
 
     private static async Task<Results<Ok<AccountView>, ProblemHttpResult>> PinAsync(

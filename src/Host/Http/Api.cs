@@ -225,7 +225,7 @@ internal static class Api
         TypedResults.Ok(await queries.ReadWarningsAsync(
             connection, type, after, Math.Clamp(limit, 1, PageMax), cancellationToken));
 
-    private static PersonView ViewOf(PersonSnapshot person) => new(
+    internal static PersonView ViewOf(PersonSnapshot person) => new(
         person.PersonUuid,
         [.. person.DistinctIds.Order(StringComparer.Ordinal)],
         person.UserId,

@@ -96,6 +96,33 @@ public sealed record ContactRules(
         return isNothing || turn == before ? null : turn;
     }
 
+    /// <summary>What a contact is after a pin, or after one was taken away; null if nobody has looked at it and there is
+    /// nothing to take away.</summary>
+    internal ContactTurn? Pin(PersonProfile profile, PinContactStage pin)
+    {
+        var held = profile.Contact?.Turn;
+        if (pin.Stage is { } stage)
+        {
+            var place = held?.Stage is { IsPinned: true } already && already.Name == stage
+                ? already
+                : new StagePlace(stage, pin.At, "pinned", pin.By);
+            return (held ?? new ContactTurn(null, null, -1, 0, 0, null, null)) with
+            {
+                Stage = place,
+                Rank = ContactStages.PlaceOf(stage),
+            };
+        }
+
+        if (held?.Stage is not { IsPinned: true } pinned)
+        {
+            return held;
+        }
+
+        var freed = held with { Stage = pinned with { By = null, Since = pin.At } };
+        var state = profile.Contact! with { Turn = freed };
+        return Look(state, profile.Properties, isIdentified: true, pin.At) ?? freed;
+    }
+
     private static TallyUnits UnitsOf(StageRules rules, string name) =>
         rules.Counted.IsEmpty ? TallyUnits.None : rules.Counted.GetValueOrDefault(name);
 }

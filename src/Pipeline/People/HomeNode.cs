@@ -56,6 +56,7 @@ public static class HomeNode
         SealRefused refused => Unseal(state, refused, rules),
         ShortenPath shorten => Shorten(state, shorten),
         SplitPerson split => Split(state, split),
+        PinContactStage pin => Pin(state, pin, rules),
         ResumeMerge => new Step(state, [], Resume(state, rules), [], Next.Done),
         _ => throw new UnreachableException(message.GetType().Name),
     };
@@ -314,6 +315,24 @@ public static class HomeNode
         }
 
         return new Step(state, facts.DrainToImmutable(), [], [], Next.Done);
+    }
+
+    private static Step Pin(PersonState state, PinContactStage message, PersonRules rules)
+    {
+        var next = Find(state, message.DistinctId);
+        var root = state.Root.SeenFrom(message.DistinctId);
+        if (next is not Next.Done || root.Profile is not { IsIdentified: true } profile)
+        {
+            return Quiet(state, next);
+        }
+
+        if (rules.Contacts.Pin(profile, message) is not { } turn || turn == profile.Contact?.Turn)
+        {
+            return Quiet(state, Next.Done);
+        }
+
+        var (pinned, fact) = Record(state, new PersonFact.StagePinned(message.DistinctId, turn));
+        return new Step(pinned, [fact], [], [], Next.Done);
     }
 
     private static SettledMerge SettleRefused(

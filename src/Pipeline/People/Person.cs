@@ -117,6 +117,7 @@ public static class Person
                 before with { Root = Remember(before.Root, refused) },
                 refused.Settled),
             PersonFact.AccountRedirected redirected => before with { Root = Redirect(before.Root, redirected) },
+            PersonFact.StagePinned pinned => before with { Root = Pin(before.Root, pinned) },
             PersonFact.Split split => before with { Root = Part(before.Root, split) },
             _ => throw new UnreachableException(fact.GetType().Name),
         };
@@ -419,6 +420,19 @@ public static class Person
             ? before
             : new Voice(by.DistinctId, ImmutableDictionary<string, JsonValue?>.Empty);
         return EventReading.MayUpdateBy(by.Name) ? voice.Says(by) : voice;
+    }
+
+    /// <summary>A person after a pin.</summary>
+    internal static PersonRoot Pin(PersonRoot root, PersonFact.StagePinned fact)
+    {
+        root = root.SeenFrom(fact.DistinctId);
+        if (root.Profile is not { } profile)
+        {
+            return root;
+        }
+
+        var contact = (profile.Contact ?? ContactState.Unseen) with { Turn = fact.Turn };
+        return root with { Profile = profile with { Contact = contact, Version = profile.Version + 1 } };
     }
 
     private static PersonRoot Redirect(PersonRoot root, PersonFact.AccountRedirected fact)

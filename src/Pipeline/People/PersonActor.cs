@@ -167,6 +167,12 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
         {
             sender.Tell(new SplitAnswered(!step.Facts.IsEmpty));
         }
+        else if (message is PinContactStage pin)
+        {
+            sender.Tell(state.Snapshot(pin.DistinctId) is { IsIdentified: true } person
+                ? new HistoryFound(state.Id, state.Facts, person, [.. state.Root.Members.Keys])
+                : new PersonNotFound());
+        }
         else if (message is TellAccount tell)
         {
             ImmutableArray<ObserveAccount> news = state.Snapshot(tell.DistinctId) is { } person

@@ -132,6 +132,11 @@ public abstract record PersonFact
     /// <param name="Into">The account that speaks for it; null for itself.</param>
     public sealed record AccountRedirected(string DistinctId, string Key, string? Into) : PersonFact;
 
+    /// <summary>An operator pinned the stage of a contact, or took the pin away.</summary>
+    /// <param name="DistinctId">An id of the person.</param>
+    /// <param name="Turn">What it is from then on.</param>
+    public sealed record StagePinned(string DistinctId, ContactTurn Turn) : PersonFact;
+
     /// <summary>A merge was taken back: the members are these persons now.</summary>
     /// <param name="Undone">The merge.</param>
     /// <param name="Event">Its event, without its update.</param>

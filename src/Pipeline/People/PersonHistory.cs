@@ -51,6 +51,9 @@ public sealed class PersonHistory
             case PersonFact.EventApplied { Event: var by }:
                 Keep(Person.Learn(_home, PersonOf(by.DistinctId), by, _rules));
                 break;
+            case PersonFact.StagePinned pinned:
+                Keep(Person.Pin(PersonOf(pinned.DistinctId), pinned));
+                break;
             case PersonFact.MergeAsked { Merge: var pending }:
                 _asked[pending.Merge.Id] = pending;
                 break;

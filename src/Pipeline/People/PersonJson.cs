@@ -15,6 +15,8 @@ namespace VarianceActors.Pipeline.People;
 [JsonSerializable(typeof(HistoryFound))]
 [JsonSerializable(typeof(TellAccount))]
 [JsonSerializable(typeof(AccountTold))]
+[JsonSerializable(typeof(PinContactStage))]
+[JsonSerializable(typeof(PersonFact.StagePinned))]
 [JsonSerializable(typeof(SplitPerson))]
 [JsonSerializable(typeof(SplitAnswered))]
 [JsonSerializable(typeof(PersonFact.Split))]

@@ -97,6 +97,21 @@ public sealed record SplitPerson(PersonId To, long Facts, PersonFact.Split Split
 /// way: read it again.</param>
 public sealed record SplitAnswered(bool IsDone);
 
+/// <summary>An operator pins the stage of a contact, or takes the pin away; answered by <see cref="HistoryFound"/>, or
+/// <see cref="PersonNotFound"/> if it is no contact.</summary>
+/// <param name="To">The distinct id's home.</param>
+/// <param name="Stage">The stage; null takes the pin away, and the rules decide again.</param>
+/// <param name="By">Who.</param>
+/// <param name="At">When.</param>
+public sealed record PinContactStage(PersonId To, string? Stage, string By, DateTimeOffset At) : IPersonMessage
+{
+    /// <summary>The distinct id.</summary>
+    public string DistinctId { get; init; } = To.DistinctId;
+
+    /// <inheritdoc />
+    public IPersonMessage Towards(PersonId home, PersonId by) => this with { To = home };
+}
+
 /// <summary>Tell your account again what you are to it; answered by <see cref="AccountTold"/>.</summary>
 /// <param name="To">The distinct id's home.</param>
 /// <param name="Left">Memberships that ended, of this person or one that it took in.</param>

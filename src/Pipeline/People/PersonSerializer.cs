@@ -26,6 +26,8 @@ public sealed class PersonSerializer(ExtendedActorSystem system) : SerializerWit
         ["person.history-found.v1"] = PersonJson.Wire.HistoryFound,
         ["person.tell-account.v1"] = PersonJson.Wire.TellAccount,
         ["person.account-told.v1"] = PersonJson.Wire.AccountTold,
+        ["person.pin-contact-stage.v1"] = PersonJson.Wire.PinContactStage,
+        ["person.stage-pinned.v1"] = PersonJson.Wire.StagePinned,
         ["person.split-person.v1"] = PersonJson.Wire.SplitPerson,
         ["person.split-answered.v1"] = PersonJson.Wire.SplitAnswered,
         ["person.split.v1"] = PersonJson.Wire.Split,

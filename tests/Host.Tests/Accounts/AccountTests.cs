@@ -242,6 +242,32 @@ public sealed class AccountTests
     }
 
     [Fact]
+    public async Task A_pinned_contact_stays_where_it_is_until_the_pin_is_taken_away()
+    {
+        await using var pipeline = await StartAsync("""
+            stages { contacts = ["lead: always", "trial: seats > 0", "customer: seats > 9"] }
+            """);
+        await pipeline.CaptureAsync(Identify("ada", new { seats = 1 }));
+        await pipeline.SettledAsync();
+
+        using var pinned = await PostAsync(pipeline, "persons/ada/stage", new { stage = "lead", by = "op" });
+        using var again = await PostAsync(pipeline, "persons/ada/stage", new { stage = "lead", by = "op" });
+        await pipeline.CaptureAsync(Event("$set", "ada", new Dictionary<string, object> { ["$set"] = new { seats = 10 } }));
+        await pipeline.SettledAsync();
+        var held = (await pipeline.PersonAsync("ada"))!.Value.GetProperty("stage");
+        using var freed = await PostAsync(pipeline, "persons/ada/stage", new { stage = (string?)null, by = "op" });
+        await PipelineHarness.UntilAsync(
+            () => Task.FromResult(Moves(pipeline, "Contact Stage Changed").Count > 2), "the last move is told");
+
+        Assert.Equal(("lead", "op"), (Text(held, "name"), Text(held, "pinned_by")));
+        Assert.Equal(
+            ["-> trial: seats > 0", "trial -> lead: pinned", "lead -> customer: seats > 9"],
+            Moves(pipeline, "Contact Stage Changed"));
+        using var nobody = await PostAsync(pipeline, "persons/nobody/stage", new { stage = "lead", by = "op" });
+        Assert.Equal(System.Net.HttpStatusCode.NotFound, nobody.StatusCode);
+    }
+
+    [Fact]
     public async Task Nothing_is_told_again_after_a_restart()
     {
         await using var pipeline = await PipelineHarness.StartAsync();

@@ -6,6 +6,7 @@ using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Sources;
+using VarianceActors.Pipeline.Stages;
 using Xunit;
 
 namespace VarianceActors.Pipeline.Tests.People;
@@ -115,6 +116,15 @@ public sealed class PersonSerializerTests : IDisposable
         yield return new GetHistory(account);
         yield return new HistoryFound(account, 12, person, ["acc-1", "dév ☃-1"]);
         yield return new TellAccount(account, [new AccountLeft(person.PersonUuid, "acme")], Tests.People.Captured.Nine);
+        yield return new PinContactStage(account, "lead", "ada", Tests.People.Captured.Nine);
+        yield return new PersonFact.StagePinned("acc-1", new ContactTurn(
+            new AccountLink("acme", AccountRule.GroupCall, "acme"),
+            new StagePlace("lead", Tests.People.Captured.Nine, "pinned", "ada"),
+            1,
+            5,
+            7,
+            "example.com",
+            null)) { Cursors = cursors };
         yield return new AccountTold(new AccountCard("acme", null));
         yield return new SplitPerson(account, 12, Split(merge));
         yield return new SplitAnswered(true);

@@ -1,0 +1,55 @@
+using System.Globalization;
+using Akka.Actor;
+using VarianceActors.Pipeline.Mapping;
+using VarianceActors.Pipeline.People;
+using VarianceActors.Pipeline.Sources;
+using VarianceActors.Pipeline.Stages;
+
+namespace VarianceActors.Pipeline;
+
+/// <summary>Pins the stage of a contact, tells its account and Variance. A call that failed half way is made good by calling
+/// again.</summary>
+public sealed class ContactPinning(PipelineParts parts, Corrections corrections)
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+
+    /// <summary>Pins a stage, or takes the pin away.</summary>
+    /// <param name="people">The region of persons.</param>
+    /// <param name="home">The home of any distinct id of the contact.</param>
+    /// <param name="stage">A stage of the configuration; null takes the pin away.</param>
+    /// <param name="by">Who wishes it.</param>
+    /// <param name="cancellationToken">Ends the waiting, not what has begun.</param>
+    /// <returns>The contact; null if there is none.</returns>
+    public async Task<PersonSnapshot?> PinAsync(
+        IActorRef people,
+        PersonId home,
+        string? stage,
+        string by,
+        CancellationToken cancellationToken)
+    {
+        var now = parts.Time.GetUtcNow();
+        var before = await people.Ask<object>(new GetPerson(home), Patience, cancellationToken) as PersonFound;
+        var answer = await people.Ask<object>(new PinContactStage(home, stage, by, now), Patience, cancellationToken);
+        if (answer is not HistoryFound { Root: var root, Person: var person })
+        {
+            return null;
+        }
+
+        var told = await people.Ask<AccountTold>(new TellAccount(home, [], now), Patience, cancellationToken);
+        if (person.Contact?.Stage is { } place)
+        {
+            var from = before?.Person.Contact?.Stage?.Name;
+            var since = place.Since.UtcTicks.ToString(CultureInfo.InvariantCulture);
+            var uuid = UuidV5.Create(person.PersonUuid, $"pin:{place.Name}:{place.By}:{since}");
+            var change = new EventChange(true, [])
+            {
+                Stage = from == place.Name ? null : new StageMove(from, place.Name, place.Rule),
+            };
+            var named = person with { Account = told.Card };
+            var messages = corrections.Map(home.ConnectionId, named, change, uuid, now);
+            await corrections.AppendAsync(root, uuid, messages, now);
+        }
+
+        return person;
+    }
+}
