@@ -93,34 +93,44 @@ public sealed class MergeUndo(PipelineParts parts, PersonJournal journal, Correc
         IActorRef people, PersonId home, Guid mergeEvent, PersonId root, PersonFact.Split split)
     {
         var now = parts.Time.GetUtcNow();
-        var place = split.Undone.Id.Offset.ToString(CultureInfo.InvariantCulture);
-        var uuid = UuidV5.Create(split.Event.Uuid, $"split:{place}");
-        var persons = ImmutableArray.CreateBuilder<PersonSnapshot>();
-        var messages = ImmutableArray.CreateBuilder<OutboundMessage>();
+        var (place, ask) = (split.Undone.Id.Offset.ToString(CultureInfo.InvariantCulture), split.Undone.Ask);
+        var uuid = UuidV5.Create(split.Event.Uuid, $"split:{place}:{ask.SourceId.Length}:{ask.SourceId}:{ask.TargetId}");
+        var persons = ImmutableArray.CreateBuilder<(string Id, PersonSnapshot Person)>();
         foreach (var id in (string[])[split.Undone.Ask.SourceId, split.Undone.Ask.TargetId])
         {
-            var told = await people.Ask<AccountTold>(new TellAccount(root.Beside(id), Left(split, id), now), Patience);
-            var answer = await people.Ask<object>(new GetPerson(root.Beside(id)), Patience);
-            if (answer is PersonFound { Person: var person })
+            var told = await people.Ask<AccountTold>(
+                new TellAccount(root.Beside(id), await LeftAsync(people, root.Beside(id), split), now), Patience);
+            if (await PersonAsync(people, root.Beside(id)) is { } person)
             {
-                persons.Add(person);
-                messages.AddRange(Correct(root.ConnectionId, person with { Account = told.Card }, split, UuidV5.Create(uuid, id), now));
+                persons.Add((id, person with { Account = told.Card }));
             }
         }
 
-        await corrections.AppendAsync(root, uuid, messages.ToImmutable(), now);
+        var messages = persons.SelectMany(one => Correct(
+            root.ConnectionId,
+            one.Person,
+            [.. persons.Select(other => other.Person).Where(other => other != one.Person)],
+            split,
+            UuidV5.Create(uuid, one.Id),
+            now));
+        await corrections.AppendAsync(root, uuid, [.. messages], now);
         await EndAsync(home, mergeEvent);
-        return new UndoAnswer(UndoResult.Done, uuid, persons.ToImmutable());
+        return new UndoAnswer(UndoResult.Done, uuid, [.. persons.Select(one => one.Person)]);
     }
 
-    // The person that came apart keeps its uuid on the side of the merge's target; it says whether it is still a member.
-    private static ImmutableArray<AccountLeft> Left(PersonFact.Split split, string id) =>
-        split.Left is { } left && id == split.Undone.Ask.TargetId ? [left] : [];
+    private static async Task<PersonSnapshot?> PersonAsync(IActorRef people, PersonId home) =>
+        await people.Ask<object>(new GetPerson(home), Patience) is PersonFound { Person: var person } ? person : null;
+
+    // Whoever keeps the uuid of the person that came apart says whether it is still a member.
+    private static async Task<ImmutableArray<AccountLeft>> LeftAsync(
+        IActorRef people, PersonId home, PersonFact.Split split) =>
+        split.Left is { } left && (await PersonAsync(people, home))?.PersonUuid == left.Person ? [left] : [];
 
     // The contact of the person that came apart is there and cannot be taken away: who owns its id corrects it.
     private ImmutableArray<OutboundMessage> Correct(
         string connectionId,
         PersonSnapshot person,
+        ImmutableArray<PersonSnapshot> others,
         PersonFact.Split split,
         Guid uuid,
         DateTimeOffset now)
@@ -128,6 +138,16 @@ public sealed class MergeUndo(PipelineParts parts, PersonJournal journal, Correc
         var contact = person.UserId is null && split.UserId is { } former && person.DistinctIds.Contains(former)
             ? person with { UserId = former }
             : person;
-        return corrections.Map(connectionId, contact, new EventChange(true, []), uuid, now);
+        var change = new EventChange(true, []) { Removed = [.. Removed(person, others)] };
+        return corrections.Map(connectionId, contact, change, uuid, now);
+    }
+
+    // What the person had as one with the others, and has no more.
+    private static IEnumerable<string> Removed(PersonSnapshot person, ImmutableArray<PersonSnapshot> others)
+    {
+        var names = others.SelectMany(other => other.Properties.Keys)
+            .Where(name => !name.StartsWith('$') && !person.Properties.ContainsKey(name));
+        var hadAccount = person.Account is null && others.Any(other => other.Account is not null);
+        return hadAccount ? names.Append("company").Distinct() : names.Distinct();
     }
 }

@@ -16,7 +16,8 @@ internal static class RawSegment
     {
         var target = http.Features.Get<IHttpRequestFeature>()?.RawTarget ?? "";
         var path = target.Split('?', 2)[0].Split('/');
-        var at = Array.IndexOf(path, name);
+        var connection = Array.IndexOf(path, "connections") + 1; // an id that may be anything, even that name
+        var at = Array.IndexOf(path, name, Math.Min(connection + 1, path.Length));
         return at >= 0 && at + 1 < path.Length ? Uri.UnescapeDataString(path[at + 1]) : routed;
     }
 }

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text;
 using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Sources;
@@ -14,11 +15,14 @@ internal sealed class ContactMessages
     private readonly MessageContext _context;
     private readonly PersonSnapshot? _person;
     private readonly AccountSnapshot? _account;
+    private readonly ImmutableArray<string> _removed;
     private readonly JsonSlice _user;
     private readonly JsonSlice _anonymous;
 
-    public ContactMessages(CaptureEvent captured, EventFields fields, PersonSnapshot? person, AccountSnapshot? account)
+    public ContactMessages(
+        CaptureEvent captured, EventFields fields, PersonSnapshot? person, AccountSnapshot? account, EventChange change)
     {
+        _removed = change.Removed.IsDefault ? [] : change.Removed;
         _captured = captured;
         _fields = fields;
         _context = new MessageContext(fields);
@@ -82,6 +86,7 @@ internal sealed class ContactMessages
             WriteFields(writer, EventTraits());
         else
             WriteTraits(writer, _person.Properties, _account is null ? "" : "company", stage is null ? "" : "stage");
+        WriteRemoved(writer);
         if (stage is not null)
             writer.Field("stage"u8, stage);
         if (_account is not null)
@@ -227,6 +232,17 @@ internal sealed class ContactMessages
                 continue;
             writer.QuotedName(JsonSlice.OfString(name).Text.Span);
             writer.Value(slice);
+        }
+    }
+
+    private void WriteRemoved(BodyWriter writer)
+    {
+        foreach (string name in _removed)
+        {
+            if (!IsSent(Encoding.UTF8.GetBytes(name), JsonSlice.Null))
+                continue;
+            writer.QuotedName(JsonSlice.OfString(name).Text.Span);
+            writer.Value(JsonSlice.Null);
         }
     }
 

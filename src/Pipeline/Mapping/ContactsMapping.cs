@@ -24,7 +24,7 @@ public static class ContactsMapping
         MappingOptions options)
     {
         var fields = new EventFields(captured, options);
-        var messages = new ContactMessages(captured, fields, IsGroupsOwnId(captured, fields) ? null : person, account);
+        var messages = new ContactMessages(captured, fields, IsGroupsOwnId(captured, fields) ? null : person, account, change);
         if (!messages.HasSender)
             return MappingOutcome.Filtered(FilterReasons.NoDistinctId);
 

@@ -19,6 +19,11 @@ public sealed record EventChange(bool ContactChanged, ImmutableArray<string> Giv
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool AccountChanged { get; init; }
 
+    /// <summary>Properties that the person had before and has no more, without those whose name begins with <c>$</c>: what is
+    /// not said again stays at the receiver, so each is sent as null.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public ImmutableArray<string> Removed { get; init; }
+
     /// <summary>The move of the contact to another stage; null if it stayed.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public StageMove? Stage { get; init; }

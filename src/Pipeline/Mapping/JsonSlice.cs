@@ -11,6 +11,9 @@ namespace VarianceActors.Pipeline.Mapping;
 /// <param name="Kind">The first token of the value.</param>
 internal readonly record struct JsonSlice(ReadOnlyMemory<byte> Text, int Start, JsonTokenType Kind)
 {
+    /// <summary>A JSON null.</summary>
+    public static JsonSlice Null { get; } = new("null"u8.ToArray(), -1, JsonTokenType.Null);
+
     /// <summary>True unless the value is missing or null: the original writes nothing else.</summary>
     public bool IsDefined => Kind is not (JsonTokenType.None or JsonTokenType.Null);
 

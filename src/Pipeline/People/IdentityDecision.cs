@@ -148,7 +148,8 @@ public sealed record IdentityDecision(
         Named(reason),
         asked.Event,
         asked.Ask,
-        before.Root.Profile?.Uuid,
+        before.Root.SeenFrom(before.Root.Members.ContainsKey(asked.Ask.SourceId) ? asked.Ask.SourceId : asked.Ask.TargetId)
+            .Profile?.Uuid,
         null,
         [],
         null,

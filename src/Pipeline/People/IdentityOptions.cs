@@ -1,5 +1,4 @@
 using System.ComponentModel.DataAnnotations;
-using VarianceActors.Pipeline.Accounts;
 
 namespace VarianceActors.Pipeline.People;
 
@@ -24,5 +23,5 @@ public sealed class IdentityOptions
     public PersonRules ToRules(bool updateAllProperties) => new(
         updateAllProperties,
         AttachUnseen,
-        new MergeGuards(DistinctIdsMax, KeepWorkDomainsApart, DomainLists.FreeMail, [.. BlockedIds]));
+        new MergeGuards(DistinctIdsMax, KeepWorkDomainsApart, [.. BlockedIds]));
 }

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Text.Json;
 using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.Outbox;
@@ -41,8 +40,8 @@ public static class MergePolicy
         }
 
         return guards.KeepWorkDomainsApart
-            && WorkDomain(source, guards) is { } first
-            && WorkDomain(target, guards) is { } second
+            && WorkDomain(source, PropertyUpdate.None, rules) is { } first
+            && WorkDomain(target, pending.Event.Update, rules) is { } second
             && first != second
                 ? Refusal(RefusalReason.OtherWorkDomain, pending, source, target)
                 : null;
@@ -118,7 +117,10 @@ public static class MergePolicy
             || PersonProperties.ShowsOnContact(update, won);
         var turn = Turn(root.Profile, pending.Event, won, rules);
         var now = turn ?? root.Profile?.Contact?.Turn;
-        var change = new EventChange(contactChanged, givenUp).With(held, now);
+        var change = new EventChange(contactChanged, givenUp)
+        {
+            Removed = PersonProperties.RemovedFromContact(update, won),
+        }.With(held, now);
         return new SettledMerge(
             pending.Merge.Id,
             result,
@@ -297,20 +299,11 @@ public static class MergePolicy
         };
     }
 
-    private static string? WorkDomain(PersonRoot root, MergeGuards guards)
+    // The event speaks for the target: whoever logs in says the address with it.
+    private static string? WorkDomain(PersonRoot root, PropertyUpdate says, PersonRules rules)
     {
-        if (root.Profile is null
-            || !root.Profile.Properties.TryGetValue("email", out var email)
-            || email.Json[0] is not '"')
-        {
-            return null;
-        }
-
-        using var json = JsonDocument.Parse(email.Json);
-        var address = json.RootElement.GetString()!;
-        var domain = address[(address.LastIndexOf('@') + 1)..].Trim().ToLowerInvariant();
-        return domain.Length == 0 || domain.Length == address.Length || guards.FreeMailDomains.Contains(domain)
-            ? null
-            : domain;
+        var held = root.Profile?.Properties ?? ImmutableDictionary<string, JsonValue>.Empty;
+        return rules.Contacts.Matching?.WorkDomainOf(
+            held.SetItems(says.Set.Select(property => KeyValuePair.Create(property.Name, property.Value))));
     }
 }

@@ -391,7 +391,10 @@ public static class Person
         var root = state.Root.SeenFrom(by.DistinctId);
         var before = root.Profile;
         var profile = before ?? Birth(state.Id, by);
-        var change = new EventChange(fact.ContactChanged, []).With(before?.Contact?.Turn, fact.Turn);
+        var change = new EventChange(fact.ContactChanged, [])
+        {
+            Removed = PersonProperties.RemovedFromContact(by.Update, fact.Won),
+        }.With(before?.Contact?.Turn, fact.Turn);
         var outcome = new KeptOutcome(by.Offset, change, fact.Warnings)
         {
             Left = fact.Turn is not null && AccountLeft.Of(before, fact.Turn.Account) is { } left ? [left] : null,

@@ -159,8 +159,13 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
         }
         else if (message is GetHistory history)
         {
-            sender.Tell(state.Snapshot(history.DistinctId) is { } person
-                ? new HistoryFound(state.Id, state.Facts, person, [.. state.Root.Members.Keys])
+            // An id that was taken out of a person by a split has a history, but need not have a person.
+            sender.Tell(state.Facts > 0
+                ? new HistoryFound(
+                    state.Id,
+                    state.Facts,
+                    state.Snapshot(history.DistinctId) ?? PersonSnapshot.Unborn(history.DistinctId),
+                    [.. state.Root.Members.Keys])
                 : new PersonNotFound());
         }
         else if (message is SplitPerson)

@@ -143,6 +143,17 @@ public static class PersonProperties
     public static bool ShowsOnContact(PropertyUpdate update, ImmutableArray<int> winners) =>
         winners.Any(position => !update.NameAt(position).StartsWith('$'));
 
+    /// <summary>The names among the winners that a contact shows and has no more; default if there are none.</summary>
+    public static ImmutableArray<string> RemovedFromContact(PropertyUpdate update, ImmutableArray<int> winners)
+    {
+        var removed = winners
+            .Where(position => position >= update.Set.Length + update.SetOnce.Length)
+            .Select(update.NameAt)
+            .Where(name => !name.StartsWith('$'))
+            .ToImmutableArray();
+        return removed.IsEmpty ? default : removed;
+    }
+
     private static void Unset(
         Properties held,
         PropertyUpdate update,

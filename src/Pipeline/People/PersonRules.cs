@@ -15,18 +15,16 @@ public enum AttachUnseen
 
 /// <summary>Refusals that a connection adds to PostHog's.</summary>
 /// <param name="DistinctIdsMax">Most distinct ids of one person; 0 means no limit.</param>
-/// <param name="KeepWorkDomainsApart">Refuses to merge persons whose <c>email</c> addresses are of different
-/// companies.</param>
-/// <param name="FreeMailDomains">Domains in lower case that are no company's.</param>
+/// <param name="KeepWorkDomainsApart">Refuses to merge persons whose e-mail addresses are of different companies, as
+/// <see cref="AccountMatching.WorkDomainOf"/> knows them.</param>
 /// <param name="BlockedIds">Distinct ids that must not take part in merges, beside PostHog's illegal ones.</param>
 public sealed record MergeGuards(
     int DistinctIdsMax,
     bool KeepWorkDomainsApart,
-    ImmutableHashSet<string> FreeMailDomains,
     ImmutableHashSet<string> BlockedIds)
 {
     /// <summary>Nothing beyond PostHog's own rules.</summary>
-    public static readonly MergeGuards None = new(0, false, [], []);
+    public static readonly MergeGuards None = new(0, false, []);
 }
 
 /// <summary>What a connection decides about its persons.</summary>

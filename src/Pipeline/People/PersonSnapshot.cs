@@ -28,4 +28,8 @@ public sealed record PersonSnapshot(
     /// <summary>The account as it calls itself; null if there is none, or it was not asked.</summary>
     [JsonIgnore]
     public AccountCard? Account { get; init; }
+
+    /// <summary>An id of which nobody was born.</summary>
+    internal static PersonSnapshot Unborn(string distinctId) => new(
+        Guid.Empty, [distinctId], null, false, default, ImmutableDictionary<string, JsonValue>.Empty, 0);
 }

@@ -111,6 +111,7 @@ public sealed class SimulatedVarianceTests(ITestOutputHelper output)
         < 25 => Event("order placed", Anonymous(random), Set(random)),
         < 35 => Event("$pageview", Anonymous(random), []),
         < 50 => Event("order placed", User(random), Set(random)),
+        < 53 => Event("$set", User(random), [], ("$unset", new[] { Traits[random.Next(Traits.Length)] })),
         < 60 => Event("$set", random.Next(2) == 0 ? User(random) : Anonymous(random), Set(random)),
         < 80 => Event("$identify", User(random), Set(random), ("$anon_distinct_id", Anonymous(random))),
         < 85 => Event("$identify", User(random), Set(random), ("$anon_distinct_id", User(random))), // refused, as a rule

@@ -74,6 +74,10 @@ internal sealed class VarianceModel
         foreach (var trait in body.GetProperty("traits").EnumerateObject())
         {
             traits[trait.Name] = trait.Value.GetRawText();
+            if (trait.Value.ValueKind == JsonValueKind.Null)
+            {
+                traits.Remove(trait.Name);
+            }
         }
     }
 

@@ -1,5 +1,8 @@
+using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Sources;
+using VarianceActors.Pipeline.Stages;
+using VarianceActors.Pipeline.Tests.Accounts;
 using Xunit;
 
 namespace VarianceActors.Pipeline.Tests.People;
@@ -153,15 +156,14 @@ public sealed class MergePolicyTests
     [Theory]
     [InlineData("kim@acme.test", "lee@other.test", true)]
     [InlineData("kim@acme.test", "lee@ACME.test", false)]
+    [InlineData("kim@acme.test", "lee@eu.acme.test", false)]
     [InlineData("kim@acme.test", "lee@mail.test", false)]
+    [InlineData("kim@acme.test", "lee@gmail.com", false)]
+    [InlineData("kim@acme.test", "lee@mailinator.com", false)]
     [InlineData("kim@acme.test", "no address", false)]
     public void Persons_of_different_companies_stay_apart(string first, string second, bool isRefused)
     {
-        var homes = new Homes(With(MergeGuards.None with
-        {
-            KeepWorkDomainsApart = true,
-            FreeMailDomains = ["mail.test"],
-        }));
+        var homes = new Homes(CompaniesApart());
         homes.Apply(Captured.Event("seen", "dev", $$$"""{"$set":{"email":"{{{first}}}"}}"""));
         homes.Apply(Captured.Event("seen", "acc", $$$"""{"$set":{"email":"{{{second}}}"}}"""));
 
@@ -170,6 +172,25 @@ public sealed class MergePolicyTests
         Assert.Equal(
             isRefused ? ["guard_other_work_domain"] : [],
             identify.Warnings.Select(warning => warning.Type));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void The_address_that_comes_with_the_merge_counts_for_its_target(bool hasTargetPerson)
+    {
+        var homes = new Homes(CompaniesApart());
+        homes.Apply(Captured.Event("seen", "dev", """{"$set":{"email":"kim@acme.test"}}"""));
+        if (hasTargetPerson)
+        {
+            homes.Apply(Captured.Event("seen", "acc"));
+        }
+
+        var identify = homes.Apply(Captured.Event(
+            "$identify", "acc", """{"$anon_distinct_id":"dev","$set":{"email":"lee@other.test"}}"""));
+
+        Assert.Equal("guard_other_work_domain", Assert.Single(identify.Warnings).Type);
+        Assert.Equal("dev", Assert.Single(homes.Person("dev")!.DistinctIds));
     }
 
     [Fact]
@@ -241,6 +262,16 @@ public sealed class MergePolicyTests
         }
 
         return depth;
+    }
+
+    private static PersonRules CompaniesApart()
+    {
+        var options = AccountMatchingTests.Options();
+        options.NoAccountDomains = ["mail.test"];
+        return With(MergeGuards.None with { KeepWorkDomainsApart = true }) with
+        {
+            Contacts = ContactRules.Of(options, "", StageRules.None, StageRules.None),
+        };
     }
 
     private static PersonRules With(MergeGuards guards) => PersonRules.Posthog with { Guards = guards };
