@@ -4,7 +4,8 @@ using VarianceActors.Pipeline.Metering;
 
 namespace VarianceActors.Host.Http;
 
-/// <summary>The page that Prometheus reads: the pipeline's metrics and the runtime's. Whoever may call the API may read it.</summary>
+/// <summary>The page that Prometheus reads: the pipeline's metrics and the runtime's. Whoever may call the API may read
+/// it.</summary>
 internal static class MetricsPage
 {
     private const string Path = "/metrics";

@@ -25,7 +25,8 @@ public enum LetterRefusal
 internal sealed class Replay(int connection, int deliveryPartitions, DateTimeOffset now)
 {
     private const string GivenUpNote =
-        "The id that it names was given up by an alias since: sending it would make that contact again. Force it if that is meant.";
+        "The id that it names was given up by an alias since: sending it would make that contact again. "
+        + "Force it if that is meant.";
 
     private readonly SortedDictionary<int, List<(DeadLetter Letter, long? Job)>> _letters = [];
 

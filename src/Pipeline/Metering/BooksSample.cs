@@ -13,7 +13,8 @@ public sealed record BooksSample(DateTimeOffset At, FrozenDictionary<string, Con
     public static BooksSample None { get; } = new(default, FrozenDictionary<string, ConnectionBooks>.Empty);
 
     /// <summary>Connections whose books do not balance.</summary>
-    public IEnumerable<string> Unbalanced => Connections.Where(books => books.Value.Balance.Imbalance != 0).Select(books => books.Key);
+    public IEnumerable<string> Unbalanced =>
+        Connections.Where(one => one.Value.Balance.Imbalance != 0).Select(one => one.Key);
 
     internal static BooksSample Read(Session session, PipelineLayout layout, DateTimeOffset now) => new(
         now, layout.NumberByConnection.ToFrozenDictionary(one => one.Key, one => ConnectionBooks.Read(session, one.Value)));

@@ -57,7 +57,8 @@ public sealed class BooksTests(ITestOutputHelper output)
             ("UPDATE decided_total SET events = events - 1", "UPDATE decided_total SET events = events + 1"),
             ("UPDATE accepted_total SET accepted = accepted + 1", "UPDATE accepted_total SET accepted = accepted - 1"),
             ("UPDATE outbox_partition SET events = events + 1", "UPDATE outbox_partition SET events = events - 1"),
-            ("UPDATE delivery SET closed = closed - 1, delivered = delivered - 1", "UPDATE delivery SET closed = closed + 1, delivered = delivered + 1"),
+            ("UPDATE delivery SET closed = closed - 1, delivered = delivered - 1",
+                "UPDATE delivery SET closed = closed + 1, delivered = delivered + 1"),
             ("UPDATE lettered_event SET dead = 0", "UPDATE lettered_event SET dead = 1"),
             ("UPDATE lettered_event SET closed = 0", "UPDATE lettered_event SET closed = 1"),
         ];

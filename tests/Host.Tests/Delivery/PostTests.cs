@@ -38,7 +38,7 @@ public sealed class PostTests
             string.Join(' ', new[] { Secret, Other }.Select(secret =>
                 $"v1,{Convert.ToBase64String(HMACSHA256.HashData(Encoding.UTF8.GetBytes(secret), signed))}")),
             post.Headers["webhook-signature"].Single());
-        Assert.Equal(pipeline.Clock.GetUtcNow().ToUnixTimeSeconds().ToString(System.Globalization.CultureInfo.InvariantCulture), timestamp);
+        Assert.Equal($"{pipeline.Clock.GetUtcNow().ToUnixTimeSeconds()}", timestamp);
         Assert.Equal("posthog", post.Headers["X-Source"].Single());
         Assert.Equal("application/json", post.Headers.ContentType.Single());
     }

@@ -17,7 +17,8 @@ public sealed partial class OpenApiTests
         await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions(DryRun: true));
         var document = await pipeline.Http.GetFromJsonAsync<JsonElement>(new Uri("/openapi/v1.json", UriKind.Relative));
         var documented = document.GetProperty("paths").EnumerateObject()
-            .SelectMany(path => path.Value.EnumerateObject().Select(call => (Name: $"{call.Name.ToUpperInvariant()} {path.Name}", call.Value)))
+            .SelectMany(path => path.Value.EnumerateObject()
+                .Select(call => (Name: $"{call.Name.ToUpperInvariant()} {path.Name}", call.Value)))
             .ToDictionary(call => call.Name, call => call.Value);
         var routed = pipeline.Services.GetServices<EndpointDataSource>()
             .SelectMany(source => source.Endpoints)

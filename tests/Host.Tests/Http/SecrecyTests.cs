@@ -84,7 +84,8 @@ public sealed class SecrecyTests(ITestOutputHelper output)
         yield return (HttpMethod.Get, $"{Connection}/dead-letters?since=canary", null);
         yield return (HttpMethod.Post, $"{Connection}/dead-letters/1/discard", Json("{\"reason\": canary}"));
         yield return (HttpMethod.Post, $"{Connection}/dead-letters/replay", Json("{\"filter\":{\"type\":\"canary\"}}"));
-        yield return (HttpMethod.Post, "/batch", Json("{\"api_key\":\"phc_canary\",\"batch\":[{\"event\":\"x\",\"distinct_id\":\"canary\"}]}"));
+        yield return (HttpMethod.Post, "/batch", Json(
+            "{\"api_key\":\"phc_canary\",\"batch\":[{\"event\":\"x\",\"distinct_id\":\"canary\"}]}"));
         yield return (HttpMethod.Post, "/batch", Json("{\"api_key\":\"phx_canary\",\"batch\":[]}"));
         yield return (HttpMethod.Post, "/batch", Json("{canary"));
         yield return (HttpMethod.Post, "/webhooks/posthog", Json("{\"event\":\"canary\"}"));
