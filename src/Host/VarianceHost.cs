@@ -77,6 +77,7 @@ public static partial class VarianceHost
         builder.Services.AddSingleton<MergeUndo>();
         builder.Services.AddSingleton<AccountMerging>();
         builder.Services.AddSingleton<ContactPinning>();
+        builder.Services.AddSingleton<StagePreview>();
         builder.Services.AddSingleton(services => new InboxWriter(
             database,
             layout,

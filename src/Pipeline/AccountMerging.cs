@@ -16,12 +16,13 @@ public enum MergingResult
     /// <summary>One of the accounts is not there.</summary>
     NoAccount,
 
-    /// <summary>They cannot be merged: one of them is merged into a third one, or has accounts merged into it.</summary>
+    /// <summary>They cannot be merged: one of them is merged into a third one, or has accounts merged into
+    /// it.</summary>
     Refused,
 }
 
-/// <summary>Merges accounts and takes that back: the account records it, its contacts learn who speaks for it, and Variance
-/// is told where they belong. A call that failed half way is made good by calling again.</summary>
+/// <summary>Merges accounts and takes that back: the account records it, its contacts learn who speaks for it, and
+/// Variance is told where they belong. A call that failed half way is made good by calling again.</summary>
 public sealed class AccountMerging(PipelineParts parts, Corrections corrections)
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);

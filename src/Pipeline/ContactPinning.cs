@@ -7,8 +7,8 @@ using VarianceActors.Pipeline.Stages;
 
 namespace VarianceActors.Pipeline;
 
-/// <summary>Pins the stage of a contact, tells its account and Variance. A call that failed half way is made good by calling
-/// again.</summary>
+/// <summary>Pins the stage of a contact, tells its account and Variance. A call that failed half way is made good by
+/// calling again.</summary>
 public sealed class ContactPinning(PipelineParts parts, Corrections corrections)
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);

@@ -7,8 +7,8 @@ using VarianceActors.Pipeline.Sources;
 
 namespace VarianceActors.Pipeline;
 
-/// <summary>Messages that follow from an operator's wish and not from an event: they are in the lane of their person, once,
-/// and the books do not count them.</summary>
+/// <summary>Messages that follow from an operator's wish and not from an event: they are in the lane of their person,
+/// once, and the books do not count them.</summary>
 public sealed class Corrections(PipelineParts parts)
 {
     private readonly Func<string, MapEvent> _map = EventMapping.For(parts.Options);

@@ -104,9 +104,13 @@ public static class PipelineHosting
             parts.Database,
             parts.Layout,
             EventMapping.ForAccounts(parts.Options),
-            (connection, partition) => WakeDelivery(registry.Get<DeliveryRegion>(), parts.Layout)(connection, partition),
+            (number, partition) => WakeDelivery(registry.Get<DeliveryRegion>(), parts.Layout)(number, partition),
             parts.Time);
-        return new AccountShell(parts.Options.Accounts, connectionId => stages[connectionId], outbox.SendAsync, () => registry.Get<AccountsRegion>());
+        return new AccountShell(
+            parts.Options.Accounts,
+            connectionId => stages[connectionId],
+            outbox.SendAsync,
+            () => registry.Get<AccountsRegion>());
     }
 
     private static Props WakerProps(IActorRef people, PipelineParts parts) =>

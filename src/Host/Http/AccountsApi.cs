@@ -11,8 +11,8 @@ namespace VarianceActors.Host.Http;
 
 /// <summary>An account, as the API shows it.</summary>
 /// <param name="Id">Its id, for Variance the <c>groupId</c>.</param>
-/// <param name="Name">Its name: the one that an operator gave, else that of its group, else that of its contacts' traits;
-/// null if none is known.</param>
+/// <param name="Name">Its name: the one that an operator gave, else that of its group, else that of its contacts'
+/// traits; null if none is known.</param>
 /// <param name="NameOverride">The name that an operator gave; null if none did.</param>
 /// <param name="Domains">The domains of its contacts' addresses, those of most contacts first.</param>
 /// <param name="Properties">The merged group properties.</param>
@@ -61,8 +61,8 @@ public sealed record MoveView(string? From, string? To, string Rule, DateTimeOff
 /// <summary>A contact of an account.</summary>
 /// <param name="PersonId">The person.</param>
 /// <param name="UserId">What Variance calls it; null once it has left.</param>
-/// <param name="Rule">What made it a member: <c>group_call</c>, <c>trait_path</c> or <c>email_domain</c>; null once it has
-/// left.</param>
+/// <param name="Rule">What made it a member: <c>group_call</c>, <c>trait_path</c> or <c>email_domain</c>; null once it
+/// has left.</param>
 /// <param name="Value">What the rule saw.</param>
 /// <param name="Stage">Its own stage.</param>
 /// <param name="JoinedAt">When it joined last.</param>
@@ -108,10 +108,22 @@ public sealed record MergeAccountRequest(string? Into, string By);
 /// <param name="By">Who says so.</param>
 public sealed record PinRequest(string? Stage, string By);
 
+/// <summary>Stages to try, as in the configuration; what is left out is as it is configured.</summary>
+/// <param name="Contacts">The stages of contacts.</param>
+/// <param name="Accounts">The stages of accounts.</param>
+/// <param name="ContactPolicy"><c>forward-only</c> or <c>free</c>.</param>
+/// <param name="AccountPolicy">The same for accounts.</param>
+public sealed record PreviewRequest(
+    IReadOnlyList<string>? Contacts,
+    IReadOnlyList<string>? Accounts,
+    string? ContactPolicy,
+    string? AccountPolicy);
+
 /// <summary>The HTTP API of accounts.</summary>
 internal static class AccountsApi
 {
     private const int MembersMax = 1000;
+    private const int MovesShownMax = 1000;
     private const int TextCharsMax = 200;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
@@ -125,7 +137,10 @@ internal static class AccountsApi
         connection.MapPost("/accounts/{account}/merge", MergeAsync)
             .ProducesProblem(StatusCodes.Status400BadRequest)
             .ProducesProblem(StatusCodes.Status409Conflict)
-            .WithSummary("Merges an account into another one, or takes that back; nothing is lost by it. May be repeated.");
+            .WithSummary("Merges an account into another one, or takes that back; loses nothing. May be repeated.");
+        connection.MapPost("/stages/preview", PreviewAsync)
+            .ProducesProblem(StatusCodes.Status400BadRequest)
+            .WithSummary("Which contacts and accounts would move under other stages; changes nothing.");
         connection.MapPost("/persons/{distinctId}/stage", PinContactAsync)
             .ProducesProblem(StatusCodes.Status400BadRequest)
             .WithSummary("Pins the stage of a contact, or takes the pin away. May be repeated.");
@@ -200,11 +215,47 @@ internal static class AccountsApi
             MergingResult.NoAccount => TypedResults.Problem(
                 "One of the accounts is not there.", statusCode: StatusCodes.Status404NotFound),
             _ => TypedResults.Problem(
-                "An account that is merged into another one takes none in, and one that has taken some in is not merged "
-                + "itself. Nothing has happened.",
+                "An account that is merged into another one takes none in, and one that has taken some in is not "
+                + "merged itself. Nothing has happened.",
                 statusCode: StatusCodes.Status409Conflict),
         };
     }
+
+    private static async Task<Results<Ok<StagePreviewAnswer>, ValidationProblem>> PreviewAsync(
+        string connection,
+        PreviewRequest request,
+        PipelineOptions options,
+        StagePreview preview,
+        TimeProvider time,
+        CancellationToken cancellationToken)
+    {
+        var configured = options.Connections[connection];
+        var contacts = StageRuleReader.ReadContacts(
+            request.Contacts ?? configured.Stages.Contacts,
+            PolicyOf(request.ContactPolicy) ?? configured.Stages.ContactPolicy);
+        var accounts = StageRuleReader.ReadAccounts(
+            request.Accounts ?? configured.Stages.Accounts,
+            PolicyOf(request.AccountPolicy) ?? configured.Stages.AccountPolicy);
+        if (contacts.Rules is not { } contactStages || accounts.Rules is not { } accountStages)
+        {
+            return TypedResults.ValidationProblem(new Dictionary<string, string[]>
+            {
+                ["contacts"] = [.. contacts.Faults],
+                ["accounts"] = [.. accounts.Faults],
+            });
+        }
+
+        var rules = ContactRules.Of(configured.Accounts, configured.GroupType, contactStages, accountStages);
+        return TypedResults.Ok(await preview.PreviewAsync(
+            connection, rules, time.GetUtcNow(), MovesShownMax, cancellationToken));
+    }
+
+    private static StagePolicy? PolicyOf(string? word) => word switch
+    {
+        "free" => StagePolicy.Free,
+        "forward-only" => StagePolicy.ForwardOnly,
+        _ => null,
+    };
 
     private static async Task<Results<Ok<PersonView>, ProblemHttpResult>> PinContactAsync(
         string connection,

@@ -78,7 +78,8 @@ public static class Account
             },
             AccountFact.PartSeen seen => Shown(before, seen.At) with
             {
-                Parts = (before.Parts ?? AccountState.NoParts).SetItem(seen.From, new PartHeard(seen.Number, seen.Part)),
+                Parts = (before.Parts ?? AccountState.NoParts)
+                    .SetItem(seen.From, new PartHeard(seen.Number, seen.Part)),
             },
             AccountFact.NameGiven given => Shown(before, given.At) with { GivenName = given.Name },
             _ => throw new UnreachableException(fact.GetType().Name),
@@ -166,18 +167,32 @@ public static class Account
 
     private static void Move(Steps step, StageRules stages, DateTimeOffset now)
     {
-        if (stages.Stages.IsEmpty)
-        {
-            return;
-        }
-
-        var state = step.State;
-        var contacts = state.Contacts + state.Merged.Sum(part => part.Value.Contacts);
-        var view = new StageView(state.ShownTraits, [], now, contacts, Matching(state, stages));
-        if (stages.Move(state.Stage, view) is { } place && place != state.Stage)
+        if (MoveOf(step.State, stages, now) is { } place && place != step.State.Stage)
         {
             step.Take(new AccountFact.StageMoved(place));
         }
+    }
+
+    /// <summary>Where an account is by its rules; the same place if it does not move.</summary>
+    /// <param name="state">The account.</param>
+    /// <param name="stages">The rules.</param>
+    /// <param name="now">When.</param>
+    /// <param name="contacts">How many contacts it has, and how many of them match each condition over contacts; null for
+    /// what they have told.</param>
+    internal static StagePlace? MoveOf(
+        AccountState state,
+        StageRules stages,
+        DateTimeOffset now,
+        (int All, ImmutableArray<int> Matching)? contacts = null)
+    {
+        if (stages.Stages.IsEmpty || state.IsMerged)
+        {
+            return state.Stage;
+        }
+
+        var (all, matching) = contacts
+            ?? (state.Contacts + state.Merged.Sum(part => part.Value.Contacts), Matching(state, stages));
+        return stages.Move(state.Stage, new StageView(state.ShownTraits, [], now, all, matching));
     }
 
     // Bits of other rules than today's say nothing: such a contact counts as one that does not match.

@@ -21,8 +21,9 @@ public sealed record AccountShell(
     internal static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 }
 
-/// <summary>The shell around <see cref="Account"/>: durability, time and the way into the outbox. An answer leaves once the
-/// facts are in the journal and the messages that follow from them are in the outbox; whoever gets none asks again.</summary>
+/// <summary>The shell around <see cref="Account"/>: durability, time and the way into the outbox. An answer leaves once
+/// the facts are in the journal and the messages that follow from them are in the outbox; whoever gets none asks
+/// again.</summary>
 public sealed class AccountActor : ReceivePersistentActor
 {
     private readonly ILoggingAdapter _log = Context.GetLogger();

@@ -61,7 +61,8 @@ public sealed record AccountMatch(AccountLink? Link, ImmutableArray<(AccountRule
 /// <summary>A connection's rules of account matching, in Variance's order (variance.md 2).</summary>
 public sealed class AccountMatching
 {
-    /// <summary>Keys of groups and traits are cut off here: PostHog takes group keys of at most 400 characters.</summary>
+    /// <summary>Keys of groups and traits are cut off here: PostHog takes group keys of at most 400
+    /// characters.</summary>
     public const int KeyCharsMax = 400;
 
     private readonly ImmutableArray<TraitPath> _idPaths;

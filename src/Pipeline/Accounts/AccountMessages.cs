@@ -10,9 +10,11 @@ public interface IAccountMessage
     AccountId To { get; }
 }
 
-/// <summary>What a contact's person says of its membership. The newest version counts, so it may be said again and late.</summary>
+/// <summary>What a contact's person says of its membership. The newest version counts, so it may be said again and
+/// late.</summary>
 /// <param name="Person">The person's uuid.</param>
-/// <param name="Version">The person's version; of a person that was absorbed, that of the one which absorbed it.</param>
+/// <param name="Version">The person's version; of a person that was absorbed, that of the one which absorbed
+/// it.</param>
 /// <param name="Contact">Null: the person is no member, or not any more.</param>
 /// <param name="At">When the event happened that made it so.</param>
 public sealed record MemberSays(Guid Person, long Version, AccountContact? Contact, DateTimeOffset At);
@@ -68,8 +70,8 @@ public sealed record AccountObserved(string Key, string Token, AccountCard Card)
 /// <param name="Name">Its name; null if none is known.</param>
 public sealed record AccountCard(string Id, string? Name);
 
-/// <summary>An operator merges an account into another one; answered by <see cref="AccountChanged"/>. It keeps all it has,
-/// and hands on what it learns.</summary>
+/// <summary>An operator merges an account into another one; answered by <see cref="AccountChanged"/>. It keeps all it
+/// has, and hands on what it learns.</summary>
 /// <param name="To">The account.</param>
 /// <param name="Into">The other one; null takes the merge back.</param>
 /// <param name="By">Who.</param>

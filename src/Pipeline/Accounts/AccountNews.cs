@@ -3,8 +3,8 @@ using VarianceActors.Pipeline.People;
 
 namespace VarianceActors.Pipeline.Accounts;
 
-/// <summary>What a person has to tell accounts before its answer may leave. Everything in it may be told again: the person's
-/// version decides what is new.</summary>
+/// <summary>What a person has to tell accounts before its answer may leave. Everything in it may be told again: the
+/// person's version decides what is new.</summary>
 public static class AccountNews
 {
     /// <summary>What follows from the outcomes of a command.</summary>

@@ -12,8 +12,9 @@ namespace VarianceActors.Pipeline.Accounts;
 /// <param name="after">The version that Variance has been told.</param>
 public delegate ImmutableArray<OutboundMessage> MapAccount(AccountState account, long after);
 
-/// <summary>The accounts' way into the outbox: all messages of an account lie in one lane, in the order of its versions, and
-/// the version they belong to is committed with them, so that none is missing and none is there twice.</summary>
+/// <summary>The accounts' way into the outbox: all messages of an account lie in one lane, in the order of its
+/// versions, and the version they belong to is committed with them, so that none is missing and none is there
+/// twice.</summary>
 /// <param name="database">Where the outbox is.</param>
 /// <param name="layout">How the work is cut.</param>
 /// <param name="map">The mapping of each connection, by its id.</param>

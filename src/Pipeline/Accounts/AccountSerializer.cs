@@ -7,8 +7,8 @@ using Akka.Serialization;
 
 namespace VarianceActors.Pipeline.Accounts;
 
-/// <summary>Everything of accounts that crosses a node or enters the journal. Manifests are for ever: a change of meaning
-/// is a new type with a new manifest.</summary>
+/// <summary>Everything of accounts that crosses a node or enters the journal. Manifests are for ever: a change of
+/// meaning is a new type with a new manifest.</summary>
 public sealed class AccountSerializer(ExtendedActorSystem system) : SerializerWithStringManifest(system)
 {
     /// <summary>This serializer's number, in every journal.</summary>

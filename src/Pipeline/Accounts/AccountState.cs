@@ -73,7 +73,8 @@ public sealed record AccountState(
     /// <summary>How many moves are remembered here; the journal has all of them.</summary>
     public const int MovesKept = 50;
 
-    /// <summary>How many events are remembered. A repeat comes from an ingest actor's window, soon after the first.</summary>
+    /// <summary>How many events are remembered. A repeat comes from an ingest actor's window, soon after the
+    /// first.</summary>
     public const int EventsHeard = 64;
 
     private const int DomainsShownMax = 32;

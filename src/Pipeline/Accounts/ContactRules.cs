@@ -33,7 +33,8 @@ public sealed record ContactRules(
         var written = string.Join('\n', (string[])
         [
             groupType, matching.EmailPath, matching.ByEmailDomain ? "on" : "off",
-            .. matching.IdPaths, "", .. matching.NamePaths, "", .. matching.NoAccountDomains, "", .. matching.AccountDomains,
+            .. matching.IdPaths, "", .. matching.NamePaths, "",
+            .. matching.NoAccountDomains, "", .. matching.AccountDomains,
         ]);
         var fingerprint = XxHash3.HashToUInt64(Encoding.UTF8.GetBytes(written))
             ^ contactStages.Fingerprint
@@ -96,8 +97,8 @@ public sealed record ContactRules(
         return isNothing || turn == before ? null : turn;
     }
 
-    /// <summary>What a contact is after a pin, or after one was taken away; null if nobody has looked at it and there is
-    /// nothing to take away.</summary>
+    /// <summary>What a contact is after a pin, or after one was taken away; null if nobody has looked at it and there
+    /// is nothing to take away.</summary>
     internal ContactTurn? Pin(PersonProfile profile, PinContactStage pin)
     {
         var held = profile.Contact?.Turn;

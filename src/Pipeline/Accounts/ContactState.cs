@@ -49,7 +49,8 @@ public sealed record ContactState(string? Group, ImmutableArray<EventTally> Tall
         };
     }
 
-    /// <summary>Two persons as one: the target's word counts, but a pin stays, and nobody falls back by a merge.</summary>
+    /// <summary>Two persons as one: the target's word counts, but a pin stays, and nobody falls back by a
+    /// merge.</summary>
     internal static ContactState? Join(ContactState? source, ContactState? target)
     {
         if (source is null || target is null)

@@ -8,8 +8,8 @@ namespace VarianceActors.Pipeline.Accounts;
 /// <summary>What one event says of a group of the connection's type.</summary>
 /// <param name="Key">The group's key; null if the event names none.</param>
 /// <param name="Type">Its group type; empty if the event does not say it.</param>
-/// <param name="IsPersons">Whether the event's person belongs to the group; false for the id that SDKs make up for group
-/// calls of nobody.</param>
+/// <param name="IsPersons">Whether the event's person belongs to the group; false for the id that SDKs make up for
+/// group calls of nobody.</param>
 /// <param name="Set">The group's properties that the event sets; empty unless it is <c>$groupidentify</c>.</param>
 public sealed record GroupReading(string? Key, string Type, bool IsPersons, ImmutableArray<NamedValue> Set)
 {
@@ -40,7 +40,8 @@ public sealed record GroupReading(string? Key, string Type, bool IsPersons, Immu
             : None;
     }
 
-    private static string? Usable(string? key) => key is { Length: > 0 and <= AccountMatching.KeyCharsMax } ? key : null;
+    private static string? Usable(string? key) =>
+        key is { Length: > 0 and <= AccountMatching.KeyCharsMax } ? key : null;
 
     private static Fields Find(CaptureEvent captured, string groupType)
     {

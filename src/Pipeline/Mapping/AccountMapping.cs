@@ -6,9 +6,9 @@ using VarianceActors.Pipeline.Sources;
 
 namespace VarianceActors.Pipeline.Mapping;
 
-/// <summary>What an account itself tells Variance, in the mapping <c>contacts</c>: one group message with everything that is
-/// known of it, and one track message for each change of its stage. Its contacts' own messages only name it, so that its
-/// traits are written from one place, in order.</summary>
+/// <summary>What an account itself tells Variance, in the mapping <c>contacts</c>: one group message with everything
+/// that is known of it, and one track message for each change of its stage. Its contacts' own messages only name it, so
+/// that its traits are written from one place, in order.</summary>
 public static class AccountMapping
 {
     private const string StageChanged = "Account Stage Changed";
@@ -37,7 +37,8 @@ public static class AccountMapping
 
     private static OutboundMessage Group(AccountState account, MappingOptions options)
     {
-        var writer = Begin(account, MessageKind.Group, account.Version, account.ChangedAt, options, out string messageId);
+        var writer = Begin(
+            account, MessageKind.Group, account.Version, account.ChangedAt, options, out string messageId);
         writer.Field("groupId"u8, account.Id.Key);
         writer.Name("traits"u8);
         writer.Open((byte)'{');

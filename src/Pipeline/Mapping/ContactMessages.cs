@@ -224,7 +224,8 @@ internal sealed class ContactMessages
         }
     }
 
-    private void WriteTraits(BodyWriter writer, IEnumerable<KeyValuePair<string, JsonValue>> traits, params string[] except)
+    private void WriteTraits(
+        BodyWriter writer, IEnumerable<KeyValuePair<string, JsonValue>> traits, params string[] except)
     {
         foreach (var (name, value) in traits)
         {

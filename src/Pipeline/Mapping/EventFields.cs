@@ -60,7 +60,8 @@ internal sealed class EventFields
     public bool AccountsSpeak => _options is { AccountsSpeak: true };
 
     /// <summary>Whether a trait or property may leave.</summary>
-    public bool Sends(ReadOnlySpan<byte> name, JsonSlice value) => (_options ?? new MappingOptions()).Sends(name, value);
+    public bool Sends(ReadOnlySpan<byte> name, JsonSlice value) =>
+        (_options ?? new MappingOptions()).Sends(name, value);
 
     public bool IsHidden(ReadOnlySpan<byte> property) => _options is not null && _options.NeverSends(property);
 

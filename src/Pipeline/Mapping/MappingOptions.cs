@@ -27,8 +27,8 @@ public sealed class MappingOptions
     /// <summary>PostHog's group type that stands for accounts; empty means any.</summary>
     public string GroupType { get; init; } = "company";
 
-    /// <summary>Whether accounts tell Variance about themselves: then the messages of contacts name their account and leave
-    /// its traits out.</summary>
+    /// <summary>Whether accounts tell Variance about themselves: then the messages of contacts name their account and
+    /// leave its traits out.</summary>
     public bool AccountsSpeak { get; init; }
 
     /// <summary>Whether a change of stage is sent as a track message.</summary>

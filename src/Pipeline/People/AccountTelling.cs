@@ -5,9 +5,9 @@ using VarianceActors.Pipeline.Accounts;
 
 namespace VarianceActors.Pipeline.People;
 
-/// <summary>Answers of a person that wait until accounts have taken its news. Answers leave in the order in which they were
-/// given, so that nothing overtakes the alias of a merge. Nothing of it is durable: an answer that does not come is asked for
-/// again, and the news are told again.</summary>
+/// <summary>Answers of a person that wait until accounts have taken its news. Answers leave in the order in which they
+/// were given, so that nothing overtakes the alias of a merge. Nothing of it is durable: an answer that does not come
+/// is asked for again, and the news are told again.</summary>
 internal sealed class AccountTelling(Func<IActorRef?> accounts)
 {
     private const int WaitingMax = 1_000;

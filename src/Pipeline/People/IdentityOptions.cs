@@ -2,7 +2,8 @@ using System.ComponentModel.DataAnnotations;
 
 namespace VarianceActors.Pipeline.People;
 
-/// <summary>How a connection's persons merge beyond PostHog's rules: the block <c>identity</c> of a connection.</summary>
+/// <summary>How a connection's persons merge beyond PostHog's rules: the block <c>identity</c> of a
+/// connection.</summary>
 public sealed class IdentityOptions
 {
     /// <summary>What happens when an identified source meets a target that nobody has seen.</summary>

@@ -320,7 +320,12 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
 
     private void Hear(AccountObserved observed)
     {
-        var step = HomeNode.Hear(_state!, observed.Key, observed.Card);
+        if (_state is not { } state)
+        {
+            return; // an answer to an earlier life
+        }
+
+        var step = HomeNode.Hear(state, observed.Key, observed.Card);
         if (step.Facts.IsEmpty)
         {
             _telling.Heard(observed);
@@ -334,8 +339,8 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
         });
     }
 
-    // An answer that waited for accounts shows the person as it is by then: an alias may have taken its old name away, and
-    // what it shows must not be older than what others have shown meanwhile.
+    // An answer that waited for accounts shows the person as it is by then: an alias may have taken its old name away,
+    // and what it shows must not be older than what others have shown meanwhile.
     private PersonSnapshot? Now(EventOutcome outcome)
     {
         if (outcome.Person is not { } then)

@@ -61,8 +61,8 @@ public sealed record KeptOutcome(
 /// <param name="Cursor">The highest offset applied; -1 before the first.</param>
 /// <param name="IsAliased">An alias to the user id was due and given: the id must never be a user id again.</param>
 /// <param name="Kept">Outcomes of the newest command, where they do not follow from the event alone.</param>
-/// <param name="From">The lane that its last messages lie in, if that is the lane of a root that was absorbed; null if it
-/// is this root's.</param>
+/// <param name="From">The lane that its last messages lie in, if that is the lane of a root that was absorbed; null if
+/// it is this root's.</param>
 public sealed record Member(
     long Cursor,
     bool IsAliased,

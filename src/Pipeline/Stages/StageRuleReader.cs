@@ -12,7 +12,8 @@ namespace VarianceActors.Pipeline.Stages;
 public sealed record StageReading(StageRules? Rules, ImmutableArray<string> Faults);
 
 /// <summary>
-/// Reads stages: <c>name: rule</c>, where a rule joins terms by <c>and</c>, <c>or</c>, <c>not</c> and parentheses. Terms are
+/// Reads stages: <c>name: rule</c>, where a rule joins terms by <c>and</c>, <c>or</c>, <c>not</c> and parentheses.
+/// Terms are
 /// <c>always</c>; <c>path = value</c> and the like, <c>path in (value, …)</c>, <c>path contains value</c>,
 /// <c>path exists</c>; <c>event 'name' at least N times within M days</c>; for accounts <c>any contact (…)</c>,
 /// <c>at least N contacts (…)</c>, <c>all contacts (…)</c>.

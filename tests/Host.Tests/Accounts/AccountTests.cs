@@ -268,6 +268,52 @@ public sealed class AccountTests
     }
 
     [Fact]
+    public async Task A_preview_says_where_everybody_would_be_and_moves_nobody()
+    {
+        const string Now = """contacts = ["lead: always", "trial: event 'report created'"], accounts = ["prospect: always"]""";
+        string[] contacts = ["lead: always", "customer: plan = 'pro' and event 'report created' at least 2 times"];
+        string[] accounts = ["prospect: always", "engaged: at least 2 contacts (event 'report created')"];
+        object[] traffic =
+        [
+            Identify("ada", new { email = "ada@example.com", plan = "pro" }),
+            Identify("bob", new { email = "bob@example.com", plan = "free" }),
+            Identify("cid", new { email = "cid@example.org", plan = "pro" }),
+            Event("report created", "ada"), Event("report created", "ada"),
+            Event("report created", "bob"), Event("report created", "bob"), Event("report created", "cid"),
+        ];
+        await using var pipeline = await StartAsync($$"""stages { {{Now}} }""");
+        await pipeline.CaptureAsync(traffic);
+        await pipeline.SettledAsync();
+
+        using var answer = await PostAsync(pipeline, "stages/preview", new { contacts, accounts, contact_policy = "free" });
+        answer.EnsureSuccessStatusCode();
+        var preview = await answer.Content.ReadFromJsonAsync<JsonElement>();
+        using var wrong = await PostAsync(pipeline, "stages/preview", new { contacts = (string[])["lead"] });
+
+        Assert.Equal(["ada -> customer", "bob -> lead", "cid -> lead"], Previewed(preview, "contacts"));
+        Assert.Equal(["example.com -> engaged"], Previewed(preview, "accounts"));
+        Assert.Equal(3, preview.GetProperty("contacts_seen").GetInt32());
+        Assert.Equal("trial", Text((await pipeline.PersonAsync("ada"))!.Value.GetProperty("stage"), "name"));
+        Assert.Equal(System.Net.HttpStatusCode.BadRequest, wrong.StatusCode);
+        Assert.Contains("write it as", await wrong.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+
+        await using var there = await StartAsync($$"""
+            stages {
+              contacts = [{{Quoted(contacts)}}], accounts = [{{Quoted(accounts)}}], contact-policy = free
+            }
+            """);
+        await there.CaptureAsync(traffic);
+        await there.SettledAsync();
+        foreach (var (user, stage) in (IEnumerable<(string, string)>)[("ada", "customer"), ("bob", "lead"), ("cid", "lead")])
+        {
+            Assert.Equal(stage, Text((await there.PersonAsync(user))!.Value.GetProperty("stage"), "name"));
+        }
+
+        Assert.Equal("engaged", Text((await AccountAsync(there, "example.com")).GetProperty("stage"), "name"));
+        Assert.Equal("prospect", Text((await AccountAsync(there, "example.org")).GetProperty("stage"), "name"));
+    }
+
+    [Fact]
     public async Task Nothing_is_told_again_after_a_restart()
     {
         await using var pipeline = await PipelineHarness.StartAsync();
@@ -356,6 +402,13 @@ public sealed class AccountTests
             .Select(message => message.Body.GetProperty("properties"))
             .Select(move => $"{Text(move, "from")} -> {Text(move, "to")}: {Text(move, "rule")}".TrimStart()),
     ];
+
+    private static IEnumerable<string> Previewed(JsonElement preview, string kind) => preview.GetProperty(kind)
+        .EnumerateArray()
+        .Select(move => $"{Text(move, "id")} -> {Text(move.GetProperty("move"), "to")}")
+        .Order(StringComparer.Ordinal);
+
+    private static string Quoted(string[] texts) => string.Join(", ", texts.Select(text => $"\"{text}\""));
 
     private static List<string?> GroupsOf(PipelineHarness pipeline, string user) =>
     [

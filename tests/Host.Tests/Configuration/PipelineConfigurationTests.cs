@@ -335,6 +335,24 @@ public sealed class PipelineConfigurationTests
     [InlineData(
         "identity.blocked-ids { a = b }",
         "identity.blocked-ids: takes a list of texts such as [\"a\", \"b\"] (x.conf:1)")]
+    [InlineData(
+        "stages.contacts = [\"lead: always\", \"trial: plan\"]",
+        "stages.contacts: stage 2: character 12: after a trait there must be one of "
+        + "=, !=, >, >=, <, <=, in, not in, contains, exists (x.conf:1)")]
+    [InlineData(
+        "stages.accounts = [\"lead: event 'x'\"]",
+        "stages.accounts: stage 1: character 7: events are counted for contacts; "
+        + "write it inside: any contact (event ...) (x.conf:1)")]
+    [InlineData(
+        "stages.contact-policy = back",
+        "stages.contact-policy: 'back' is not known here; give forward-only or free (x.conf:1)")]
+    [InlineData(
+        "accounts.no-account-domains = [localhost]",
+        "accounts.no-account-domains: 'localhost' is no domain; give one such as example.com (x.conf:1)")]
+    [InlineData(
+        "accounts.id-paths = [\"company..id\"]",
+        "accounts.id-paths: 'company..id' is no path of a trait; "
+        + "give names with dots between them, such as company.id (x.conf:1)")]
     [InlineData("tokens { a = b }", "tokens: takes a list of texts such as [\"a\", \"b\"] (x.conf:1)")]
     [InlineData("rat.burst = 5", "rat: unknown key; did you mean variance.connections.acme.rate? (x.conf:1)")]
     [InlineData(

@@ -8,7 +8,8 @@ using Xunit;
 
 namespace VarianceActors.Pipeline.Tests.Accounts;
 
-/// <summary>Persons with the rules of a connection: what they are to a sales team, and what accounts are told.</summary>
+/// <summary>Persons with the rules of a connection: what they are to a sales team, and what accounts are
+/// told.</summary>
 public sealed class ContactTests
 {
     private static readonly string[] Stages = ["lead: always", "active: event 'login' at least 3 times within 7 days"];
