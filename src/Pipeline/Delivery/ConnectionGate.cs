@@ -106,7 +106,7 @@ internal sealed class ConnectionGate
     public void Hear(ConnectionMessage.SliceReport report, DateTimeOffset now)
     {
         _needs[report.Partition] = (report.Live, report.Backfill);
-        _schedule.Return(report.Unused);
+        _schedule.Return(report.Unused, report.UnusedEpoch);
         if (report.Taken > 0)
         {
             _takenAt = now;
@@ -317,6 +317,7 @@ internal sealed class ConnectionGate
         live,
         backfill,
         Microseconds(_schedule.Patience),
+        _schedule.Epoch,
         IsPlenty: _schedule.IsUnlimited,
         IsProbe: false,
         IsRevoked: false,

@@ -62,6 +62,7 @@ public abstract record ConnectionMessage(string ConnectionId)
     /// <param name="Live">How many messages could be sent now.</param>
     /// <param name="Backfill">The same for messages of backfill.</param>
     /// <param name="Unused">Permits that were granted and not used.</param>
+    /// <param name="UnusedEpoch">Which grants those belong to.</param>
     /// <param name="Taken">Attempts that got an answer which does not speak against the connection.</param>
     /// <param name="Failed">Attempts that failed, also those that were throttled.</param>
     /// <param name="Throttled">Attempts that were answered 429.</param>
@@ -74,6 +75,7 @@ public abstract record ConnectionMessage(string ConnectionId)
         int Live,
         int Backfill,
         int Unused,
+        long UnusedEpoch,
         int Taken,
         int Failed,
         int Throttled,
@@ -127,6 +129,7 @@ public enum ProbeResult
 /// <param name="Live">Permits for ordinary messages: microseconds until each may be used, in order.</param>
 /// <param name="Backfill">The same for messages of backfill.</param>
 /// <param name="Patience">For how many microseconds after its time a permit may be used.</param>
+/// <param name="Epoch">Goes back with permits that are not used.</param>
 /// <param name="IsPlenty">Whether there is no limit, so that some may be taken in stock.</param>
 /// <param name="IsProbe">Whether it is one permit, for a probe.</param>
 /// <param name="IsRevoked">Whether everything granted before must not be used any more.</param>
@@ -137,6 +140,7 @@ public sealed record PermitsGranted(
     ImmutableArray<long> Live,
     ImmutableArray<long> Backfill,
     long Patience,
+    long Epoch,
     bool IsPlenty,
     bool IsProbe,
     bool IsRevoked,

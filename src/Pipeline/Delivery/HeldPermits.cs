@@ -3,10 +3,13 @@ namespace VarianceActors.Pipeline.Delivery;
 /// <summary>The permits that a slice has been granted and has not used yet.</summary>
 internal sealed class HeldPermits
 {
-    private readonly Queue<(DateTimeOffset From, DateTimeOffset Until)> _live = [];
-    private readonly Queue<(DateTimeOffset From, DateTimeOffset Until)> _backfill = [];
+    private readonly Queue<(DateTimeOffset From, DateTimeOffset Until, long Epoch)> _live = [];
+    private readonly Queue<(DateTimeOffset From, DateTimeOffset Until, long Epoch)> _backfill = [];
 
-    /// <summary>Permits that went unused since this was last <see cref="TakeUnused">asked</see>.</summary>
+    /// <summary>The latest epoch of unused permits; those of earlier ones are lost.</summary>
+    public long UnusedEpoch { get; private set; }
+
+    /// <summary>Permits of <see cref="UnusedEpoch"/> that went unused since this was last <see cref="TakeUnused">asked</see>.</summary>
     public int Unused { get; private set; }
 
     /// <summary>How many there are.</summary>
@@ -18,12 +21,12 @@ internal sealed class HeldPermits
         var patience = Time(granted.Patience);
         foreach (var wait in granted.Live)
         {
-            _live.Enqueue((now + Time(wait), now + Time(wait) + patience));
+            _live.Enqueue((now + Time(wait), now + Time(wait) + patience, granted.Epoch));
         }
 
         foreach (var wait in granted.Backfill)
         {
-            _backfill.Enqueue((now + Time(wait), now + Time(wait) + patience));
+            _backfill.Enqueue((now + Time(wait), now + Time(wait) + patience, granted.Epoch));
         }
     }
 
@@ -31,6 +34,7 @@ internal sealed class HeldPermits
     public bool TryUse(bool backfill, DateTimeOffset now)
     {
         var permits = Of(backfill);
+        DropExpired(permits, now);
         return permits.TryPeek(out var next) && next.From <= now && permits.TryDequeue(out _);
     }
 
@@ -38,19 +42,11 @@ internal sealed class HeldPermits
     public DateTimeOffset? NextAt(bool backfill) => Of(backfill).TryPeek(out var next) ? next.From : null;
 
     /// <summary>Gives up permits that are over.</summary>
-    public void DropExpired(DateTimeOffset now)
-    {
-        DropExpired(_live, now);
-        DropExpired(_backfill, now);
-    }
+    /// <returns>Whether there were any.</returns>
+    public bool DropExpired(DateTimeOffset now) => DropExpired(_live, now) | DropExpired(_backfill, now);
 
     /// <summary>Gives up all permits.</summary>
-    public void DropAll()
-    {
-        Unused += _live.Count + _backfill.Count;
-        _live.Clear();
-        _backfill.Clear();
-    }
+    public void DropAll() => DropExpired(DateTimeOffset.MaxValue);
 
     /// <summary>How many went unused; asking again begins at 0.</summary>
     public int TakeUnused()
@@ -60,15 +56,23 @@ internal sealed class HeldPermits
         return unused;
     }
 
-    private Queue<(DateTimeOffset From, DateTimeOffset Until)> Of(bool backfill) => backfill ? _backfill : _live;
+    private Queue<(DateTimeOffset From, DateTimeOffset Until, long Epoch)> Of(bool backfill) => backfill ? _backfill : _live;
 
-    private void DropExpired(Queue<(DateTimeOffset From, DateTimeOffset Until)> permits, DateTimeOffset now)
+    private bool DropExpired(Queue<(DateTimeOffset From, DateTimeOffset Until, long Epoch)> permits, DateTimeOffset now)
     {
+        var before = permits.Count;
         while (permits.TryPeek(out var next) && next.Until < now)
         {
             permits.Dequeue();
-            Unused++;
+            if (next.Epoch > UnusedEpoch)
+            {
+                (UnusedEpoch, Unused) = (next.Epoch, 0);
+            }
+
+            Unused += next.Epoch == UnusedEpoch ? 1 : 0;
         }
+
+        return permits.Count < before;
     }
 
     private static TimeSpan Time(long microseconds) => TimeSpan.FromMicroseconds(microseconds);

@@ -8,11 +8,14 @@ namespace VarianceActors.Pipeline.Delivery;
 internal sealed class PermitSchedule
 {
     private static readonly TimeSpan PatienceMax = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan EpochMax = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan PatienceUnlimited = TimeSpan.FromSeconds(1);
     private readonly DateTimeOffset _origin;
     private double _spacing;
     private double _capacity;
     private double _fullAt;
+    private double _epochFrom;
+    private double _least = double.PositiveInfinity;
 
     /// <summary>An empty bucket that begins to fill at <paramref name="from"/>.</summary>
     public PermitSchedule(double perSecond, int burst, DateTimeOffset from)
@@ -25,6 +28,9 @@ internal sealed class PermitSchedule
     /// <summary>How long after its time a permit may be used.</summary>
     public TimeSpan Patience { get; private set; }
 
+    /// <summary>Goes with every permit: a later one begins when the bucket is found full, or after a second.</summary>
+    public long Epoch { get; private set; }
+
     /// <summary>Whether there is no limit.</summary>
     public bool IsUnlimited => _spacing == 0;
 
@@ -35,18 +41,45 @@ internal sealed class PermitSchedule
     public void Take(DateTimeOffset now)
     {
         var at = NextTicks(now);
+        if (_fullAt <= at || at - _epochFrom > EpochMax.Ticks)
+        {
+            BeginEpoch(at);
+        }
+        else if (at > _epochFrom)
+        {
+            _least = Math.Min(_least, _fullAt - at);
+        }
+
         _fullAt = Math.Max(_fullAt, at) + _spacing;
     }
 
-    /// <summary>Takes permits back that were never used: they may be used at another time.</summary>
-    public void Return(int permits) => _fullAt -= permits * _spacing;
+    /// <summary>
+    /// Takes permits back that were never used: they may be used at another time. Had they never been taken, the bucket might
+    /// have run over meanwhile, and what runs over is lost: so only those of this epoch, as far as there was room in it.
+    /// </summary>
+    public void Return(int permits, long epoch)
+    {
+        if (epoch == Epoch)
+        {
+            var room = Math.Min(permits * _spacing, _least);
+            _fullAt -= room;
+            _least -= room;
+        }
+    }
 
     /// <summary>Another rate; what is in the bucket stays, as far as it fits.</summary>
     public void Change(double perSecond, int burst, DateTimeOffset now)
     {
         var held = _spacing == 0 ? 0 : _capacity - (Math.Max(_fullAt - Ticks(now), 0) / _spacing);
         Set(perSecond, burst);
+        BeginEpoch(Ticks(now));
         _fullAt = Ticks(now) + ((_capacity - Math.Min(held, _capacity)) * _spacing);
+    }
+
+    private void BeginEpoch(double at)
+    {
+        Epoch++;
+        (_epochFrom, _least) = (at, double.PositiveInfinity);
     }
 
     private void Set(double perSecond, int burst)

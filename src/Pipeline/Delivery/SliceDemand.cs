@@ -127,6 +127,7 @@ internal sealed class SliceDemand(DeliveryId id, int lanesMax)
             needs.Live,
             needs.Backfill,
             _permits.TakeUnused(),
+            _permits.UnusedEpoch,
             _taken,
             _failed,
             _throttled,
@@ -151,9 +152,7 @@ internal sealed class SliceDemand(DeliveryId id, int lanesMax)
 
     private void DropExpired(DateTimeOffset now)
     {
-        var before = _permits.Unused;
-        _permits.DropExpired(now);
-        if (_isProbe && _permits.Unused > before)
+        if (_permits.DropExpired(now) && _isProbe)
         {
             (_isProbe, _probe) = (false, ProbeResult.Unused);
         }

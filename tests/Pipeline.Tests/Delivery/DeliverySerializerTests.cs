@@ -55,13 +55,13 @@ public sealed class DeliverySerializerTests : IDisposable
     {
         yield return new DeliveryMessage.Poke(new DeliveryId("acme", 3));
         yield return GateSetup.Report(
-            3, live: 64, backfill: 2, unused: 1, taken: 40, failed: 3, throttled: 1, "status-401", true, ProbeResult.Failed);
+            3, live: 64, backfill: 2, unused: 1, epoch: 9, taken: 40, failed: 3, throttled: 1, "status-401", true, ProbeResult.Failed);
         yield return new ConnectionMessage.PauseDelivery("acme");
         yield return new ConnectionMessage.ResumeDelivery("acme", ResumeMode.Since, GateSetup.Noon);
         yield return new ConnectionMessage.ChangeRate("acme", 200, 20);
         yield return new ConnectionMessage.GetDelivery("acme");
         yield return new PermitsGranted(
-            [0, 5_000, 10_000], [15_000], 100_000, false, true, false, ResumeMode.Latest, GateSetup.Noon, GateSetup.Noon);
+            [0, 5_000, 10_000], [15_000], 100_000, 9, false, true, false, ResumeMode.Latest, GateSetup.Noon, GateSetup.Noon);
         yield return new DeliveryStatus(
             "acme", DeliveryMode.Open, "status-401", GateSetup.Noon, 200, 20, 100, true, GateSetup.Noon, GateSetup.Noon);
     }

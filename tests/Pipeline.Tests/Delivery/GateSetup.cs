@@ -48,11 +48,12 @@ internal static class GateSetup
         int live = 0,
         int backfill = 0,
         int unused = 0,
+        long epoch = 0,
         int taken = 0,
         int failed = 0,
         int throttled = 0,
         string reason = "",
         bool wrongSetup = false,
         ProbeResult? probe = null) =>
-        new("acme", partition, live, backfill, unused, taken, failed, throttled, reason, wrongSetup, probe);
+        new("acme", partition, live, backfill, unused, epoch, taken, failed, throttled, reason, wrongSetup, probe);
 }
