@@ -147,6 +147,27 @@ public sealed class AccountTests
     }
 
     [Fact]
+    public async Task A_member_stays_one_when_the_id_that_brought_it_in_is_split_off_elsewhere()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        var first = Guid.NewGuid();
+        foreach (object happening in (object[])
+        [
+            Event("seen", "a"), Event("seen", "b"), Identify("c"), Named("c", "acme"),
+            Merge(first, "a", "b"), Merge(Guid.NewGuid(), "c", "b"),
+        ])
+        {
+            await pipeline.CaptureAsync(happening);
+            await pipeline.SettledAsync();
+        }
+
+        using var split = await PostAsync(pipeline, "persons/a/split", new { @event = first });
+        split.EnsureSuccessStatusCode();
+
+        Assert.Equal(["c group_call acme"], Members(await AccountAsync(pipeline, "acme")));
+    }
+
+    [Fact]
     public async Task Stages_move_contact_and_account_and_Variance_hears_of_each_move_once()
     {
         await using var pipeline = await StartAsync("""
@@ -428,6 +449,9 @@ public sealed class AccountTests
             ["$anon_distinct_id"] = anonymous ?? $"device-of-{user}",
             ["$set"] = set ?? new { },
         });
+
+    private static object Merge(Guid uuid, string distinctId, string alias) =>
+        new { uuid, @event = "$merge_dangerously", distinct_id = distinctId, properties = new { alias } };
 
     private static object Group(string distinctId, string key, object set) =>
         Event("$groupidentify", distinctId, new Dictionary<string, object>
