@@ -60,7 +60,8 @@ public sealed class AccountTests
             """);
         await pipeline.CaptureAsync(Identify("ada", new
         {
-            email = "ada@example.com", company = new { id = "c-7", name = "Seven" },
+            email = "ada@example.com",
+            company = new { id = "c-7", name = "Seven" },
         }));
         await pipeline.SettledAsync();
 
@@ -132,7 +133,10 @@ public sealed class AccountTests
         var merge = Guid.NewGuid();
         await pipeline.CaptureAsync(new
         {
-            uuid = merge, @event = "$merge_dangerously", distinct_id = "ada", properties = new { alias = "bob" },
+            uuid = merge,
+            @event = "$merge_dangerously",
+            distinct_id = "ada",
+            properties = new { alias = "bob" },
         });
         await pipeline.SettledAsync();
 
@@ -466,6 +470,9 @@ public sealed class AccountTests
 
     private static object Event(string name, string distinctId, Dictionary<string, object>? properties = null) => new
     {
-        uuid = Guid.NewGuid(), @event = name, distinct_id = distinctId, properties = properties ?? [],
+        uuid = Guid.NewGuid(),
+        @event = name,
+        distinct_id = distinctId,
+        properties = properties ?? [],
     };
 }

@@ -124,7 +124,8 @@ public sealed class PersonSerializerTests : IDisposable
             5,
             7,
             "example.com",
-            null)) { Cursors = cursors };
+            null))
+        { Cursors = cursors };
         yield return new AccountTold(new AccountCard("acme", null));
         yield return new SplitPerson(account, 12, Split(merge));
         yield return new SplitAnswered(true);
