@@ -50,6 +50,7 @@ public sealed class MergeUndo(PipelineParts parts, PersonJournal journal, Correc
         CancellationToken cancellationToken)
     {
         var rules = parts.Options.Connections[home.ConnectionId].ToRules(parts.Options.People.UpdateAllProperties);
+        (HistoryFound Found, ImmutableArray<PersonFact> Facts)? known = null;
         for (var attempt = 0; attempt < AttemptsMax; attempt++)
         {
             var answer = await people.Ask<object>(new GetHistory(home), Patience, cancellationToken);
@@ -58,17 +59,22 @@ public sealed class MergeUndo(PipelineParts parts, PersonJournal journal, Correc
                 return await GiveUpAsync(home, mergeEvent, UndoResult.NoPerson);
             }
 
-            var facts = await journal.ReadFactsAsync(found.Homes.Select(home.Beside), cancellationToken);
+            var facts = await journal.ReadFactsAsync(found, known, cancellationToken);
+            known = (found, facts);
             if (MergeSplit.Of(found, facts, mergeEvent, rules) is not { } split)
             {
                 return await GiveUpAsync(home, mergeEvent, UndoResult.NoMerge);
             }
 
             var message = new SplitPerson(found.Root, found.Facts, split.Fact);
-            await parts.Database.WriteAsync(
-                session => UnfinishedUndoStatements.Begin(
-                    session, NumberOf(home), mergeEvent, home.DistinctId, parts.Time.GetUtcNow()),
-                cancellationToken);
+            if (attempt == 0)
+            {
+                await parts.Database.WriteAsync(
+                    session => UnfinishedUndoStatements.Begin(
+                        session, NumberOf(home), mergeEvent, home.DistinctId, parts.Time.GetUtcNow()),
+                    cancellationToken);
+            }
+
             if (split.IsDone || (await people.Ask<SplitAnswered>(message, Patience, cancellationToken)).IsDone)
             {
                 return await CorrectAsync(people, home, mergeEvent, found.Root, split.Fact);

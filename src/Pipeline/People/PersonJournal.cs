@@ -35,15 +35,38 @@ public sealed class PersonJournal(ActorSystem system)
         ];
     }
 
-    /// <summary>Every fact that the homes recorded, in the order of the journal.</summary>
-    /// <param name="homes">The homes.</param>
+    /// <summary>The facts of a root up to a moment, and all of the homes below it, in the order of the journal.</summary>
+    /// <param name="found">The root, the moment, and its homes.</param>
+    /// <param name="known">What was read of the same homes before: only what the root recorded since is read then; null
+    /// if nothing was.</param>
     /// <param name="cancellationToken">Ends the reading.</param>
     public async Task<ImmutableArray<PersonFact>> ReadFactsAsync(
+        HistoryFound found,
+        (HistoryFound Found, ImmutableArray<PersonFact> Facts)? known,
+        CancellationToken cancellationToken)
+    {
+        // Homes below a root record nothing any more, unless one has just come.
+        if (known is { } before
+            && before.Found.Root == found.Root
+            && before.Found.Homes.ToHashSet().SetEquals(found.Homes))
+        {
+            return before.Found.Facts == found.Facts
+                ? before.Facts
+                : before.Facts.AddRange(
+                    await ReadAsync([found.Root], found, after: before.Found.Facts, cancellationToken));
+        }
+
+        return await ReadAsync(found.Homes.Select(found.Root.Beside), found, after: 0, cancellationToken);
+    }
+
+    private async Task<ImmutableArray<PersonFact>> ReadAsync(
         IEnumerable<PersonId> homes,
+        HistoryFound found,
+        long after,
         CancellationToken cancellationToken)
     {
         var facts = await Source.From(homes)
-            .MergeMany(HomesAtOnce, Facts)
+            .MergeMany(HomesAtOnce, home => Facts(home, after, home == found.Root ? found.Facts : long.MaxValue))
             .Via(cancellationToken.AsFlow<(long Ordering, PersonFact Fact)>(cancelGracefully: false))
             .RunWith(Sink.Seq<(long Ordering, PersonFact Fact)>(), system.Materializer());
         return [.. facts.OrderBy(one => one.Ordering).Select(one => one.Fact)];
@@ -55,10 +78,11 @@ public sealed class PersonJournal(ActorSystem system)
             .Where(one => one.Decision is not null)
             .Select(one => one.Decision!.Value);
 
-    private Source<(long Ordering, PersonFact Fact), NotUsed> Facts(PersonId home) =>
+    private Source<(long Ordering, PersonFact Fact), NotUsed> Facts(
+        PersonId home, long after = 0, long last = long.MaxValue) =>
         PersistenceQuery.Get(system)
             .ReadJournalFor<SqlReadJournal>(SqlReadJournal.Identifier)
-            .CurrentEventsByPersistenceId(home.PersistenceId, 0, long.MaxValue)
+            .CurrentEventsByPersistenceId(home.PersistenceId, after + 1, last)
             .Select(envelope => (((Sequence)envelope.Offset).Value, (PersonFact)envelope.Event));
 
     private static (PersonState? Before, (long, IdentityDecision)? Decision) Follow(

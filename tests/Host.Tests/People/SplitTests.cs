@@ -120,6 +120,31 @@ public sealed class SplitTests
     }
 
     [Fact]
+    public async Task A_person_that_is_never_quiet_can_be_split()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(
+            new HarnessOptions(Hocon: $"variance.connections.{PipelineHarness.Connection}.rate.burst = 1000000"));
+        var merge = Guid.NewGuid();
+        await Settle(pipeline, Identify("acc", "dev-0", Guid.NewGuid(), new { plan = "pro" }));
+        await Settle(pipeline, Seen("other", new { team = "red" }));
+        await Settle(pipeline, Dangerous("acc", "other", merge));
+        for (var device = 1; device < 40; device++)
+        {
+            await pipeline.CaptureAsync(Identify("acc", $"dev-{device}", Guid.NewGuid(), new { device }));
+        }
+
+        await pipeline.SettledAsync();
+        using var enough = new CancellationTokenSource();
+        var talking = TalkAsync(pipeline, enough.Token);
+        var (status, _) = await Split(pipeline, "acc", merge);
+        await enough.CancelAsync();
+
+        Assert.InRange(await talking, 1, int.MaxValue);
+        Assert.Equal(HttpStatusCode.OK, status);
+        Assert.Equal("other", Told((await pipeline.PersonAsync("other"))!.Value).Ids);
+    }
+
+    [Fact]
     public async Task What_was_begun_when_the_node_stopped_is_finished_by_itself()
     {
         await using var pipeline = await PipelineHarness.StartAsync();
@@ -138,6 +163,17 @@ public sealed class SplitTests
             ["identify bob red gone", "identify ann gone pro"], pipeline.Variance.Received.Skip(sent).Select(Correction));
         Assert.Equal("ann,ann-dev", Told((await pipeline.PersonAsync("ann"))!.Value).Ids);
         Assert.Equal(0, await BegunAsync(pipeline));
+    }
+
+    private static async Task<int> TalkAsync(PipelineHarness pipeline, CancellationToken enough)
+    {
+        var said = 0;
+        for (; !enough.IsCancellationRequested; said++)
+        {
+            await pipeline.CaptureAsync(Seen("acc", new { said }));
+        }
+
+        return said;
     }
 
     private static object Seen(string id, object set) =>
