@@ -113,10 +113,17 @@ internal static class EventApi
             ]);
     }
 
+    private static string ReasonOf(string state) => state switch
+    {
+        "skipped" => "resumed-without-what-waited",
+        "coalesced" => "newer-snapshot-says-as-much",
+        _ => "",
+    };
+
     private static EventView ViewOf(EventStory story, string mapping, EventPersonView? person) => new(
         story.Uuid,
         story.State,
-        story.Reason,
+        story.Reason.Length > 0 ? story.Reason : ReasonOf(story.State),
         story.Door,
         story.ReceivedAt,
         story.Partition,

@@ -163,18 +163,31 @@ internal sealed class ConnectionGate
     /// <summary>An operator lets it go on.</summary>
     public void Resume(ResumeMode mode, DateTimeOffset? since, DateTimeOffset now)
     {
+        var isRunning = State.Mode == DeliveryMode.Running;
+        if (isRunning && mode != ResumeMode.All)
+        {
+            return; // said twice, or of what runs: what has come since then is not what waited
+        }
+
         _sample.Clear();
         _probe = null;
-        if (State.Mode != DeliveryMode.Running)
+        if (!isRunning)
         {
             Become(DeliveryMode.Running, "", now);
         }
 
-        if (mode != ResumeMode.All)
+        // To resume with everything takes back what an earlier resume left out, as far as it still waits.
+        State = State with
         {
-            State = State with { SkipMode = mode, SkipBefore = mode == ResumeMode.Since ? since ?? now : now };
-            _revoke = true;
-        }
+            SkipMode = mode,
+            SkipBefore = mode switch
+            {
+                ResumeMode.All => DateTimeOffset.UnixEpoch,
+                ResumeMode.Since => since ?? now,
+                _ => now,
+            },
+        };
+        _revoke = true;
     }
 
     /// <summary>Another rate from now on.</summary>

@@ -1,3 +1,5 @@
+using System.Net.Http.Json;
+using System.Text.Json;
 using Akka.Actor;
 using Akka.Hosting;
 using Microsoft.Extensions.DependencyInjection;
@@ -127,6 +129,49 @@ public sealed class GateTests
     }
 
     [Fact]
+    public async Task To_resume_with_everything_takes_back_what_was_to_be_left_out_and_still_waits()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions("plugin"));
+        pipeline.Variance.Answer = _ => ValueTask.FromResult(new StandInAnswer(429, RetryAfter: "60"));
+        await pipeline.CaptureAsync(Event("ada", 1), Event("ada", 2), Event("ada", 3));
+        await PipelineHarness.UntilAsync(() => Task.FromResult(pipeline.Variance.Received.Length > 0), "one was tried");
+        await AskAsync(pipeline, new PauseDelivery(PipelineHarness.Connection));
+        pipeline.Clock.Advance(TimeSpan.FromSeconds(1));
+        await ResumeAsync(pipeline, ResumeMode.Since, pipeline.Clock.GetUtcNow());
+
+        await ResumeAsync(pipeline, ResumeMode.All);
+        await pipeline.RestartAsync();
+        pipeline.Variance.Answer = _ => ValueTask.FromResult(StandInAnswer.Ok);
+        await TurnUntilSettledAsync(pipeline);
+
+        var ledger = await pipeline.LedgerAsync();
+        Assert.Equal((3, 0), (ledger["delivered"], ledger["skipped"]));
+    }
+
+    [Fact]
+    public async Task To_resume_twice_leaves_out_nothing_that_came_in_between()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions("plugin"));
+        await AskAsync(pipeline, new PauseDelivery(PipelineHarness.Connection));
+        await pipeline.CaptureAsync(Event("ada", 1));
+        await PipelineHarness.UntilAsync(async () => (await pipeline.LedgerAsync())["pending"] == 1, "it is there");
+        pipeline.Variance.Answer = _ => ValueTask.FromResult(new StandInAnswer(429, RetryAfter: "60"));
+        pipeline.Clock.Advance(TimeSpan.FromSeconds(1));
+        await ResumeAsync(pipeline, ResumeMode.Latest);
+        await pipeline.CaptureAsync(Event("ada", 2));
+        await PipelineHarness.UntilAsync(() => Task.FromResult(pipeline.Variance.Received.Length > 0), "it was tried");
+        pipeline.Clock.Advance(TimeSpan.FromSeconds(1));
+
+        await ResumeAsync(pipeline, ResumeMode.Latest);
+        await ResumeAsync(pipeline, ResumeMode.Since, pipeline.Clock.GetUtcNow());
+        pipeline.Variance.Answer = _ => ValueTask.FromResult(StandInAnswer.Ok);
+        await TurnUntilSettledAsync(pipeline);
+
+        var ledger = await pipeline.LedgerAsync();
+        Assert.Equal((1, 1), (ledger["delivered"], ledger["skipped"]));
+    }
+
+    [Fact]
     public async Task A_rate_that_is_set_by_hand_outlives_a_restart()
     {
         await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions("plugin"));
@@ -145,7 +190,8 @@ public sealed class GateTests
     private static async Task<bool> IsQueuedAsync(PipelineHarness pipeline, Guid uuid)
     {
         using var answer = await pipeline.ApiAsync($"events/{uuid}");
-        return answer.IsSuccessStatusCode;
+        return answer.IsSuccessStatusCode
+            && (await answer.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("messages").GetArrayLength() > 0;
     }
 
     private static Task<DeliveryStatus> GetAsync(PipelineHarness pipeline) =>
