@@ -9,7 +9,7 @@ using Xunit.Abstractions;
 namespace VarianceActors.Host.Tests.Identity;
 
 /// <summary>Many merges at once through the whole pipeline: the ids end in the sets that a union-find says, and every event is
-/// accounted for. Set MERGE_PAIRS (10000) and MERGE_ALIASES (10000) for the long run.</summary>
+/// accounted for. Set MERGE_PAIRS (5000) and MERGE_ALIASES (3000) for the long run.</summary>
 public sealed class MergeStressTests(ITestOutputHelper output)
 {
     private const int PairsInTheOrdinaryRun = 300;
