@@ -59,7 +59,6 @@ public static partial class VarianceHost
             services.GetRequiredService<PipelineDatabase>(),
             layout,
             time,
-            services.GetRequiredService<ILoggerFactory>().CreateLogger("VarianceActors.Pipeline"),
             services.GetRequiredService<IHostApplicationLifetime>().ApplicationStarted)
         {
             Meter = services.GetRequiredService<PipelineMeter>(),

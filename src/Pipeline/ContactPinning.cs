@@ -30,7 +30,7 @@ public sealed class ContactPinning(PipelineParts parts, Corrections corrections)
         var now = parts.Time.GetUtcNow();
         var before = await people.Ask<object>(new GetPerson(home), Patience, cancellationToken) as PersonFound;
         var answer = await people.Ask<object>(new PinContactStage(home, stage, by, now), Patience, cancellationToken);
-        if (answer is not HistoryFound { Root: var root, Person: var person } || person.PersonUuid == Guid.Empty)
+        if (answer is not HistoryFound { Root: var root, Person: var person } || !person.IsBorn)
         {
             return null;
         }

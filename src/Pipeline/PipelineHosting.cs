@@ -5,7 +5,6 @@ using Akka.Actor;
 using Akka.Cluster.Sharding;
 using Akka.Configuration;
 using Akka.Hosting;
-using Microsoft.Extensions.Logging;
 using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.DeadLetters;
 using VarianceActors.Pipeline.Delivery;
@@ -23,14 +22,12 @@ namespace VarianceActors.Pipeline;
 /// <param name="Database">Inbox, outbox, ledger, dead letters.</param>
 /// <param name="Layout">How the work is cut.</param>
 /// <param name="Time">The clock.</param>
-/// <param name="Log">Where what is not an actor logs.</param>
 /// <param name="Started">Cancelled when the node has started: the pipeline begins to work then.</param>
 public sealed record PipelineParts(
     PipelineOptions Options,
     PipelineDatabase Database,
     PipelineLayout Layout,
     TimeProvider Time,
-    ILogger Log,
     CancellationToken Started)
 {
     /// <summary>The metrics of the node.</summary>

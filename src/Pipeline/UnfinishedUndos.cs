@@ -56,7 +56,14 @@ public sealed class UnfinishedUndos : ReceiveActor, IWithTimers
             if (_parts.Layout.ConnectionByNumber.TryGetValue(connection, out var connectionId))
             {
                 var home = new PersonId(connectionId, distinctId);
-                await _undo.UndoAsync(_people, home, mergeEvent, CancellationToken.None).ConfigureAwait(false);
+                var answer = await _undo
+                    .UndoAsync(_people, home, mergeEvent, CancellationToken.None).ConfigureAwait(false);
+                if (answer.Result == UndoResult.Busy)
+                {
+                    _log.Warning(
+                        "The merge of event {Event} was to be taken back and was not: its person changed all the time.",
+                        mergeEvent);
+                }
             }
         }
     }

@@ -157,7 +157,7 @@ internal static class Api
     {
         var home = new PersonId(connection, RawSegment.Behind(http, "persons", distinctId));
         var answer = await AskAsync(people, new GetHistory(home), cancellationToken);
-        if (answer is not HistoryFound found)
+        if (answer is not HistoryFound { Person.IsBorn: true } found)
         {
             return answer is null ? NoAnswer() : NoPerson();
         }

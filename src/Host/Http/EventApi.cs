@@ -94,7 +94,8 @@ internal static class EventApi
         PersonJournal journal,
         CancellationToken cancellationToken)
     {
-        if (await Api.AskAsync(people, new GetHistory(home), cancellationToken) is not HistoryFound found)
+        if (await Api.AskAsync(people, new GetHistory(home), cancellationToken) is not HistoryFound found
+            || !found.Person.IsBorn)
         {
             return null;
         }

@@ -1,20 +1,16 @@
-using System.Collections.Frozen;
-using System.Runtime.Serialization;
-using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Akka.Actor;
-using Akka.Serialization;
 
 namespace VarianceActors.Pipeline.Accounts;
 
 /// <summary>Everything of accounts that crosses a node or enters the journal. Manifests are for ever: a change of
 /// meaning is a new type with a new manifest.</summary>
-public sealed class AccountSerializer(ExtendedActorSystem system) : SerializerWithStringManifest(system)
+public sealed class AccountSerializer(ExtendedActorSystem system) : ManifestSerializer(system, Table)
 {
     /// <summary>This serializer's number, in every journal.</summary>
     public const int Id = 7_501;
 
-    private static readonly FrozenDictionary<string, JsonTypeInfo> ByManifest = new Dictionary<string, JsonTypeInfo>
+    private static readonly ManifestTable Table = new(new Dictionary<string, JsonTypeInfo>
     {
         ["account.observe.v1"] = AccountJson.Wire.ObserveAccount,
         ["account.observed.v1"] = AccountJson.Wire.AccountObserved,
@@ -33,27 +29,12 @@ public sealed class AccountSerializer(ExtendedActorSystem system) : SerializerWi
         ["account.stage-moved.v1"] = AccountJson.Wire.StageMoved,
         ["account.name-given.v1"] = AccountJson.Wire.NameGiven,
         ["account.state.v1"] = AccountJson.Wire.AccountState,
-    }.ToFrozenDictionary();
-
-    private static readonly FrozenDictionary<Type, string> ByType =
-        ByManifest.ToFrozenDictionary(entry => entry.Value.Type, entry => entry.Key);
+    });
 
     /// <summary>Every type with a manifest.</summary>
-    public static IReadOnlyDictionary<Type, string> Manifests => ByType;
+    public static IReadOnlyDictionary<Type, string> Manifests => Table.ByType;
 
     /// <inheritdoc />
     public override int Identifier => Id;
 
-    /// <inheritdoc />
-    public override string Manifest(object o) => ByType[o.GetType()];
-
-    /// <inheritdoc />
-    public override byte[] ToBinary(object obj) =>
-        JsonSerializer.SerializeToUtf8Bytes(obj, ByManifest[ByType[obj.GetType()]]);
-
-    /// <inheritdoc />
-    public override object FromBinary(byte[] bytes, string manifest) =>
-        ByManifest.TryGetValue(manifest, out var type)
-            ? JsonSerializer.Deserialize(bytes, type)!
-            : throw new SerializationException($"No type has the manifest '{manifest}'.");
 }

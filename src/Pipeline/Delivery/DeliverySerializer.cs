@@ -1,16 +1,13 @@
-using System.Collections.Frozen;
-using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 using Akka.Actor;
-using Akka.Serialization;
 
 namespace VarianceActors.Pipeline.Delivery;
 
 /// <summary>How delivery messages look between nodes: JSON, each type under a manifest that never changes its meaning.</summary>
-public sealed partial class DeliverySerializer(ExtendedActorSystem system) : SerializerWithStringManifest(system)
+public sealed partial class DeliverySerializer(ExtendedActorSystem system) : ManifestSerializer(system, Table)
 {
-    private static readonly FrozenDictionary<string, JsonTypeInfo> TypeByManifest = new Dictionary<string, JsonTypeInfo>
+    private static readonly ManifestTable Table = new(new Dictionary<string, JsonTypeInfo>
     {
         ["delivery.poke.v1"] = DeliveryJson.Default.Poke,
         ["delivery.report.v1"] = DeliveryJson.Default.SliceReport,
@@ -20,28 +17,13 @@ public sealed partial class DeliverySerializer(ExtendedActorSystem system) : Ser
         ["delivery.get-delivery.v1"] = DeliveryJson.Default.GetDelivery,
         ["delivery.permits-granted.v1"] = DeliveryJson.Default.PermitsGranted,
         ["delivery.status.v1"] = DeliveryJson.Default.DeliveryStatus,
-    }.ToFrozenDictionary();
-
-    private static readonly FrozenDictionary<Type, string> ManifestByType =
-        TypeByManifest.ToFrozenDictionary(pair => pair.Value.Type, pair => pair.Key);
+    });
 
     /// <inheritdoc />
     public override int Identifier => 7102;
 
-    /// <summary>The manifests, and the type that each stands for.</summary>
-    public static IReadOnlyDictionary<string, Type> Manifests { get; } =
-        TypeByManifest.ToFrozenDictionary(pair => pair.Key, pair => pair.Value.Type);
-
-    /// <inheritdoc />
-    public override string Manifest(object o) => ManifestByType[o.GetType()];
-
-    /// <inheritdoc />
-    public override byte[] ToBinary(object obj) =>
-        JsonSerializer.SerializeToUtf8Bytes(obj, TypeByManifest[Manifest(obj)]);
-
-    /// <inheritdoc />
-    public override object FromBinary(byte[] bytes, string manifest) =>
-        JsonSerializer.Deserialize(bytes, TypeByManifest[manifest])!;
+    /// <summary>Every type with a manifest.</summary>
+    public static IReadOnlyDictionary<Type, string> Manifests => Table.ByType;
 
     [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
     [JsonSerializable(typeof(DeliveryMessage.Poke))]

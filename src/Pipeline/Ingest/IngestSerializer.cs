@@ -1,42 +1,21 @@
-using System.Collections.Frozen;
-using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 using Akka.Actor;
-using Akka.Serialization;
 
 namespace VarianceActors.Pipeline.Ingest;
 
 /// <summary>How ingest messages look between nodes: JSON, each type under a manifest that never changes its meaning.</summary>
-public sealed partial class IngestSerializer(ExtendedActorSystem system) : SerializerWithStringManifest(system)
+public sealed partial class IngestSerializer(ExtendedActorSystem system) : ManifestSerializer(system, Table)
 {
-    private static readonly FrozenDictionary<string, JsonTypeInfo> TypeByManifest = new Dictionary<string, JsonTypeInfo>
+    private static readonly ManifestTable Table = new(new Dictionary<string, JsonTypeInfo>
     {
         ["ingest.poke.v1"] = IngestJson.Default.Poke,
         ["ingest.get-running.v1"] = IngestJson.Default.GetRunning,
         ["ingest.running.v1"] = IngestJson.Default.IngestRunning,
-    }.ToFrozenDictionary();
-
-    private static readonly FrozenDictionary<Type, string> ManifestByType =
-        TypeByManifest.ToFrozenDictionary(pair => pair.Value.Type, pair => pair.Key);
+    });
 
     /// <inheritdoc />
     public override int Identifier => 7101;
-
-    /// <summary>The manifests, and the type that each stands for.</summary>
-    public static IReadOnlyDictionary<string, Type> Manifests { get; } =
-        TypeByManifest.ToFrozenDictionary(pair => pair.Key, pair => pair.Value.Type);
-
-    /// <inheritdoc />
-    public override string Manifest(object o) => ManifestByType[o.GetType()];
-
-    /// <inheritdoc />
-    public override byte[] ToBinary(object obj) =>
-        JsonSerializer.SerializeToUtf8Bytes(obj, TypeByManifest[Manifest(obj)]);
-
-    /// <inheritdoc />
-    public override object FromBinary(byte[] bytes, string manifest) =>
-        JsonSerializer.Deserialize(bytes, TypeByManifest[manifest])!;
 
     [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
     [JsonSerializable(typeof(IngestMessage.Poke))]

@@ -1,21 +1,17 @@
-using System.Collections.Frozen;
-using System.Runtime.Serialization;
-using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Akka.Actor;
-using Akka.Serialization;
 
 namespace VarianceActors.Pipeline.People;
 
 /// <summary>Everything of people that crosses a node or enters the journal. Manifests are for ever: a change of
 /// meaning is
 /// a new type with a new manifest.</summary>
-public sealed class PersonSerializer(ExtendedActorSystem system) : SerializerWithStringManifest(system)
+public sealed class PersonSerializer(ExtendedActorSystem system) : ManifestSerializer(system, Table)
 {
     /// <summary>This serializer's number, in every journal.</summary>
     public const int Id = 7_301;
 
-    private static readonly FrozenDictionary<string, JsonTypeInfo> ByManifest = new Dictionary<string, JsonTypeInfo>
+    private static readonly ManifestTable Table = new(new Dictionary<string, JsonTypeInfo>
     {
         ["person.apply-events.v1"] = PersonJson.Wire.ApplyEvents,
         ["person.events-applied.v1"] = PersonJson.Wire.EventsApplied,
@@ -47,27 +43,12 @@ public sealed class PersonSerializer(ExtendedActorSystem system) : SerializerWit
         ["person.account-redirected.v1"] = PersonJson.Wire.AccountRedirected,
         ["person.absorb-refused.v1"] = PersonJson.Wire.AbsorbRefused,
         ["person.state.v1"] = PersonJson.Wire.PersonState,
-    }.ToFrozenDictionary();
-
-    private static readonly FrozenDictionary<Type, string> ByType =
-        ByManifest.ToFrozenDictionary(entry => entry.Value.Type, entry => entry.Key);
+    });
 
     /// <summary>Every type with a manifest.</summary>
-    public static IReadOnlyDictionary<Type, string> Manifests => ByType;
+    public static IReadOnlyDictionary<Type, string> Manifests => Table.ByType;
 
     /// <inheritdoc />
     public override int Identifier => Id;
 
-    /// <inheritdoc />
-    public override string Manifest(object o) => ByType[o.GetType()];
-
-    /// <inheritdoc />
-    public override byte[] ToBinary(object obj) =>
-        JsonSerializer.SerializeToUtf8Bytes(obj, ByManifest[ByType[obj.GetType()]]);
-
-    /// <inheritdoc />
-    public override object FromBinary(byte[] bytes, string manifest) =>
-        ByManifest.TryGetValue(manifest, out var type)
-            ? JsonSerializer.Deserialize(bytes, type)!
-            : throw new SerializationException($"No type has the manifest '{manifest}'.");
 }

@@ -29,6 +29,10 @@ public sealed record PersonSnapshot(
     [JsonIgnore]
     public AccountCard? Account { get; init; }
 
+    /// <summary>False for an id of which nobody was born.</summary>
+    [JsonIgnore]
+    public bool IsBorn => PersonUuid != Guid.Empty;
+
     /// <summary>An id of which nobody was born.</summary>
     internal static PersonSnapshot Unborn(string distinctId) => new(
         Guid.Empty, [distinctId], null, false, default, ImmutableDictionary<string, JsonValue>.Empty, 0);
