@@ -14,8 +14,8 @@ namespace VarianceActors.Pipeline;
 
 /// <summary>What became of one event.</summary>
 /// <param name="Uuid">The event.</param>
-/// <param name="State"><c>accepted</c> (it is in the inbox and not decided yet), <c>pending</c>, <c>delivered</c>, <c>dead</c>,
-/// <c>discarded</c>, <c>coalesced</c>, <c>skipped</c>, <c>suppressed</c>, <c>filtered</c> or <c>refused</c>.</param>
+/// <param name="State"><c>accepted</c> (it is in the inbox and not decided yet), <c>pending</c>, <c>parked</c>, <c>delivered</c>,
+/// <c>dead</c>, <c>discarded</c>, <c>coalesced</c>, <c>skipped</c>, <c>suppressed</c>, <c>filtered</c> or <c>refused</c>.</param>
 /// <param name="Reason">Why, when nothing was sent; else empty.</param>
 /// <param name="Door">Through which door it came: <c>capture</c> or <c>webhook</c>; <c>api</c> for corrections.</param>
 /// <param name="ReceivedAt">When.</param>
@@ -39,8 +39,8 @@ public sealed record EventStory(
 /// <summary>What became of one message.</summary>
 /// <param name="MessageId">Its message id.</param>
 /// <param name="Type">The Segment call.</param>
-/// <param name="State"><c>pending</c>, <c>delivered</c>, <c>dead</c>, <c>discarded</c>, <c>coalesced</c>, <c>skipped</c> or
-/// <c>suppressed</c>.</param>
+/// <param name="State"><c>pending</c>, <c>parked</c>, <c>delivered</c>, <c>dead</c>, <c>discarded</c>, <c>coalesced</c>,
+/// <c>skipped</c> or <c>suppressed</c>.</param>
 /// <param name="Body">The body.</param>
 /// <param name="BodyBase64">The exact bytes of the body.</param>
 /// <param name="DeadLetter">The number of its dead letter; null if it never was one.</param>
@@ -95,6 +95,7 @@ internal sealed class EventStories(Session session, int connection, bool hasRece
 
     private static readonly JsonElement NoWarnings = JsonDocument.Parse("[]").RootElement;
     private readonly Dictionary<int, Progress> _progress = [];
+    private readonly bool _isParked = ConnectionStatements.IsParked(session, connection);
 
     /// <summary>The events of a uuid, the oldest first: one, unless different events were sent under one uuid.</summary>
     public ImmutableArray<EventStory> Of(Guid uuid)
@@ -175,15 +176,12 @@ internal sealed class EventStories(Session session, int connection, bool hasRece
 
     private string StandingAt(
         int partition, long position, Dictionary<(int DeliveryPartition, long Position), DeadLetter> letters) =>
-        letters.TryGetValue((partition, position), out var letter)
-            ? MessageStanding.Of(letter)
-            : MessageStanding.Of(
-                session,
-                connection,
-                partition,
-                position,
-                ProgressOf(partition),
-                WasSent(partition, position));
+        MessageStanding.Of(
+            letters.TryGetValue((partition, position), out var letter)
+                ? MessageStanding.Of(letter)
+                : MessageStanding.Of(
+                    session, connection, partition, position, ProgressOf(partition), WasSent(partition, position)),
+            _isParked);
 
     /// <summary>Attempts are known as long as the outbox holds the message.</summary>
     private bool WasSent(int partition, long position) =>

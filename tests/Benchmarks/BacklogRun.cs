@@ -29,7 +29,8 @@ internal sealed class BacklogRun(int events)
         var idle = await CalmAsync(host, cancellationToken);
         await SendAsync(host, WarmUp, events, cancellationToken);
         var waiting = await CalmAsync(host, cancellationToken);
-        var pending = (await host.LedgerAsync("bench"))["pending"];
+        var books = await host.LedgerAsync("bench");
+        var pending = books["pending"] + books["parked"];
         await host.RestartAsync();
         await host.ReadyAsync(cancellationToken);
         var startedWaiting = await CalmAsync(host, cancellationToken);

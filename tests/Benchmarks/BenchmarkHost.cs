@@ -176,5 +176,6 @@ internal sealed class BenchmarkHost : IAsyncDisposable
         }
     }
 
-    private async Task<bool> IsDrainedAsync() => (await LedgerAsync("bench"))["pending"] == 0;
+    private async Task<bool> IsDrainedAsync() =>
+        await LedgerAsync("bench") is var ledger && ledger["pending"] + ledger["parked"] == 0;
 }

@@ -42,7 +42,7 @@ internal sealed class IsolationRun(int events)
         foreach (var id in dead.Keys)
         {
             var ledger = await host.LedgerAsync(id);
-            table.AddRow($"waiting at the one that {id}", $"{ledger["pending"]:N0} of {ledger["accepted"]:N0}");
+            table.AddRow($"waiting at the one that {id}", $"{ledger["pending"] + ledger["parked"]:N0} of {ledger["accepted"]:N0}");
         }
 
         AnsiConsole.Write(table);

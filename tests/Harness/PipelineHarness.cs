@@ -144,9 +144,16 @@ public sealed class PipelineHarness : IAsyncDisposable
         return await Http.SendAsync(request);
     }
 
-    /// <summary>Returns when no event of the connection is pending.</summary>
+    /// <summary>Returns when no event of the connection is pending or parked.</summary>
     /// <exception cref="TimeoutException">Something still waits after a minute.</exception>
-    public Task SettledAsync() => UntilAsync(async () => (await LedgerAsync())["pending"] == 0, "no event is pending");
+    public Task SettledAsync() => UntilAsync(async () => await WaitingAsync() == 0, "no event waits");
+
+    /// <summary>How many events of the connection are pending or parked.</summary>
+    public async Task<long> WaitingAsync()
+    {
+        var ledger = await LedgerAsync();
+        return ledger["pending"] + ledger["parked"];
+    }
 
     /// <summary>Returns when a condition holds.</summary>
     /// <exception cref="TimeoutException">It does not hold after a minute.</exception>

@@ -90,6 +90,13 @@ internal sealed class HostProcess : IAsyncDisposable
     public async Task<Dictionary<string, long>> LedgerAsync() =>
         (await Http.GetFromJsonAsync<Dictionary<string, long>>($"/api/v1/connections/{PipelineHarness.Connection}/ledger"))!;
 
+    /// <summary>How many events are pending or parked.</summary>
+    public async Task<long> WaitingAsync()
+    {
+        var ledger = await LedgerAsync();
+        return ledger["pending"] + ledger["parked"];
+    }
+
     public async ValueTask DisposeAsync()
     {
         if (_process is not null)

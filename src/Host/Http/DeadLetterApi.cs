@@ -31,7 +31,8 @@ internal static class DeadLetterApi
             .WithSummary("Sends one dead letter again, with the same id and the same bytes.")
             .WithDescription(
                 "It goes to the end of its person's messages. Asked for twice, it is sent once. A letter that names an id which "
-                + "an alias has given up since is refused (409), because it would make that contact again; force=true sends it.");
+                + "an alias has given up since is refused (409), because it would make that contact again, and so is one that "
+                + "would put old traits back; force=true sends it.");
         letters.MapPost("/replay", ReplayManyAsync)
             .ProducesProblem(StatusCodes.Status400BadRequest)
             .WithSummary("Sends many dead letters again, by a filter or all: a job that survives restarts.");
@@ -44,8 +45,12 @@ internal static class DeadLetterApi
             .WithSummary("Gives many dead letters up, by a filter or all: a job that survives restarts.");
         connection.MapGet("/replays", ReplaysAsync).WithSummary("Jobs that send dead letters again, the newest first.");
         connection.MapGet("/replays/{job:long}", ReplayJobAsync).WithSummary("How far a job is that sends dead letters again.");
+        connection.MapPost("/replays/{job:long}/cancel", CancelReplayAsync)
+            .WithSummary("Stops a job that sends dead letters again. What it has put back is sent; the rest stays dead.");
         connection.MapGet("/discards", DiscardsAsync).WithSummary("Jobs that give dead letters up, the newest first.");
         connection.MapGet("/discards/{job:long}", DiscardJobAsync).WithSummary("How far a job is that gives dead letters up.");
+        connection.MapPost("/discards/{job:long}/cancel", CancelDiscardAsync)
+            .WithSummary("Stops a job that gives dead letters up. What it has given up stays so.");
     }
 
     private static async Task<Results<Ok<DeadLetterPage>, ProblemHttpResult>> ListAsync(
@@ -140,6 +145,10 @@ internal static class DeadLetterApi
                 "The id that it names was given up by an alias since: sending it would make that contact again. "
                 + "Nothing has happened; force=true sends it all the same.",
                 statusCode: StatusCodes.Status409Conflict),
+            LetterRefusal.Overtaken => TypedResults.Problem(
+                "A newer state of the same contact or account was delivered since: sending it would put old values back. "
+                + "Nothing has happened; force=true sends it all the same.",
+                statusCode: StatusCodes.Status409Conflict),
             _ => TypedResults.Ok(DeadLetterView.Of((await desk.FindAsync(connection, id, cancellationToken))!.Letter)),
         };
 
@@ -229,20 +238,23 @@ internal static class DeadLetterApi
 
     private static Task<Results<Ok<DeadLetterJobView>, ProblemHttpResult>> ReplayJobAsync(
         string connection, long job, DeadLetterDesk desk, TimeProvider time, CancellationToken cancellationToken) =>
-        JobAsync(connection, DeadLetterJobKind.Replay, job, desk, time, cancellationToken);
+        AnswerAsync(desk.FindJobAsync(connection, DeadLetterJobKind.Replay, job, cancellationToken), time);
 
     private static Task<Results<Ok<DeadLetterJobView>, ProblemHttpResult>> DiscardJobAsync(
         string connection, long job, DeadLetterDesk desk, TimeProvider time, CancellationToken cancellationToken) =>
-        JobAsync(connection, DeadLetterJobKind.Discard, job, desk, time, cancellationToken);
+        AnswerAsync(desk.FindJobAsync(connection, DeadLetterJobKind.Discard, job, cancellationToken), time);
 
-    private static async Task<Results<Ok<DeadLetterJobView>, ProblemHttpResult>> JobAsync(
-        string connection,
-        DeadLetterJobKind kind,
-        long id,
-        DeadLetterDesk desk,
-        TimeProvider time,
-        CancellationToken cancellationToken) =>
-        await desk.FindJobAsync(connection, kind, id, cancellationToken) is { } job
+    private static Task<Results<Ok<DeadLetterJobView>, ProblemHttpResult>> CancelReplayAsync(
+        string connection, long job, DeadLetterDesk desk, TimeProvider time, CancellationToken cancellationToken) =>
+        AnswerAsync(desk.CancelJobAsync(connection, DeadLetterJobKind.Replay, job, cancellationToken), time);
+
+    private static Task<Results<Ok<DeadLetterJobView>, ProblemHttpResult>> CancelDiscardAsync(
+        string connection, long job, DeadLetterDesk desk, TimeProvider time, CancellationToken cancellationToken) =>
+        AnswerAsync(desk.CancelJobAsync(connection, DeadLetterJobKind.Discard, job, cancellationToken), time);
+
+    private static async Task<Results<Ok<DeadLetterJobView>, ProblemHttpResult>> AnswerAsync(
+        Task<DeadLetterJob?> found, TimeProvider time) =>
+        await found is { } job
             ? TypedResults.Ok(DeadLetterJobView.Of(job, time.GetUtcNow()))
             : TypedResults.Problem("There is no such job.", statusCode: StatusCodes.Status404NotFound);
 

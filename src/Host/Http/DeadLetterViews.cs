@@ -120,11 +120,12 @@ public sealed record DiscardManyRequest(string Reason, DeadLetterCriteria? Filte
 
 /// <summary>A job about many dead letters, and how far it is.</summary>
 /// <param name="Id">Its number.</param>
-/// <param name="State"><c>running</c> or <c>done</c>: every letter has been looked at. What was put back may still wait for its
-/// delivery; <c>waiting</c> says how much of it does.</param>
+/// <param name="State"><c>running</c>, <c>done</c> (every letter has been looked at) or <c>cancelled</c>. What was put back may
+/// still wait for its delivery; <c>waiting</c> says how much of it does.</param>
 /// <param name="Total">How many letters met the filter when it was asked for.</param>
 /// <param name="Done">How many were put back into the outbox, or discarded.</param>
-/// <param name="Refused">How many were not, because they name an id that an alias gave up; each has a note.</param>
+/// <param name="Refused">How many were not, because they name an id that an alias gave up or a newer state was delivered since;
+/// each has a note.</param>
 /// <param name="Delivered">Of those put back, how many are delivered.</param>
 /// <param name="Dead">Of those put back, how many died again.</param>
 /// <param name="Waiting">Of those put back, how many wait for their delivery.</param>
@@ -150,7 +151,7 @@ public sealed record DeadLetterJobView(
 {
     internal static DeadLetterJobView Of(DeadLetterJob job, DateTimeOffset now) => new(
         job.Id,
-        job.FinishedAt is null ? "running" : "done",
+        job.FinishedAt is null ? "running" : job.CancelledAt is null ? "done" : "cancelled",
         job.Total,
         job.Done,
         job.Refused,

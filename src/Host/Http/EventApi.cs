@@ -9,8 +9,8 @@ namespace VarianceActors.Host.Http;
 
 /// <summary>The complete story of an event.</summary>
 /// <param name="Uuid">The event.</param>
-/// <param name="State"><c>accepted</c> (it is in the inbox and not decided yet), <c>pending</c>, <c>delivered</c>, <c>dead</c>,
-/// <c>discarded</c>, <c>coalesced</c>, <c>skipped</c>, <c>suppressed</c>, <c>filtered</c> or <c>refused</c>.</param>
+/// <param name="State"><c>accepted</c> (it is in the inbox and not decided yet), <c>pending</c>, <c>parked</c>, <c>delivered</c>,
+/// <c>dead</c>, <c>discarded</c>, <c>coalesced</c>, <c>skipped</c>, <c>suppressed</c>, <c>filtered</c> or <c>refused</c>.</param>
 /// <param name="Reason">Why, when nothing was sent; else empty.</param>
 /// <param name="Door">Through which door it came: <c>capture</c>, <c>webhook</c>, or <c>api</c> for corrections.</param>
 /// <param name="ReceivedAt">When, ISO 8601.</param>

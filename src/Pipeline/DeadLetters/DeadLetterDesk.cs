@@ -112,7 +112,7 @@ public sealed class DeadLetterDesk(PipelineParts parts)
             .ConfigureAwait(false);
         var job = new DeadLetterJob(
             0, connection, kind, filter, force, note, parts.Time.GetUtcNow(), FinishedAt: null, newest, Cursor: 0, total,
-            Done: 0, Refused: 0, Delivered: 0, Dead: 0);
+            Done: 0, Refused: 0, Delivered: 0, Dead: 0, CancelledAt: null);
         return await parts.Database
             .WriteAsync(session => job with { Id = DeadLetterJobStatements.Add(session, job) }, cancellationToken)
             .ConfigureAwait(false);
@@ -121,10 +121,27 @@ public sealed class DeadLetterDesk(PipelineParts parts)
     /// <summary>A job by its number; null if the connection has none of this kind and number.</summary>
     public Task<DeadLetterJob?> FindJobAsync(
         string connectionId, DeadLetterJobKind kind, long id, CancellationToken cancellationToken) =>
-        parts.Database.ReadAsync(
-            session => DeadLetterJobStatements.Find(session, id) is { } job
-                && job.Connection == NumberOf(connectionId) && job.Kind == kind ? job : null,
+        parts.Database.ReadAsync(session => FindJob(session, connectionId, kind, id), cancellationToken);
+
+    /// <summary>Stops a job that is not finished, between two of its steps; what it has done stays done.</summary>
+    /// <returns>The job as it is then; null if the connection has none of this kind and number.</returns>
+    public Task<DeadLetterJob?> CancelJobAsync(
+        string connectionId, DeadLetterJobKind kind, long id, CancellationToken cancellationToken)
+    {
+        var now = parts.Time.GetUtcNow();
+        return parts.Database.WriteAsync(
+            session =>
+            {
+                if (FindJob(session, connectionId, kind, id) is null)
+                {
+                    return null;
+                }
+
+                DeadLetterJobStatements.Cancel(session, id, now);
+                return DeadLetterJobStatements.Find(session, id);
+            },
             cancellationToken);
+    }
 
     /// <summary>Jobs numbered below <paramref name="below"/>, the newest first.</summary>
     public Task<List<DeadLetterJob>> ListJobsAsync(
@@ -145,6 +162,10 @@ public sealed class DeadLetterDesk(PipelineParts parts)
                 [.. AttemptStatements.Of(session, connection, place.DeliveryPartition, place.Position)]);
         }
     }
+
+    private DeadLetterJob? FindJob(Session session, string connectionId, DeadLetterJobKind kind, long id) =>
+        DeadLetterJobStatements.Find(session, id) is { } job
+            && job.Connection == NumberOf(connectionId) && job.Kind == kind ? job : null;
 
     private int NumberOf(string connectionId) => parts.Layout.NumberByConnection[connectionId];
 }

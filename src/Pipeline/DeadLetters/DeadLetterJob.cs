@@ -25,9 +25,10 @@ public enum DeadLetterJobKind : byte
 /// <param name="Cursor">Letters up to this one have been looked at.</param>
 /// <param name="Total">How many letters met the filter when it was asked for.</param>
 /// <param name="Done">How many letters were put back into the outbox, or discarded.</param>
-/// <param name="Refused">How many were not, because they name an id that was given up.</param>
+/// <param name="Refused">How many were not: they name an id that was given up, or were overtaken by a newer state.</param>
 /// <param name="Delivered">Of those put back, how many are delivered by now.</param>
 /// <param name="Dead">Of those put back, how many died again.</param>
+/// <param name="CancelledAt">When an operator stopped it before its end; else null.</param>
 public sealed record DeadLetterJob(
     long Id,
     int Connection,
@@ -43,7 +44,8 @@ public sealed record DeadLetterJob(
     long Done,
     long Refused,
     long Delivered,
-    long Dead)
+    long Dead,
+    DateTimeOffset? CancelledAt)
 {
     private const int StepLetters = 200;
     private const int StepNumbers = 5_000;

@@ -10,7 +10,7 @@ internal static partial class DeadLetterJobStatements
 {
     private const string Columns = """
         id, connection, kind, filter, force, note, created_at, finished_at, last_letter, cursor, total, done, refused,
-        delivered, dead
+        delivered, dead, cancelled_at
         """;
 
     private static readonly Statement AddJob = new("""
@@ -38,6 +38,10 @@ internal static partial class DeadLetterJobStatements
 
     private static readonly Statement AddOutcome = new("""
         UPDATE dead_letter_job SET delivered = delivered + @delivered, dead = dead + @dead WHERE id = @id
+        """);
+
+    private static readonly Statement CancelJob = new("""
+        UPDATE dead_letter_job SET finished_at = @now, cancelled_at = @now WHERE id = @id AND finished_at IS NULL
         """);
 
     private static readonly Statement DeleteOld = new("""
@@ -76,6 +80,10 @@ internal static partial class DeadLetterJobStatements
         Session session, DeadLetterJob job, long cursor, int done, int refused, DateTimeOffset? finishedAt) =>
         session.Execute(MoveJob, cursor, done, refused, finishedAt?.ToUnixTimeMilliseconds(), job.Id);
 
+    /// <summary>A job that is not finished ends here.</summary>
+    public static void Cancel(Session session, long id, DateTimeOffset now) =>
+        session.Execute(CancelJob, now.ToUnixTimeMilliseconds(), id);
+
     /// <summary>A letter that a job put back has its outcome.</summary>
     public static void CountOutcome(Session session, long? job, int delivered, int dead)
     {
@@ -105,7 +113,8 @@ internal static partial class DeadLetterJobStatements
         row.GetInt64(11),
         row.GetInt64(12),
         row.GetInt64(13),
-        row.GetInt64(14));
+        row.GetInt64(14),
+        row.IsDBNull(15) ? null : DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(15)));
 
     [JsonSourceGenerationOptions(
         PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,

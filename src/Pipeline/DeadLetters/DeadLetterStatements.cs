@@ -11,7 +11,7 @@ internal static class DeadLetterStatements
 {
     private const string Columns = """
         id, state, delivery_partition, position, lane, uuid, fingerprint, is_correction, accepted_at, kind, message_id, body,
-        event, reason, status, response, attempts, first_attempt_at, last_attempt_at, changed_at, note
+        event, reason, status, response, attempts, first_attempt_at, last_attempt_at, changed_at, note, is_overtaken
         """;
 
     private const string Meets = """
@@ -25,10 +25,10 @@ internal static class DeadLetterStatements
     private static readonly Statement AddLetter = new("""
         INSERT INTO dead_letter (connection, delivery_partition, position, lane, uuid, fingerprint, is_correction, accepted_at,
             kind, message_id, body, event, reason, status, response, attempts, first_attempt_at, last_attempt_at, state,
-            changed_at)
+            changed_at, entity)
         VALUES (@connection, @delivery_partition, @position, @lane, @uuid, @fingerprint, @is_correction, @accepted_at,
             @kind, @message_id, @body, @event, @reason, @status, @response, @attempts, @first_attempt_at, @last_attempt_at, 1,
-            @last_attempt_at)
+            @last_attempt_at, @entity)
         """);
 
     private static readonly Statement SelectOne = new(
@@ -54,6 +54,16 @@ internal static class DeadLetterStatements
     private static readonly Statement UpdateState = new("""
         UPDATE dead_letter SET state = @state, note = @note, changed_at = @changed_at WHERE id = @id
         """);
+
+    private static readonly Statement SelectStates = new(
+        "SELECT 1 FROM dead_letter WHERE connection = @connection AND entity IS NOT NULL AND state <= 2 LIMIT 1");
+
+    private static readonly Statement SelectOfEntity = new($"""
+        SELECT {Columns} FROM dead_letter WHERE connection = @connection AND entity = @entity AND state <= 2 ORDER BY id
+        """);
+
+    private static readonly Statement UpdateOvertaken = new(
+        "UPDATE dead_letter SET is_overtaken = @is_overtaken WHERE id = @id");
 
     private static readonly Statement UpdateNote = new("UPDATE dead_letter SET note = @note WHERE id = @id");
 
@@ -95,7 +105,8 @@ internal static class DeadLetterStatements
             dead.Response.ToArray(),
             dead.Attempts,
             dead.FirstAttemptAt.ToUnixTimeMilliseconds(),
-            dead.LastAttemptAt.ToUnixTimeMilliseconds());
+            dead.LastAttemptAt.ToUnixTimeMilliseconds(),
+            Snapshots.EntityOf(entry.Message));
 
     /// <summary>A dead letter by its number; null if there is none.</summary>
     public static DeadLetter? Find(Session session, int connection, long id) =>
@@ -137,6 +148,16 @@ internal static class DeadLetterStatements
 
     public static void SetState(Session session, long id, DeadLetterState state, string? note, DateTimeOffset now) =>
         session.Execute(UpdateState, (int)state, note, now.ToUnixTimeMilliseconds(), id);
+
+    /// <summary>Whether any letter of a connection that is not settled tells a state.</summary>
+    public static bool HasStates(Session session, int connection) => session.Scalar(SelectStates, connection) is not null;
+
+    /// <summary>The letters that are not settled and tell the state of an entity (<see cref="Snapshots.EntityOf"/>).</summary>
+    public static List<DeadLetter> OfEntity(Session session, int connection, long entity) =>
+        session.Query(SelectOfEntity, Read, connection, entity);
+
+    public static void SetOvertaken(Session session, long id, bool isOvertaken) =>
+        session.Execute(UpdateOvertaken, isOvertaken ? 1 : 0, id);
 
     public static void SetNote(Session session, long id, string note) => session.Execute(UpdateNote, note, id);
 
@@ -205,5 +226,6 @@ internal static class DeadLetterStatements
         DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(17)),
         DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(18)),
         DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(19)),
-        row.IsDBNull(20) ? null : row.GetString(20));
+        row.IsDBNull(20) ? null : row.GetString(20),
+        row.GetBoolean(21));
 }

@@ -36,6 +36,8 @@ internal readonly record struct EventLetters(int Dead, int Replaying, int Discar
 
     public EventLetters WithReplayDone() => this with { Replaying = Replaying - 1 };
 
+    public EventLetters WithSuperseded() => this with { Dead = Dead - 1 };
+
     public EventLetters WithDiscard() => this with { Dead = Dead - 1, Discarded = Discarded + 1 };
 
     public EventLetters WithClose() => this with { Closed = true };

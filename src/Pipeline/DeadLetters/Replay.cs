@@ -15,6 +15,9 @@ public enum LetterRefusal
 
     /// <summary>The id that it names was given up by an alias since: sending it would make that contact again.</summary>
     IdGivenUp,
+
+    /// <summary>A newer state of the same contact or account was delivered since: sending it would put old values back.</summary>
+    Overtaken,
 }
 
 /// <summary>Dead letters on their way back into the outbox, within one transaction: each keeps its bytes and its message id, and
@@ -26,6 +29,10 @@ internal sealed class Replay(int connection, int deliveryPartitions, DateTimeOff
 {
     private const string GivenUpNote =
         "The id that it names was given up by an alias since: sending it would make that contact again. "
+        + "Force it if that is meant.";
+
+    private const string OvertakenNote =
+        "A newer state of the same contact or account was delivered since: sending it would put old values back. "
         + "Force it if that is meant.";
 
     private readonly SortedDictionary<int, List<(DeadLetter Letter, long? Job)>> _letters = [];
@@ -43,6 +50,14 @@ internal sealed class Replay(int connection, int deliveryPartitions, DateTimeOff
             DeadLetterStatements.SetNote(session, letter.Id, GivenUpNote);
             return LetterRefusal.IdGivenUp;
         }
+
+        if (!force && letter.IsOvertaken)
+        {
+            DeadLetterStatements.SetNote(session, letter.Id, OvertakenNote);
+            return LetterRefusal.Overtaken;
+        }
+
+        DeadLetterStatements.SetOvertaken(session, letter.Id, false);
 
         var partition = (int)(letter.Lane % (ulong)deliveryPartitions);
         if (!_letters.TryGetValue(partition, out var letters))

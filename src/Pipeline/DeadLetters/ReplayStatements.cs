@@ -45,6 +45,10 @@ internal static class ReplayStatements
             row.IsDBNull(3) ? null : row.GetInt64(3)),
         letter);
 
+    /// <summary>The number of the letter that lies at a place of the outbox.</summary>
+    public static long LetterAt(Session session, int connection, int deliveryPartition, long position) =>
+        session.Query(SelectAt, row => row.GetInt64(0), connection, deliveryPartition, position)[0];
+
     /// <summary>A replay has its outcome: writes it to its letter, its event's books and its job.</summary>
     public static void Finish(Session session, int connection, int deliveryPartition, FinishedMessage finished)
     {

@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Globalization;
 using VarianceActors.Pipeline.Stores;
 
 namespace VarianceActors.Pipeline.Delivery;
@@ -23,6 +24,13 @@ internal static class ConnectionStatements
             configured_per_second, configured_burst
         FROM connection_state WHERE connection = @connection
         """);
+
+    private static readonly Statement SelectMode = new("SELECT mode FROM connection_state WHERE connection = @connection");
+
+    /// <summary>Whether what waits for the connection is kept back: it is paused, or its breaker is open.</summary>
+    public static bool IsParked(Session session, int connection) =>
+        session.Scalar(SelectMode, connection) is { } mode
+        && (DeliveryMode)Convert.ToInt32(mode, CultureInfo.InvariantCulture) != DeliveryMode.Running;
 
     /// <summary>Keeps the state of a connection's gate.</summary>
     public static void Write(Session session, int connection, GateState state, Rate configured) => session.Execute(

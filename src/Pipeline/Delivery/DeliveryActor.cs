@@ -4,6 +4,7 @@ using Akka.Actor;
 using Akka.Event;
 using Akka.Streams;
 using Akka.Streams.Dsl;
+using VarianceActors.Pipeline.DeadLetters;
 using VarianceActors.Pipeline.Metering;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.Stores;
@@ -258,19 +259,31 @@ public sealed class DeliveryActor : ReceiveActor
         var bytes = _options.WindowBytesMax / LanesPerLoad;
         _context.Database
             .ReadAsync(session => new LanesRead(
-            [
-                .. lanes.Select(lane => (lane.Key, HeldStatements.Read(
-                    session, _connection, _id.Partition, lane.Key, lane.DoneUpTo, EntriesPerLoad, bytes))),
-            ]))
+                [.. lanes.Select(lane => ReadLane(session, lane.Key, lane.DoneUpTo, bytes))]))
             .PipeTo(Self);
+    }
+
+    private LaneRead ReadLane(Session session, ulong lane, long doneUpTo, long bytes)
+    {
+        var held = HeldStatements.Read(session, _connection, _id.Partition, lane, doneUpTo, EntriesPerLoad, bytes);
+        var isOvertaken = DeliveryLanes.MustBeLookedAt(held[0])
+            && OvertakenLetters.IsOvertaken(session, _connection, held[0], _id.Partition);
+        return new LaneRead(
+            lane, [held[0], .. held.Skip(1).TakeWhile(entry => !DeliveryLanes.MustBeLookedAt(entry))], isOvertaken);
     }
 
     private void Load(LanesRead read)
     {
         _loading = false;
-        foreach (var (key, entries) in read.Lanes)
+        foreach (var (key, entries, isOvertaken) in read.Lanes)
         {
             var lane = _lanes.Load(key, entries);
+            if (isOvertaken)
+            {
+                _lanes.End(lane, new DeliveryOutcome.Coalesced(), attempt: null);
+                continue;
+            }
+
             while (lane.Entries.Count > 1 && NotSent(lane) is { } outcome)
             {
                 _lanes.EndLoaded(lane, outcome);

@@ -69,6 +69,7 @@ internal sealed class DeliveryCommit
             }
         }
 
+        OvertakenLetters.Note(session, _connection, deliveryPartition, _changes.Finished);
         AddAttempts(session, deliveryPartition);
         HeldStatements.Write(session, _connection, deliveryPartition, _changes);
         DeliveryStatements.MoveState(session, _connection, deliveryPartition, version, progress, counts);

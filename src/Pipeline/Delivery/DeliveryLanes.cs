@@ -51,6 +51,9 @@ internal sealed class DeliveryLane(ulong key)
     /// <summary>Since when the first entry is worked on or blocked.</summary>
     public DateTimeOffset Since { get; set; }
 
+    /// <summary>Whether there may be replays on disk that must be looked at before they are sent.</summary>
+    public bool HasReplays { get; set; }
+
     /// <summary>Whether it is in memory to be tried again.</summary>
     public bool IsSuspect { get; set; }
 
@@ -106,6 +109,7 @@ internal sealed class DeliveryLanes(SliceChanges changes, int suspectsMax, int b
             StoredCount = held.Messages,
             StoredUpTo = held.LastPosition,
             History = held.History,
+            HasReplays = true,
         };
         _lanes.Add(lane.Key, lane);
         if (held.History is null)
@@ -123,24 +127,28 @@ internal sealed class DeliveryLanes(SliceChanges changes, int suspectsMax, int b
     {
         Admit(entry);
         var isTooMuch = entry.IsBackfill && _backfill >= backfillMax;
+        var isLookedAt = MustBeLookedAt(entry);
         if (!_lanes.TryGetValue(entry.Lane, out var lane))
         {
-            _lanes[entry.Lane] = lane = new DeliveryLane(entry.Lane);
-            if (isTooMuch)
+            _lanes[entry.Lane] = lane = new DeliveryLane(entry.Lane) { HasReplays = isLookedAt };
+            if (isTooMuch || isLookedAt)
             {
                 Store(lane, entry);
-                _shelved.Enqueue(lane);
+                (isTooMuch ? _shelved : _stored).Enqueue(lane);
                 return;
             }
 
             Keep(lane, entry);
             MakeReady(lane);
+            return;
         }
-        else if (lane.StoredCount > 0 || lane.State is LaneState.Waiting or LaneState.Stored or LaneState.Loading)
+
+        lane.HasReplays |= isLookedAt;
+        if (lane.StoredCount > 0 || lane.State is LaneState.Waiting or LaneState.Stored or LaneState.Loading)
         {
             Store(lane, entry);
         }
-        else if (isTooMuch)
+        else if (isTooMuch || isLookedAt)
         {
             Spill(lane, keep: 1);
             Store(lane, entry);
@@ -150,6 +158,10 @@ internal sealed class DeliveryLanes(SliceChanges changes, int suspectsMax, int b
             Keep(lane, entry);
         }
     }
+
+    /// <summary>A dead letter that tells a state is read back from disk when it is the first of its lane: what was in front of it
+    /// is committed by then, and may have overtaken it.</summary>
+    public static bool MustBeLookedAt(OutboxEntry entry) => entry.IsReplay && Snapshots.IsSnapshot(entry.Message.Kind);
 
     /// <summary>Takes a lane whose first entry is a mark, which needs no permit.</summary>
     public DeliveryLane? TakeMark() => _marks.TryDequeue(out var lane) ? lane : null;
@@ -190,6 +202,7 @@ internal sealed class DeliveryLanes(SliceChanges changes, int suspectsMax, int b
         else if (lane.StoredCount > 0)
         {
             lane.State = LaneState.Stored;
+            lane.StoredIn = lane.HasReplays ? changes.Commit : lane.StoredIn;
             _stored.Enqueue(lane);
         }
         else

@@ -49,8 +49,14 @@ internal sealed record HeldLane(ulong Lane, long Messages, long LastPosition, La
 /// <summary>What a read of the outbox brought.</summary>
 internal sealed record EntriesRead(ImmutableArray<OutboxEntry> Entries);
 
-/// <summary>Held messages of some lanes, each lane's in order.</summary>
-internal sealed record LanesRead(ImmutableArray<(ulong Lane, ImmutableArray<OutboxEntry> Entries)> Lanes);
+/// <summary>Held messages of some lanes.</summary>
+internal sealed record LanesRead(ImmutableArray<LaneRead> Lanes);
+
+/// <summary>The first held messages of a lane.</summary>
+/// <param name="Lane">Which lane.</param>
+/// <param name="Entries">At least one, in order; a replay that must be looked at comes first or not at all.</param>
+/// <param name="IsOvertaken">Whether the first one is a replay that must not be sent any more.</param>
+internal sealed record LaneRead(ulong Lane, ImmutableArray<OutboxEntry> Entries, bool IsOvertaken);
 
 /// <summary>A commit is on disk.</summary>
 internal sealed record DeliveryCommitted(SliceChanges Changes);

@@ -7,6 +7,7 @@ namespace VarianceActors.Pipeline.Delivery;
 internal static class MessageStanding
 {
     public const string Pending = "pending";
+    public const string Parked = "parked";
     public const string Delivered = "delivered";
     public const string Dead = "dead";
     public const string Discarded = "discarded";
@@ -42,10 +43,14 @@ internal static class MessageStanding
             ?? (wasSent ? Delivered : Suppressed);
     }
 
+    /// <summary>What waits is parked while its connection sends nothing.</summary>
+    public static string Of(string standing, bool isParked) => isParked && standing == Pending ? Parked : standing;
+
     /// <summary>Of an event, by its messages: one dead message makes it dead, one that waits makes it pending.</summary>
     public static string OfEvent(IReadOnlyList<string> messages) =>
         messages.Contains(Dead) ? Dead
         : messages.Contains(Pending) ? Pending
+        : messages.Contains(Parked) ? Parked
         : messages.Contains(Discarded) ? Discarded
         : messages[^1];
 }

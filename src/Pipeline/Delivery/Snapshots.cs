@@ -1,3 +1,5 @@
+using System.IO.Hashing;
+using System.Text;
 using System.Text.Json;
 using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.Outbox;
@@ -14,6 +16,26 @@ internal static class Snapshots
 
     /// <summary>Whether <paramref name="kind"/> tells a state, so that only the newest one counts.</summary>
     public static bool IsSnapshot(MessageKind kind) => kind is MessageKind.Identify or MessageKind.Group;
+
+    /// <summary>Whose state a message tells, as a hash that is not to be turned round; null if it tells none.</summary>
+    public static long? EntityOf(OutboundMessage message) => message.Kind switch
+    {
+        MessageKind.Identify when MessageFields.ContactOf(message) is { } id => Hash(message.Kind, id),
+        MessageKind.Group when MessageFields.GroupOf(message) is { } id => Hash(message.Kind, id),
+        _ => null,
+    };
+
+    /// <summary>What is left of an older state of an entity once a newer one is known.</summary>
+    /// <returns>Null if they have nothing in common; else whether the newer one says everything that the older one says.
+    /// </returns>
+    public static bool? Overtakes(OutboundMessage newer, OutboundMessage older)
+    {
+        using var says = JsonDocument.Parse(newer.Body);
+        using var said = JsonDocument.Parse(older.Body);
+        return Covers(says.RootElement, said.RootElement) ? true
+            : HaveCommonTrait(says.RootElement, said.RootElement) ? false
+            : null;
+    }
 
     /// <summary>
     /// Whether one of <paramref name="later"/> makes <paramref name="older"/> superfluous: of the same entity, and with every
@@ -60,6 +82,16 @@ internal static class Snapshots
         Array.TrueForAll(Keys, key => IsSame(newer, older, key))
         && (!older.TryGetProperty("traits", out var said)
             || (newer.TryGetProperty("traits", out var says) && CoversValue(says, said)));
+
+    private static bool HaveCommonTrait(JsonElement newer, JsonElement older) =>
+        newer.TryGetProperty("traits", out var says)
+        && older.TryGetProperty("traits", out var said)
+        && says.ValueKind == JsonValueKind.Object
+        && said.ValueKind == JsonValueKind.Object
+        && said.EnumerateObject().Any(trait => says.TryGetProperty(trait.Name, out _));
+
+    private static long Hash(MessageKind kind, string id) =>
+        unchecked((long)XxHash3.HashToUInt64(Encoding.UTF8.GetBytes(id), (long)kind));
 
     private static bool IsSame(JsonElement newer, JsonElement older, string key) =>
         newer.TryGetProperty(key, out var one) == older.TryGetProperty(key, out var other)

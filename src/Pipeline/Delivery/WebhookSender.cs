@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Sockets;
 using Polly;
 using Polly.Timeout;
 using VarianceActors.Pipeline.Outbox;
@@ -92,6 +93,10 @@ public sealed class WebhookSender : IDisposable
         {
             return DeliveryAttempt.Unanswered("receiver-address-not-public") with { Verdict = DeliveryVerdict.Hold };
         }
+        catch (HttpRequestException failure) when (IsReset(failure))
+        {
+            return DeliveryAttempt.Unanswered("network-reset");
+        }
         catch (HttpRequestException failure)
         {
             return DeliveryAttempt.Unanswered($"network-{failure.HttpRequestError}");
@@ -101,6 +106,11 @@ public sealed class WebhookSender : IDisposable
             return DeliveryAttempt.Unanswered("network-reset");
         }
     }
+
+    /// <summary>A connection that broke while it was used has no name of its own in <see cref="HttpRequestError"/>.</summary>
+    private static bool IsReset(HttpRequestException failure) =>
+        failure.HttpRequestError == HttpRequestError.Unknown
+        && failure.GetBaseException() is SocketException or IOException;
 
     private async Task<DeliveryAttempt> PostAsync(OutboxEntry entry, CancellationToken cancellationToken)
     {

@@ -136,6 +136,7 @@ public sealed class PipelineMeter : IDisposable
     [
         ("delivered", balance.Delivered),
         ("pending", balance.Pending),
+        ("parked", balance.Parked),
         ("dead", balance.Dead),
         ("discarded", balance.Discarded),
         ("filtered", balance.Filtered),

@@ -5,7 +5,7 @@ namespace VarianceActors.Pipeline.Outbox;
 /// <param name="Delivered">Events whose last message Variance took.</param>
 /// <param name="Pending">Events that wait: in the inbox, at a person, or in the outbox, there also as a replay.</param>
 /// <param name="Dead">Events with a dead letter.</param>
-/// <param name="Parked">Events that wait for an operator.</param>
+/// <param name="Parked">Events that wait in the outbox while their connection is paused or its breaker is open.</param>
 /// <param name="Filtered">Events that are not sent by rule.</param>
 /// <param name="Suppressed">Events of suppressed persons, and all events of a dry run.</param>
 /// <param name="Refused">Events that PostHog's rules drop.</param>
@@ -31,16 +31,16 @@ public sealed record LedgerBalance(
     long Imbalance)
 {
     internal static LedgerBalance Of(
-        long accepted, Dictionary<LedgerDecision, long> decided, DeliveredTotals totals, long imbalance)
+        long accepted, Dictionary<LedgerDecision, long> decided, DeliveredTotals totals, bool isParked, long imbalance)
     {
         var undecided = accepted - decided.Values.Sum();
         var waiting = decided.GetValueOrDefault(LedgerDecision.Queued) - totals.Sum;
         return new LedgerBalance(
             accepted,
             totals.Delivered,
-            undecided + waiting,
+            undecided + (isParked ? 0 : waiting),
             totals.Dead,
-            Parked: 0,
+            Parked: isParked ? waiting : 0,
             decided.GetValueOrDefault(LedgerDecision.Filtered),
             decided.GetValueOrDefault(LedgerDecision.Suppressed) + totals.DryRun,
             decided.GetValueOrDefault(LedgerDecision.Refused),

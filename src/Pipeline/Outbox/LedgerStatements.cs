@@ -1,4 +1,5 @@
 using System.Text.Json;
+using VarianceActors.Pipeline.Delivery;
 using VarianceActors.Pipeline.Sources;
 using VarianceActors.Pipeline.Stores;
 
@@ -137,7 +138,8 @@ internal static class LedgerStatements
             row => new DeliveredTotals(
                 row.GetInt64(0), row.GetInt64(1), row.GetInt64(2), row.GetInt64(3), row.GetInt64(4), row.GetInt64(5)),
             connection)[0];
-        return LedgerBalance.Of(accepted, decided, totals, LedgerAudit.Imbalance(session, connection));
+        var isParked = ConnectionStatements.IsParked(session, connection);
+        return LedgerBalance.Of(accepted, decided, totals, isParked, LedgerAudit.Imbalance(session, connection));
     }
 
     /// <summary>Deletes the oldest rows that are older than <paramref name="receivedBefore"/>.</summary>

@@ -15,6 +15,9 @@ internal static class MessageFields
     public static string? ContactOf(OutboundMessage message) =>
         Find(message.Body.Span, "userId"u8) ?? Find(message.Body.Span, "anonymousId"u8);
 
+    /// <summary>The account that the message is about; null if it names none.</summary>
+    public static string? GroupOf(OutboundMessage message) => Find(message.Body.Span, "groupId"u8);
+
     /// <summary>The id that an alias gives up; null for every other message.</summary>
     public static string? GivenUpBy(OutboundMessage message) =>
         message.Kind == MessageKind.Alias ? Find(message.Body.Span, "previousId"u8) : null;

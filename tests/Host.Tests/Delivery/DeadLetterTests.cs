@@ -165,6 +165,108 @@ public sealed class DeadLetterTests
     }
 
     [Fact]
+    public async Task A_letter_is_superseded_when_a_newer_state_that_says_as_much_is_delivered()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        pipeline.Variance.Answer = message => ValueTask.FromResult(new StandInAnswer(message.Type == "identify" ? 400 : 200));
+        var old = await SetAsync(pipeline, ("plan", "free"));
+        await pipeline.SettledAsync();
+        Assert.Equal("dead", await StateAsync(pipeline, old));
+        TakeAll(pipeline);
+        var newer = await SetAsync(pipeline, ("plan", "team"));
+        await pipeline.SettledAsync();
+
+        var letter = Assert.Single(await LettersAsync(pipeline, "?state=any"));
+        Assert.Equal("superseded", letter.GetProperty("state").GetString());
+        Assert.Equal("coalesced", await StateAsync(pipeline, old));
+        Assert.Equal("delivered", await StateAsync(pipeline, newer));
+        await AssertLedgerAsync(pipeline, delivered: 2);
+        using var late = await pipeline.ApiAsync(HttpMethod.Post, $"dead-letters/{Id(letter)}/replay?force=true");
+        Assert.Equal(HttpStatusCode.Conflict, late.StatusCode);
+    }
+
+    [Fact]
+    public async Task A_letter_that_a_newer_state_overtook_in_part_is_sent_only_when_it_is_forced()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions("plugin"));
+        RefuseAll(pipeline);
+        await SetAsync(pipeline, ("plan", "free"), ("seats", "3"));
+        await pipeline.SettledAsync();
+        TakeAll(pipeline);
+        await SetAsync(pipeline, ("plan", "team"));
+        await pipeline.SettledAsync();
+
+        using var refused = await pipeline.ApiAsync(HttpMethod.Post, "dead-letters/1/replay");
+        Assert.Equal(HttpStatusCode.Conflict, refused.StatusCode);
+        await ReplayAsync(pipeline, new { all = true });
+        await DoneAsync(pipeline, "replays");
+        Assert.Equal((0, 1), await JobAsync(pipeline, "replays", 1) is var job ? (Count(job, "done"), Count(job, "refused")) : default);
+        Assert.Equal(2, pipeline.Variance.Received.Length);
+        await AssertLedgerAsync(pipeline, delivered: 1, dead: 1);
+
+        using var forced = await pipeline.ApiAsync(HttpMethod.Post, "dead-letters/1/replay?force=true");
+        await pipeline.SettledAsync();
+        Assert.Equal(HttpStatusCode.OK, forced.StatusCode);
+        Assert.Equal(3, pipeline.Variance.Received.Length);
+        await AssertLedgerAsync(pipeline, delivered: 2);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_replay_that_is_overtaken_while_it_waits_is_not_sent(bool restarts)
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        pipeline.Variance.Answer = message => ValueTask.FromResult(new StandInAnswer(message.Type == "identify" ? 400 : 200));
+        await SetAsync(pipeline, ("plan", "free"));
+        await pipeline.SettledAsync();
+        var died = pipeline.Variance.Received.Length;
+        using var paused = await pipeline.ApiAsync(HttpMethod.Post, "pause");
+        await SetAsync(pipeline, ("plan", "team"));
+        await DecidedAsync(pipeline, 2);
+        using var replayed = await pipeline.ApiAsync(HttpMethod.Post, "dead-letters/1/replay");
+        Assert.Equal(HttpStatusCode.OK, replayed.StatusCode);
+        await CaptureAsync(pipeline, "ada", 3);
+        await DecidedAsync(pipeline, 3);
+        if (restarts)
+        {
+            await pipeline.RestartAsync();
+        }
+
+        TakeAll(pipeline);
+        using var resumed = await pipeline.ApiAsync(HttpMethod.Post, "resume");
+        await pipeline.SettledAsync();
+
+        var sent = pipeline.Variance.Received.Skip(died).ToArray();
+        Assert.Equal(["identify", "track"], sent.Select(message => message.Type));
+        Assert.Equal("team", sent[0].Body.GetProperty("traits").GetProperty("plan").GetString());
+        Assert.Equal("superseded", Assert.Single(await LettersAsync(pipeline, "?state=any")).GetProperty("state").GetString());
+        await AssertLedgerAsync(pipeline, delivered: 3);
+    }
+
+    [Fact]
+    public async Task A_job_that_is_cancelled_leaves_the_rest_as_it_is()
+    {
+        const int Letters = 1_000;
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions("plugin"));
+        RefuseAll(pipeline);
+        await pipeline.CaptureAsync([.. Enumerable.Range(0, Letters).Select(number => Event($"p-{number % 40}", number))]);
+        await pipeline.SettledAsync();
+        TakeAll(pipeline);
+        await ReplayAsync(pipeline, new { all = true });
+        using var cancelled = await pipeline.ApiAsync(HttpMethod.Post, "replays/1/cancel");
+        var job = await cancelled.Content.ReadFromJsonAsync<JsonElement>();
+        await pipeline.SettledAsync();
+
+        Assert.Equal("cancelled", job.GetProperty("state").GetString());
+        Assert.InRange(Count(job, "done"), 0, Letters - 1);
+        Assert.Equal(Count(job, "done"), Count(await JobAsync(pipeline, "replays", 1), "delivered"));
+        await AssertLedgerAsync(pipeline, delivered: Count(job, "done"), dead: Letters - Count(job, "done"));
+        using var unknown = await pipeline.ApiAsync(HttpMethod.Post, "discards/1/cancel");
+        Assert.Equal(HttpStatusCode.NotFound, unknown.StatusCode);
+    }
+
+    [Fact]
     public async Task A_job_replays_all_of_thousands_once_through_a_restart_and_shows_how_far_it_is()
     {
         const int Letters = 3_000;
@@ -335,6 +437,23 @@ public sealed class DeadLetterTests
             return StandInAnswer.Ok;
         };
         return letGo;
+    }
+
+    /// <summary>Ada is identified, and has these properties from then on.</summary>
+    private static async Task<Guid> SetAsync(PipelineHarness pipeline, params (string Name, string Value)[] properties)
+    {
+        var uuid = Guid.NewGuid();
+        await pipeline.CaptureAsync(new Dictionary<string, object>
+        {
+            ["uuid"] = uuid,
+            ["event"] = "$identify",
+            ["distinct_id"] = "ada",
+            ["properties"] = new Dictionary<string, object>
+            {
+                ["$set"] = properties.ToDictionary(property => property.Name, property => property.Value),
+            },
+        });
+        return uuid;
     }
 
     private static async Task<Guid> CaptureAsync(

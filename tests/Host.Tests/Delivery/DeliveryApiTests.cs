@@ -30,6 +30,8 @@ public sealed class DeliveryApiTests
         Assert.Equal("3 waiting, paused", Text(kept.GetProperty("estimate"), "text"));
         Assert.Equal(JsonValueKind.Null, kept.GetProperty("estimate").GetProperty("done_at").ValueKind);
         Assert.Empty(pipeline.Variance.Received);
+        var ledger = await pipeline.LedgerAsync();
+        Assert.Equal((3, 0, 3, 0), (ledger["accepted"], ledger["pending"], ledger["parked"], ledger["imbalance"]));
         var resumed = await CallAsync(pipeline, HttpMethod.Post, "resume");
         Assert.Equal(("running", "", ""), (Text(resumed, "state"), Text(resumed, "reason"), Text(resumed, "hint")));
         await pipeline.SettledAsync();
@@ -214,7 +216,7 @@ public sealed class DeliveryApiTests
         async () =>
         {
             pipeline.Clock.Advance(TimeSpan.FromMilliseconds(500));
-            return (await pipeline.LedgerAsync())["pending"] == 0;
+            return await pipeline.WaitingAsync() == 0;
         },
         "nothing is pending");
 }

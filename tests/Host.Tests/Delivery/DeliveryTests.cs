@@ -103,7 +103,7 @@ public sealed class DeliveryTests
         await pipeline.CaptureAsync([.. Enumerable.Range(0, 200).Select(number => Event($"person-{number}", number))]);
         await PipelineHarness.UntilAsync(
             async () => (await pipeline.LedgerAsync())["delivered"] == 200, "everybody else is served");
-        Assert.Equal(200, (await pipeline.LedgerAsync())["pending"]);
+        Assert.Equal(200, await pipeline.WaitingAsync());
     }
 
     [Theory]
@@ -182,7 +182,7 @@ public sealed class DeliveryTests
             },
             "it was tried for days");
         var ledger = await pipeline.LedgerAsync();
-        Assert.Equal((1, 1, 0), (ledger["accepted"], ledger["pending"], ledger["dead"]));
+        Assert.Equal((1, 1, 0), (ledger["accepted"], ledger["parked"], ledger["dead"]));
     }
 
     [Fact]
@@ -199,7 +199,7 @@ public sealed class DeliveryTests
             async () =>
             {
                 pipeline.Clock.Advance(TimeSpan.FromSeconds(30));
-                return (await pipeline.LedgerAsync())["pending"] == 1;
+                return await pipeline.WaitingAsync() == 1;
             },
             "it waits");
         Assert.Empty(pipeline.Variance.Received);
@@ -250,7 +250,7 @@ public sealed class DeliveryTests
         async () =>
         {
             pipeline.Clock.Advance(TimeSpan.FromMilliseconds(500));
-            return (await pipeline.LedgerAsync())["pending"] == 0;
+            return await pipeline.WaitingAsync() == 0;
         },
         "nothing is pending");
 }

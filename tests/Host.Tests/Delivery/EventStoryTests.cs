@@ -164,7 +164,7 @@ public sealed class EventStoryTests
         async () =>
         {
             pipeline.Clock.Advance(TimeSpan.FromMilliseconds(500));
-            return (await pipeline.LedgerAsync())["pending"] == 0;
+            return await pipeline.WaitingAsync() == 0;
         },
         "nothing is pending");
 }

@@ -27,7 +27,7 @@ public sealed class GateTests
         var open = await GetAsync(pipeline);
         Assert.Equal("status-401", open.Reason);
         await pipeline.CaptureAsync([.. Enumerable.Range(0, 2_000).Select(number => Event($"person-{number}", number))]);
-        await PipelineHarness.UntilAsync(async () => (await pipeline.LedgerAsync())["pending"] == 2_001, "all is there");
+        await PipelineHarness.UntilAsync(async () => await pipeline.WaitingAsync() == 2_001, "all is there");
         await PipelineHarness.UntilAsync(
             () =>
             {
@@ -84,7 +84,7 @@ public sealed class GateTests
         pipeline.Clock.Advance(TimeSpan.FromDays(3));
         var status = await GetAsync(pipeline);
         Assert.Equal((DeliveryMode.Paused, "paused"), (status.Mode, status.Reason));
-        await PipelineHarness.UntilAsync(async () => (await pipeline.LedgerAsync())["pending"] == 1, "it is there");
+        await PipelineHarness.UntilAsync(async () => await pipeline.WaitingAsync() == 1, "it is there");
         Assert.Empty(pipeline.Variance.Received);
         await ResumeAsync(pipeline, ResumeMode.All);
         await pipeline.SettledAsync();
@@ -100,7 +100,7 @@ public sealed class GateTests
         pipeline.Clock.Advance(TimeSpan.FromHours(1));
         var from = pipeline.Clock.GetUtcNow();
         await pipeline.CaptureAsync(Event("ada", 3));
-        await PipelineHarness.UntilAsync(async () => (await pipeline.LedgerAsync())["pending"] == 4, "all is there");
+        await PipelineHarness.UntilAsync(async () => await pipeline.WaitingAsync() == 4, "all is there");
         await ResumeAsync(pipeline, ResumeMode.Since, from);
         await TurnUntilSettledAsync(pipeline);
         Assert.Equal(["alias", "track"], pipeline.Variance.Received.Select(message => message.Type));
@@ -154,7 +154,7 @@ public sealed class GateTests
         await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions("plugin"));
         await AskAsync(pipeline, new PauseDelivery(PipelineHarness.Connection));
         await pipeline.CaptureAsync(Event("ada", 1));
-        await PipelineHarness.UntilAsync(async () => (await pipeline.LedgerAsync())["pending"] == 1, "it is there");
+        await PipelineHarness.UntilAsync(async () => await pipeline.WaitingAsync() == 1, "it is there");
         pipeline.Variance.Answer = _ => ValueTask.FromResult(new StandInAnswer(429, RetryAfter: "60"));
         pipeline.Clock.Advance(TimeSpan.FromSeconds(1));
         await ResumeAsync(pipeline, ResumeMode.Latest);
@@ -228,7 +228,7 @@ public sealed class GateTests
         async () =>
         {
             pipeline.Clock.Advance(TimeSpan.FromMilliseconds(500));
-            return (await pipeline.LedgerAsync())["pending"] == 0;
+            return await pipeline.WaitingAsync() == 0;
         },
         "nothing is pending");
 }

@@ -27,7 +27,7 @@ public sealed class WaitingTests
         await pipeline.CaptureAsync([.. Enumerable.Range(0, 300).Select(number => Event($"person-{number}", number))]);
         await PipelineHarness.UntilAsync(
             async () => (await pipeline.LedgerAsync())["delivered"] == 300, "everybody else is served");
-        Assert.Equal(MoreThanAWindow, (await pipeline.LedgerAsync())["pending"]);
+        Assert.Equal(MoreThanAWindow, await pipeline.WaitingAsync());
 
         isWell = true;
         await pipeline.RestartAsync();
@@ -118,7 +118,7 @@ public sealed class WaitingTests
         await PipelineHarness.UntilAsync(() => Task.FromResult(OutboxRows(pipeline) < before), "delivered ones are swept away");
         isWell = true;
         await UntilAsync(
-            pipeline, async () => (await pipeline.LedgerAsync())["pending"] == 0, "it is delivered", TimeSpan.FromMinutes(10));
+            pipeline, async () => await pipeline.WaitingAsync() == 0, "it is delivered", TimeSpan.FromMinutes(10));
         Assert.Equal(100, (await pipeline.LedgerAsync())["delivered"]);
     }
 
@@ -168,7 +168,7 @@ public sealed class WaitingTests
         await PipelineHarness.UntilAsync(() => Task.FromResult(pipeline.Variance.Received.Length > 0), "it was tried");
         var uuid = Guid.NewGuid();
         await pipeline.CaptureAsync(Identify("ada", 1, uuid), Named("one", "ada"), Identify("ada", 2), Identify("ada", 3));
-        await PipelineHarness.UntilAsync(async () => (await pipeline.LedgerAsync())["pending"] == 5, "all is there");
+        await PipelineHarness.UntilAsync(async () => await pipeline.WaitingAsync() == 5, "all is there");
         await PipelineHarness.UntilAsync(() => Task.FromResult(HeldMessages(pipeline) == 5), "all waits");
         pipeline.Clock.Advance(TimeSpan.FromMinutes(1));
         isWell = true;
@@ -267,7 +267,7 @@ public sealed class WaitingTests
     }
 
     private static Task TurnUntilSettledAsync(PipelineHarness pipeline) => UntilAsync(
-        pipeline, async () => (await pipeline.LedgerAsync())["pending"] == 0, "nothing is pending", TimeSpan.FromMilliseconds(500));
+        pipeline, async () => await pipeline.WaitingAsync() == 0, "nothing is pending", TimeSpan.FromMilliseconds(500));
 
     private static Task TurnUntilAsync(PipelineHarness pipeline, Func<bool> condition, string what) =>
         UntilAsync(pipeline, () => Task.FromResult(condition()), what, TimeSpan.FromMilliseconds(20));

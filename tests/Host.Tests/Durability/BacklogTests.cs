@@ -33,18 +33,18 @@ public sealed class BacklogTests(ITestOutputHelper output)
         await using (var there = await VarianceStandIn.StartAsync(Authorization, port))
         {
             await SendAsync(host, Waiting);
-            await PipelineHarness.UntilAsync(async () => (await host.LedgerAsync())["pending"] == 0, "all is delivered");
+            await PipelineHarness.UntilAsync(async () => await host.WaitingAsync() == 0, "all is delivered");
             without = await SettledMemoryAsync(host);
         }
 
         await SendAsync(host, Waiting);
         var with = await SettledMemoryAsync(host);
         output.WriteLine($"resident with nothing waiting {without >> 20} MB, with {Waiting} waiting {with >> 20} MB");
-        Assert.Equal(Waiting, (await host.LedgerAsync())["pending"]);
+        Assert.Equal(Waiting, await host.WaitingAsync());
         Assert.True(with - without < GrowthMax, $"{Waiting} waiting messages cost {(with - without) >> 20} MB");
 
         await using var back = await VarianceStandIn.StartAsync(Authorization, port);
-        await PipelineHarness.UntilAsync(async () => (await host.LedgerAsync())["pending"] == 0, "the backlog is drained");
+        await PipelineHarness.UntilAsync(async () => await host.WaitingAsync() == 0, "the backlog is drained");
         Assert.Equal(2 * Waiting, (await host.LedgerAsync())["delivered"]);
         Assert.Equal(Waiting, back.Received.DistinctBy(message => message.MessageId).Count());
     }

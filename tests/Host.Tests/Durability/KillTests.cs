@@ -52,7 +52,7 @@ public sealed class KillTests(ITestOutputHelper output)
 
         await enough.CancelAsync();
         await Task.WhenAll(clients);
-        await PipelineHarness.UntilAsync(async () => (await host.LedgerAsync())["pending"] == 0, "everything is delivered");
+        await PipelineHarness.UntilAsync(async () => await host.WaitingAsync() == 0, "everything is delivered");
         var ledger = await host.LedgerAsync();
         await host.KillAsync();
 

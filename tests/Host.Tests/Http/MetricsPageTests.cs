@@ -31,7 +31,7 @@ public sealed class MetricsPageTests
               {"event":"bad","distinct_id":"a-person"},{"event":"$autocapture","distinct_id":"a-person"}]}
             """));
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
-        await PipelineHarness.UntilAsync(async () => (await host.LedgerAsync())["pending"] == 0, "no event is pending");
+        await PipelineHarness.UntilAsync(async () => await host.WaitingAsync() == 0, "no event is pending");
 
         var page = "";
         await PipelineHarness.UntilAsync(

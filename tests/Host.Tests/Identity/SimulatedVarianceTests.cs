@@ -193,7 +193,7 @@ public sealed class SimulatedVarianceTests(ITestOutputHelper output)
         async () =>
         {
             pipeline.Clock.Advance(TimeSpan.FromMilliseconds(500));
-            return (await pipeline.LedgerAsync())["pending"] == 0;
+            return await pipeline.WaitingAsync() == 0;
         },
         "nothing is pending");
 
