@@ -73,14 +73,17 @@ public sealed class AccountMerging(PipelineParts parts, Corrections corrections)
         {
             if (member.Contact is { } contact)
             {
-                await MoveAsync(people, merged, contact.DistinctId, now, cancellationToken);
+                while (!await MoveAsync(people, merged, contact.DistinctId, now, cancellationToken))
+                {
+                }
             }
         }
 
         return MergingResult.Done;
     }
 
-    private async Task MoveAsync(
+    /// <returns>False if the person has become more meanwhile, and must be asked again.</returns>
+    private async Task<bool> MoveAsync(
         IActorRef people,
         AccountState account,
         string distinctId,
@@ -90,16 +93,16 @@ public sealed class AccountMerging(PipelineParts parts, Corrections corrections)
         var home = new PersonId(account.Id.ConnectionId, distinctId);
         var told = await people.Ask<AccountTold>(new TellAccount(home, [], now), Patience, cancellationToken);
         var answer = await people.Ask<object>(new GetHistory(home), Patience, cancellationToken);
-        if (answer is not HistoryFound { Person: { Contact.Account.Key: var key } person, Root: var root }
+        if (answer is not HistoryFound { Person: { Contact.Account.Key: var key } person } found
             || key != account.Id.Key)
         {
-            return; // it has gone elsewhere meanwhile, and said so
+            return true; // it has gone elsewhere meanwhile, and said so
         }
 
         var place = account.ChangedAt.UtcTicks.ToString(CultureInfo.InvariantCulture);
         var uuid = UuidV5.Create(person.PersonUuid, $"account:{account.Target?.Key}:{account.IsMerged}:{place}");
         var messages = corrections.Map(
             home.ConnectionId, person with { Account = told.Card }, EventChange.None, uuid, now);
-        await corrections.AppendAsync(root, uuid, messages, now);
+        return await corrections.AppendAsync(found.Root, uuid, messages, now, found.Facts);
     }
 }

@@ -30,26 +30,41 @@ public sealed class ContactPinning(PipelineParts parts, Corrections corrections)
         var now = parts.Time.GetUtcNow();
         var before = await people.Ask<object>(new GetPerson(home), Patience, cancellationToken) as PersonFound;
         var answer = await people.Ask<object>(new PinContactStage(home, stage, by, now), Patience, cancellationToken);
-        if (answer is not HistoryFound { Root: var root, Person: var person } || !person.IsBorn)
+        if (answer is not HistoryFound { Person: { IsBorn: true } pinned })
         {
             return null;
         }
 
-        var told = await people.Ask<AccountTold>(new TellAccount(home, [], now), Patience, cancellationToken);
-        if (person.Contact?.Stage is { } place)
+        while (!await TellAsync(people, home, pinned, before?.Person.Contact?.Stage?.Name, now, cancellationToken))
         {
-            var from = before?.Person.Contact?.Stage?.Name;
-            var since = place.Since.UtcTicks.ToString(CultureInfo.InvariantCulture);
-            var uuid = UuidV5.Create(person.PersonUuid, $"pin:{place.Name}:{place.By}:{since}");
-            var change = new EventChange(true, [])
-            {
-                Stage = from == place.Name ? null : new StageMove(from, place.Name, place.Rule),
-            };
-            var named = person with { Account = told.Card };
-            var messages = corrections.Map(home.ConnectionId, named, change, uuid, now);
-            await corrections.AppendAsync(root, uuid, messages, now);
         }
 
-        return person;
+        return pinned;
+    }
+
+    /// <returns>False if the person has become more meanwhile, and must be asked again.</returns>
+    private async Task<bool> TellAsync(
+        IActorRef people,
+        PersonId home,
+        PersonSnapshot pinned,
+        string? from,
+        DateTimeOffset now,
+        CancellationToken cancellationToken)
+    {
+        var told = await people.Ask<AccountTold>(new TellAccount(home, [], now), Patience, cancellationToken);
+        var answer = await people.Ask<object>(new GetHistory(home), Patience, cancellationToken);
+        if (pinned.Contact?.Stage is not { } place || answer is not HistoryFound { Person.IsBorn: true } found)
+        {
+            return true;
+        }
+
+        var since = place.Since.UtcTicks.ToString(CultureInfo.InvariantCulture);
+        var uuid = UuidV5.Create(pinned.PersonUuid, $"pin:{place.Name}:{place.By}:{since}");
+        var change = new EventChange(true, [])
+        {
+            Stage = from == place.Name ? null : new StageMove(from, place.Name, place.Rule),
+        };
+        var messages = corrections.Map(home.ConnectionId, found.Person with { Account = told.Card }, change, uuid, now);
+        return await corrections.AppendAsync(found.Root, uuid, messages, now, found.Facts);
     }
 }

@@ -45,11 +45,15 @@ public sealed class Corrections(PipelineParts parts)
     /// <param name="uuid">Under which the ledger shows them.</param>
     /// <param name="messages">The messages.</param>
     /// <param name="now">When.</param>
+    /// <param name="version">How many facts the person was made of that the messages show; null: they show no one's state
+    /// that others may have shown meanwhile.</param>
+    /// <returns>False if a newer state is in the outbox: nothing is written, and the messages must be made of that one.</returns>
     public Task<bool> AppendAsync(
         PersonId root,
         Guid uuid,
         ImmutableArray<OutboundMessage> messages,
-        DateTimeOffset now)
+        DateTimeOffset now,
+        long? version)
     {
         var connection = parts.Layout.NumberByConnection[root.ConnectionId];
         var lane = root.Priority.Lane;
@@ -67,7 +71,17 @@ public sealed class Corrections(PipelineParts parts)
         {
             if (messages.IsEmpty || LedgerStatements.Exists(session, key))
             {
+                return true;
+            }
+
+            if (version < LaneVersions.Find(session, connection, lane))
+            {
                 return false;
+            }
+
+            if (version is { } shown)
+            {
+                LaneVersions.Put(session, connection, lane, shown, now);
             }
 
             foreach (var contact in messages.Select(MessageFields.ContactOf).OfType<string>())

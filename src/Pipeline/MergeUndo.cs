@@ -119,7 +119,7 @@ public sealed class MergeUndo(PipelineParts parts, PersonJournal journal, Correc
             split,
             UuidV5.Create(uuid, one.Id),
             now));
-        await corrections.AppendAsync(root, uuid, [.. messages], now);
+        await corrections.AppendAsync(root, uuid, [.. messages], now, version: null);
         await EndAsync(home, mergeEvent);
         return new UndoAnswer(UndoResult.Done, uuid, [.. persons.Select(one => one.Person)]);
     }

@@ -25,6 +25,8 @@ internal sealed class IngestCommit
     private readonly HashSet<(int Connection, ulong Lane)> _used = [];
     private readonly Dictionary<(int Connection, ulong Lane), ulong> _closed = [];
     private readonly HashSet<(int Connection, ulong Lane)> _usedAfterClosing = [];
+    private readonly Dictionary<(int Connection, ulong Lane), (long First, long Last)> _versions = [];
+    private readonly HashSet<(int Connection, ulong Lane)> _disordered = [];
     private readonly List<WarningRow> _warnings = [];
     private readonly List<(int Connection, ulong Id, int DeliveryPartition, int Index)> _givenUp = [];
 
@@ -51,8 +53,11 @@ internal sealed class IngestCommit
     /// <summary>The delivery partitions that get messages.</summary>
     public IEnumerable<(int Connection, int DeliveryPartition)> Touched => _outbox.Touched;
 
-    /// <summary>Writes everything into the running transaction, unless a person has become part of another one since it
-    /// answered: its messages may not go into its old lane any more. Then nothing is written.</summary>
+    /// <summary>
+    /// Writes everything into the running transaction, unless a person has become part of another one since it answered: its
+    /// messages may not go into its old lane any more. Or unless a newer state of a person has come into the outbox through
+    /// another of its ids: the older one would be the last that the receiver hears. Then nothing is written.
+    /// </summary>
     /// <param name="session">The transaction.</param>
     /// <param name="progress">The partition's progress with these events done.</param>
     /// <param name="version">The version that the progress row must have.</param>
@@ -63,6 +68,10 @@ internal sealed class IngestCommit
         var stale = _used
             .Where(used => LaneStatements.IsClosed(session, used.Connection, used.Lane))
             .Union(_usedAfterClosing)
+            .Union(_disordered)
+            .Union(_versions
+                .Where(told => LaneVersions.Find(session, told.Key.Connection, told.Key.Lane) > told.Value.First)
+                .Select(told => told.Key))
             .ToImmutableHashSet();
         if (!stale.IsEmpty)
         {
@@ -73,6 +82,11 @@ internal sealed class IngestCommit
         foreach (var ((connection, lane), into) in _closed)
         {
             LaneStatements.Close(session, connection, lane, into, _now);
+        }
+
+        foreach (var ((connection, lane), (_, last)) in _versions)
+        {
+            LaneVersions.Put(session, connection, lane, last, _now);
         }
 
         _outbox.Write(session, _now);
@@ -105,6 +119,11 @@ internal sealed class IngestCommit
         var key = new EventKey(inboxEvent.ConnectionNumber, captured.Uuid, captured.Fingerprint);
         var lane = (key.Connection, result.Lane);
         (_closed.ContainsKey(lane) ? _usedAfterClosing : _used).Add(lane);
+        if (result.Version is { } version)
+        {
+            AddVersion(lane, version);
+        }
+
         foreach (var behind in result.Behind)
         {
             _closed.TryAdd((key.Connection, behind), result.Lane);
@@ -123,6 +142,22 @@ internal sealed class IngestCommit
         }
 
         _ledger.Add(row);
+    }
+
+    private void AddVersion((int Connection, ulong Lane) lane, long version)
+    {
+        if (!_versions.TryGetValue(lane, out var told))
+        {
+            _versions[lane] = (version, version);
+        }
+        else if (version >= told.Last)
+        {
+            _versions[lane] = told with { Last = version };
+        }
+        else
+        {
+            _disordered.Add(lane);
+        }
     }
 
     private void AddGivenUp(

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 using VarianceActors.Pipeline.Mapping;
 
 namespace VarianceActors.Pipeline.Outbox;
@@ -47,4 +48,9 @@ public sealed record EventResult(
 {
     /// <summary>Lanes of persons that became part of this one: their waiting messages leave before this event's.</summary>
     public ImmutableArray<ulong> Behind { get; init; } = [];
+
+    /// <summary>How many facts the person was made of that a message shows the state of: an older state never leaves behind a
+    /// newer one. Null if no message shows one.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public long? Version { get; init; }
 }

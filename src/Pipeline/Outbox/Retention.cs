@@ -50,6 +50,7 @@ public sealed class Retention : ReceiveActor, IWithTimers
                 var rows = attempts.Rows
                     + LedgerStatements.DeleteOldest(session, RowsPerStep, ledgerBefore)
                     + LaneStatements.DeleteOldest(session, RowsPerStep, outboxBefore)
+                    + LaneVersions.DeleteOldest(session, RowsPerStep, outboxBefore)
                     + WarningStatements.DeleteOldest(session, RowsPerStep, ledgerBefore)
                     + DeadLetterStatements.DeleteOldest(session, RowsPerStep, ledgerBefore)
                     + DeadLetterJobStatements.DeleteOldest(session, RowsPerStep, ledgerBefore)

@@ -305,7 +305,7 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
             };
         }
 
-        var mapped = map(outcome.At.Event, Now(outcome), outcome.Change);
+        var mapped = map(outcome.At.Event, Now(state, outcome), outcome.Change);
         return new EventResult(
             outcome.At.Offset,
             mapped.Decision,
@@ -315,6 +315,7 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
             outcome.Warnings)
         {
             Behind = outcome.Behind,
+            Version = mapped.Messages.Any(message => message.Kind == MessageKind.Identify) ? Present(state).Facts : null,
         };
     }
 
@@ -341,16 +342,19 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
 
     // An answer that waited for accounts shows the person as it is by then: an alias may have taken its old name away,
     // and what it shows must not be older than what others have shown meanwhile.
-    private PersonSnapshot? Now(EventOutcome outcome)
+    private PersonSnapshot? Now(PersonState state, EventOutcome outcome)
     {
         if (outcome.Person is not { } then)
         {
             return null;
         }
 
-        var person = _state is { Parent: null } state ? state.Snapshot(outcome.At.Event.DistinctId) ?? then : then;
+        var person = Present(state).Snapshot(outcome.At.Event.DistinctId) ?? then;
         return person with { Account = _telling.CardOf(person.Contact?.Account?.Key) };
     }
+
+    /// <summary>The person by now, unless it has become part of another one since.</summary>
+    private PersonState Present(PersonState then) => _state is { Parent: null } now ? now : then;
 
     private sealed record Listed(long Mark, IPersonMessage? Message, IActorRef Sender);
 

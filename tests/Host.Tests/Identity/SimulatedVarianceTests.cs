@@ -68,6 +68,44 @@ public sealed class SimulatedVarianceTests(ITestOutputHelper output)
         Assert.Equal(0, (await pipeline.LedgerAsync())["dead"]);
     }
 
+    [Fact]
+    public async Task It_never_hears_an_older_state_of_a_person_after_a_newer_one_however_many_ids_speak_at_once()
+    {
+        const int People = 20;
+        const int Ids = 6;
+        const int Rounds = 40;
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions());
+        foreach (var person in Enumerable.Range(0, People))
+        {
+            await pipeline.CaptureAsync(
+                [.. Enumerable.Range(1, Ids - 1).Select(id => Event("$create_alias", $"p{person}", [], ("alias", $"p{person}-{id}")))]);
+        }
+
+        await pipeline.SettledAsync();
+        await Parallel.ForAsync(0, Ids, async (id, _) =>
+        {
+            foreach (var round in Enumerable.Range(1, Rounds))
+            {
+                await pipeline.CaptureAsync([.. Enumerable.Range(0, People).Select(person => Event(
+                    "$set", id == 0 ? $"p{person}" : $"p{person}-{id}", new() { [$"n{id}"] = round }))]);
+            }
+        });
+        await TurnUntilSettledAsync(pipeline);
+
+        foreach (var contact in pipeline.Variance.Received.Where(message => message.Type == "identify")
+            .GroupBy(message => message.Body.GetProperty("userId").GetString()))
+        {
+            foreach (var id in Enumerable.Range(0, Ids))
+            {
+                var told = contact.Select(message => message.Body.GetProperty("traits"))
+                    .Select(traits => traits.TryGetProperty($"n{id}", out var round) ? round.GetInt32() : 0)
+                    .ToList();
+                Assert.Equal(told.Order(), told);
+                Assert.Equal(Rounds, told[^1]);
+            }
+        }
+    }
+
     private static async Task AccountIsAsItShouldBeAsync(
         PipelineHarness pipeline,
         string key,
