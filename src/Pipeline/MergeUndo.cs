@@ -26,9 +26,9 @@ public enum UndoResult
 
 /// <summary>The answer to a wish to take a merge back.</summary>
 /// <param name="Result">How it ended.</param>
-/// <param name="Corrections">The uuid under which the ledger shows the correcting messages; empty unless done.</param>
+/// <param name="Corrections">The uuid under which the ledger shows the correcting messages; null if there are none.</param>
 /// <param name="Persons">The persons of the merge's source and target now; unborn ones are left out.</param>
-public sealed record UndoAnswer(UndoResult Result, Guid Corrections, ImmutableArray<PersonSnapshot> Persons);
+public sealed record UndoAnswer(UndoResult Result, Guid? Corrections, ImmutableArray<PersonSnapshot> Persons);
 
 /// <summary>Takes merges back: computes the split from the journal, has the root record it, and puts the correcting
 /// messages into the outbox, once. What was begun is on a list until it is done: see
@@ -66,7 +66,8 @@ public sealed class MergeUndo(PipelineParts parts, PersonJournal journal, Correc
                 return await GiveUpAsync(home, mergeEvent, UndoResult.NoMerge);
             }
 
-            var message = new SplitPerson(found.Root, found.Facts, split.Fact);
+            var fact = split.IsDone ? split.Fact : split.Fact with { At = parts.Time.GetUtcNow() };
+            var message = new SplitPerson(found.Root, found.Facts, fact);
             if (attempt == 0)
             {
                 await parts.Database.WriteAsync(
@@ -77,7 +78,7 @@ public sealed class MergeUndo(PipelineParts parts, PersonJournal journal, Correc
 
             if (split.IsDone || (await people.Ask<SplitAnswered>(message, Patience, cancellationToken)).IsDone)
             {
-                return await CorrectAsync(people, home, mergeEvent, found.Root, split.Fact);
+                return await CorrectAsync(people, home, mergeEvent, found.Root, fact);
             }
         }
 
@@ -87,7 +88,7 @@ public sealed class MergeUndo(PipelineParts parts, PersonJournal journal, Correc
     private async Task<UndoAnswer> GiveUpAsync(PersonId home, Guid mergeEvent, UndoResult result)
     {
         await EndAsync(home, mergeEvent);
-        return new UndoAnswer(result, Guid.Empty, []);
+        return new UndoAnswer(result, null, []);
     }
 
     private Task<int> EndAsync(PersonId home, Guid mergeEvent) => parts.Database.WriteAsync(session =>
@@ -112,16 +113,16 @@ public sealed class MergeUndo(PipelineParts parts, PersonJournal journal, Correc
             }
         }
 
-        var messages = persons.SelectMany(one => Correct(
+        ImmutableArray<OutboundMessage> messages = [.. persons.SelectMany(one => Correct(
             root.ConnectionId,
             one.Person,
             [.. persons.Select(other => other.Person).Where(other => other != one.Person)],
             split,
             UuidV5.Create(uuid, one.Id),
-            now));
-        await corrections.AppendAsync(root, uuid, [.. messages], now, version: null);
+            now))];
+        await corrections.AppendAsync(root, uuid, messages, now, version: null);
         await EndAsync(home, mergeEvent);
-        return new UndoAnswer(UndoResult.Done, uuid, [.. persons.Select(one => one.Person)]);
+        return new UndoAnswer(UndoResult.Done, messages.IsEmpty ? null : uuid, [.. persons.Select(one => one.Person)]);
     }
 
     private static async Task<PersonSnapshot?> PersonAsync(IActorRef people, PersonId home) =>

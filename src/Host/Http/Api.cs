@@ -72,7 +72,11 @@ public sealed record DecisionView(
     Guid? AbsorbedPersonId,
     IReadOnlyList<string> JoinedIds,
     string? BecameIdentified,
-    IReadOnlyList<ConflictView> Conflicts);
+    IReadOnlyList<ConflictView> Conflicts)
+{
+    /// <summary>When an operator took the merge back, ISO 8601; null for everything but a split.</summary>
+    public DateTimeOffset? TakenBackAt { get; init; }
+}
 
 /// <summary>A property that both persons of a merge had with different values.</summary>
 /// <param name="Property">Its name.</param>
@@ -92,9 +96,10 @@ public sealed record ConflictView(
 public sealed record SplitRequest(Guid Event);
 
 /// <summary>What taking a merge back left.</summary>
-/// <param name="Corrections">The uuid under which <c>events/{uuid}</c> shows the correcting messages.</param>
+/// <param name="Corrections">The uuid under which <c>events/{uuid}</c> shows the correcting messages; null if there was nothing
+/// to correct.</param>
 /// <param name="Persons">The persons of the merge's source and target now; one that is not born is left out.</param>
-public sealed record SplitView(Guid Corrections, IReadOnlyList<PersonView> Persons);
+public sealed record SplitView(Guid? Corrections, IReadOnlyList<PersonView> Persons);
 
 /// <summary>The HTTP API of operators.</summary>
 internal static class Api
@@ -119,6 +124,7 @@ internal static class Api
         connection.MapGet("/persons/{distinctId}/timeline", TimelineAsync)
             .WithSummary("Every decision about who this person is, in order: births, merges and refusals.");
         connection.MapPost("/persons/{distinctId}/split", SplitAsync)
+            .ProducesProblem(StatusCodes.Status400BadRequest)
             .ProducesProblem(StatusCodes.Status409Conflict)
             .WithSummary("Takes a merge of the timeline back, as if it had never happened. May be repeated.");
         connection.MapDelivery();
@@ -178,6 +184,13 @@ internal static class Api
         MergeUndo undo,
         CancellationToken cancellationToken)
     {
+        if (request.Event == Guid.Empty)
+        {
+            return TypedResults.Problem(
+                "Give the uuid of the event that merged, as the timeline shows it: {\"event\": \"...\"}.",
+                statusCode: StatusCodes.Status400BadRequest);
+        }
+
         var region = await people.GetAsync(cancellationToken);
         var home = new PersonId(connection, RawSegment.Behind(http, "persons", distinctId));
         var answer = await undo.UndoAsync(region, home, request.Event, cancellationToken);
@@ -262,7 +275,10 @@ internal static class Api
                 conflict.Value is { } value ? JsonNode.Parse(value.Json) : null,
                 JsonNode.Parse(conflict.SourceValue.Json),
                 JsonNode.Parse(conflict.TargetValue.Json))),
-        ]);
+        ])
+    {
+        TakenBackAt = decision.TakenBackAt,
+    };
 
     private sealed class KnownConnection(PipelineQueries queries) : IEndpointFilter
     {

@@ -47,6 +47,9 @@ public sealed record IdentityDecision(
     string? BecameIdentified,
     ImmutableArray<PropertyConflict> Conflicts)
 {
+    /// <summary>When an operator took the merge back; null unless that is what was decided.</summary>
+    public DateTimeOffset? TakenBackAt { get; init; }
+
     /// <summary>True if it is about a person with these ids: a root may hold several persons.</summary>
     public bool Concerns(IReadOnlySet<string> distinctIds) =>
         distinctIds.Contains(Event.DistinctId) || (Merge is { } ask && distinctIds.Contains(ask.SourceId));
@@ -118,7 +121,10 @@ public sealed record IdentityDecision(
             source.Profile?.Uuid,
             source.Ids,
             null,
-            []);
+            [])
+        {
+            TakenBackAt = split.At,
+        };
     }
 
     private static IdentityDecision Settled(

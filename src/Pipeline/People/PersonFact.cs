@@ -153,5 +153,9 @@ public abstract record PersonFact
         /// <summary>The account that the person which came apart was a member of; null for none.</summary>
         [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
         public AccountLeft? Left { get; init; }
+
+        /// <summary>When; null in facts of early builds.</summary>
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        public DateTimeOffset? At { get; init; }
     }
 }

@@ -9,13 +9,18 @@ public sealed record PersonPart(PersonProfile? Profile, ImmutableArray<string> I
 
 /// <summary>A merge that was taken back.</summary>
 /// <param name="Id">The merge.</param>
-/// <param name="Ask">Its two ids: they stay apart unless they are merged dangerously.</param>
+/// <param name="Ask">Its two ids: they stay apart unless they are merged dangerously, and that was not what was taken back.
+/// </param>
 public readonly record struct UndoneMerge(MergeId Id, MergeAsk Ask)
 {
-    /// <summary>True if a merge of the same two ids, in any direction, would undo the undoing.</summary>
-    public bool Forbids(MergeAsk ask) => ask.Kind is not MergeKind.Dangerous
-        && ((ask.SourceId, ask.TargetId) == (Ask.SourceId, Ask.TargetId)
-            || (ask.TargetId, ask.SourceId) == (Ask.SourceId, Ask.TargetId));
+    /// <summary>True if a merge of the same two ids would undo the undoing: in any direction, or dangerously in the same one
+    /// if that was taken back. Dangerously the other way round is how to merge them again on purpose.</summary>
+    public bool Forbids(MergeAsk ask)
+    {
+        var isSame = (ask.SourceId, ask.TargetId) == (Ask.SourceId, Ask.TargetId);
+        var isReverse = (ask.TargetId, ask.SourceId) == (Ask.SourceId, Ask.TargetId);
+        return ask.Kind is MergeKind.Dangerous ? isSame && Ask.Kind is MergeKind.Dangerous : isSame || isReverse;
+    }
 }
 
 /// <summary>What a root holds beside one person, once merges were taken back: links between homes stay for

@@ -49,6 +49,52 @@ public sealed class SplitTests
             ["created", "merged", "split", "refused"],
             told.Select(decision => decision.GetProperty("result").GetString()));
         Assert.Equal(2, split.GetProperty("persons").GetArrayLength());
+        Assert.Equal(
+            [pipeline.Clock.GetUtcNow()],
+            told.Select(decision => decision.GetProperty("taken_back_at"))
+                .Where(at => at.ValueKind != JsonValueKind.Null)
+                .Select(at => at.GetDateTimeOffset()));
+    }
+
+    [Fact]
+    public async Task A_dangerous_merge_that_was_taken_back_is_refused_when_it_comes_again_but_not_the_other_way_round()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        var merge = Guid.NewGuid();
+        await Settle(pipeline, Identify("bob", "bob-dev", Guid.NewGuid(), new { team = "red" }));
+        await Settle(pipeline, Identify("ann", "ann-dev", Guid.NewGuid(), new { plan = "pro" }));
+        await Settle(pipeline, Dangerous("ann", "bob", merge));
+        await Split(pipeline, "ann", merge);
+        var again = Guid.NewGuid();
+        await Settle(pipeline, Dangerous("ann", "bob", again));
+
+        Assert.Equal("ann,ann-dev", Told((await pipeline.PersonAsync("ann"))!.Value).Ids);
+        using var answer = await pipeline.ApiAsync($"events/{again}");
+        var warnings = (await answer.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("warnings");
+        Assert.Equal("merge_undone_before", warnings[0].GetProperty("type").GetString());
+
+        await Settle(pipeline, Dangerous("bob", "ann", Guid.NewGuid()));
+        Assert.Equal("ann,ann-dev,bob,bob-dev", Told((await pipeline.PersonAsync("ann"))!.Value).Ids);
+    }
+
+    [Fact]
+    public async Task A_wish_that_names_no_event_is_refused()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        await Settle(pipeline, Seen("ann", new { }));
+        using var answer = await pipeline.ApiAsync(HttpMethod.Post, "persons/ann/split", new { });
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+    }
+
+    [Fact]
+    public async Task Where_the_mapping_tells_no_contacts_there_is_nothing_to_correct()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions("plugin"));
+        var merge = Guid.NewGuid();
+        await Settle(pipeline, Identify("bob", "bob-dev", Guid.NewGuid(), new { team = "red" }));
+        await Settle(pipeline, Dangerous("ann", "bob", merge));
+        var (status, split) = await Split(pipeline, "ann", merge);
+        Assert.Equal((HttpStatusCode.OK, JsonValueKind.Null), (status, split.GetProperty("corrections").ValueKind));
     }
 
     [Fact]
