@@ -145,8 +145,10 @@ public sealed class PipelineHarness : IAsyncDisposable
     }
 
     /// <summary>Returns when no event of the connection is pending or parked.</summary>
-    /// <exception cref="TimeoutException">Something still waits after a minute.</exception>
-    public Task SettledAsync() => UntilAsync(async () => await WaitingAsync() == 0, "no event waits");
+    /// <param name="within">How long that may take; a minute unless given.</param>
+    /// <exception cref="TimeoutException">Something still waits then.</exception>
+    public Task SettledAsync(TimeSpan? within = null) =>
+        UntilAsync(async () => await WaitingAsync() == 0, "no event waits", within);
 
     /// <summary>How many events of the connection are pending or parked.</summary>
     public async Task<long> WaitingAsync()
@@ -157,9 +159,9 @@ public sealed class PipelineHarness : IAsyncDisposable
 
     /// <summary>Returns when a condition holds.</summary>
     /// <exception cref="TimeoutException">It does not hold after a minute.</exception>
-    public static async Task UntilAsync(Func<Task<bool>> condition, string what)
+    public static async Task UntilAsync(Func<Task<bool>> condition, string what, TimeSpan? within = null)
     {
-        using var patience = new CancellationTokenSource(Patience);
+        using var patience = new CancellationTokenSource(within ?? Patience);
         using var ticks = new PeriodicTimer(TimeSpan.FromMilliseconds(10));
         while (!await condition())
         {
@@ -169,7 +171,7 @@ public sealed class PipelineHarness : IAsyncDisposable
             }
             catch (OperationCanceledException)
             {
-                throw new TimeoutException($"Waited for a minute, in vain, until {what}.");
+                throw new TimeoutException($"Waited for {within ?? Patience}, in vain, until {what}.");
             }
         }
     }

@@ -9,7 +9,7 @@ using Xunit.Abstractions;
 namespace VarianceActors.Host.Tests.Identity;
 
 /// <summary>Many merges at once through the whole pipeline: the ids end in the sets that a union-find says, and every event is
-/// accounted for. Set MERGE_PAIRS (5000) and MERGE_ALIASES (3000) for the long run.</summary>
+/// accounted for. Set MERGE_PAIRS and MERGE_ALIASES (10000 each) for the long run.</summary>
 public sealed class MergeStressTests(ITestOutputHelper output)
 {
     private const int PairsInTheOrdinaryRun = 300;
@@ -93,14 +93,14 @@ public sealed class MergeStressTests(ITestOutputHelper output)
     {
         await CaptureAsync(pipeline, births);
         await CaptureAsync(pipeline, [.. merges.Select(Merge)]);
-        await pipeline.SettledAsync();
+        await pipeline.SettledAsync(TimeSpan.FromMinutes(10));
         await CheckAsync(pipeline, merges, births.Length + merges.Count);
     }
 
     private static async Task CheckAsync(
         PipelineHarness pipeline, IReadOnlyCollection<(string Source, string Target)> merges, int events)
     {
-        await pipeline.SettledAsync();
+        await pipeline.SettledAsync(TimeSpan.FromMinutes(10));
         var oracle = new Sets(merges);
         var sets = new ConcurrentBag<string>();
         await Parallel.ForEachAsync(oracle.Ids, async (id, _) => sets.Add(
