@@ -45,15 +45,19 @@ public static partial class VarianceHost
         builder.Services.AddRouting();
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(30));
 
-        var inUse = DataDirectory.Lock(options.DataDir);
+        var inUse = options.Store == StoreKind.Sqlite ? DataDirectory.Lock(options.DataDir) : null;
         var breakage = new Breakage();
-        var database = PipelineDatabase.Open(options.DataDir, options.Inbox.CommitTimeout, breakage.Report);
+        var database = PipelineDatabase.Open(options, breakage.Report);
         var layout = await PipelineLayout.ReadAsync(
             database, options.Inbox.Partitions, options.Outbox.DeliveryPartitions, options.Connections.Keys);
 
         builder.Services.AddSingleton(options);
-        builder.Services.AddSingleton(_ => inUse); // by factories, so that they are closed at the end
-        builder.Services.AddSingleton(_ => database);
+        builder.Services.AddSingleton(_ => database); // by factories, so that they are closed at the end
+        if (inUse is not null)
+        {
+            builder.Services.AddSingleton(_ => inUse);
+        }
+
         builder.Services.AddSingleton(services => new PipelineParts(
             options,
             services.GetRequiredService<PipelineDatabase>(),
@@ -95,7 +99,7 @@ public static partial class VarianceHost
         }).WithPipeline(services.GetRequiredService<PipelineParts>()));
 
         var app = builder.Build();
-        app.Services.GetRequiredService<FileStream>();
+        app.Services.GetService<FileStream>();
         if (layout.Partitioning.Partitions != options.Inbox.Partitions
             || layout.DeliveryPartitions != options.Outbox.DeliveryPartitions)
         {

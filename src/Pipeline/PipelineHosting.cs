@@ -49,14 +49,14 @@ public static class PipelineHosting
         return reader.ReadToEnd();
     }
 
-    /// <summary>Adds persons, ingest, delivery and the pulse on SQLite, on a node that is a cluster of one.</summary>
+    /// <summary>Adds persons, ingest, delivery and the pulse, on a node that is a cluster of one.</summary>
     public static AkkaConfigurationBuilder WithPipeline(this AkkaConfigurationBuilder builder, PipelineParts parts)
     {
         var map = EventMapping.For(parts.Options);
         return builder
             .AddHocon(ConfigurationFactory.ParseString(ReadHocon("akka.conf")), HoconAddMode.Append)
             .AddHocon(ConfigurationFactory.ParseString(ReadHocon("cluster.conf")), HoconAddMode.Append)
-            .WithSqliteJournal(parts.Options.DataDir)
+            .WithJournal(parts.Options)
             .WithPeople(
                 parts.Options.People,
                 map,

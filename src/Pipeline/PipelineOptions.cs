@@ -5,6 +5,7 @@ using VarianceActors.Pipeline.Ingest;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Sources;
+using VarianceActors.Pipeline.Stores;
 
 namespace VarianceActors.Pipeline;
 
@@ -14,8 +15,14 @@ public sealed class PipelineOptions
     /// <summary>Secret of the API; empty: the API answers on loopback only.</summary>
     public required string AdminKey { get; set; }
 
+    /// <summary>Where everything is kept.</summary>
+    public StoreKind Store { get; set; }
+
     /// <summary>Directory of the SQLite files.</summary>
     public required string DataDir { get; set; }
+
+    /// <summary>How the PostgreSQL database is reached.</summary>
+    public required PostgresOptions Postgres { get; set; }
 
     /// <summary>Limits of the doors.</summary>
     public required SourcesOptions Sources { get; set; }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using VarianceActors.Host.Configuration;
 using VarianceActors.Pipeline;
+using VarianceActors.Pipeline.Stores;
 
 namespace VarianceActors.Host.Commands;
 
@@ -15,7 +16,7 @@ internal static class ConfigurationSummary
         {
             "the configuration is good",
             $"listens at {string.Join(" and ", urls)}; API {api}",
-            $"data in {options.DataDir}, {options.Inbox.Partitions} partitions",
+            $"data in {Place(options)}, {options.Inbox.Partitions} partitions",
         };
         lines.AddRange(options.Connections
             .OrderBy(pair => pair.Key, StringComparer.Ordinal)
@@ -23,6 +24,10 @@ internal static class ConfigurationSummary
             .DefaultIfEmpty("no connections"));
         return string.Join(Environment.NewLine, lines);
     }
+
+    private static string Place(PipelineOptions options) => options.Store == StoreKind.Sqlite
+        ? options.DataDir
+        : PostgresAddress.Shown(options.Postgres.ConnectionString);
 
     private static IEnumerable<string> Parts(string id, ConnectionOptions connection)
     {

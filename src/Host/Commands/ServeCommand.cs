@@ -4,6 +4,7 @@ using System.Data.Common;
 using System.Net.Sockets;
 using VarianceActors.Host.Configuration;
 using VarianceActors.Pipeline;
+using VarianceActors.Pipeline.Stores;
 
 namespace VarianceActors.Host.Commands;
 
@@ -94,12 +95,19 @@ internal static class ServeCommand
         return ExitCodes.BadConfiguration;
     }
 
+    private static string Place(PipelineOptions options) =>
+        options.Store == StoreKind.Sqlite ? $" in {options.DataDir}" : "";
+
     private static async Task<int> ServeAsync(
         PipelineOptions options, string[] urls, TextWriter error, CancellationToken cancellation)
     {
         try
         {
-            DataDirectory.Prepare(options.DataDir);
+            if (options.Store == StoreKind.Sqlite)
+            {
+                DataDirectory.Prepare(options.DataDir);
+            }
+
             await using var app = await VarianceHost.BuildAsync(options, urls, TimeProvider.System, LogLevel.Information);
             await app.StartAsync(cancellation);
             await app.WaitForShutdownAsync(cancellation);
@@ -112,7 +120,7 @@ internal static class ServeCommand
         }
         catch (DbException e)
         {
-            await error.WriteLineAsync($"cannot open the database in {options.DataDir}: {e.Message}");
+            await error.WriteLineAsync($"cannot open the database{Place(options)}: {e.Message}");
             return ExitCodes.StartFailed;
         }
         catch (IOException e)

@@ -1,4 +1,5 @@
 using VarianceActors.Pipeline;
+using VarianceActors.Pipeline.Stores;
 
 namespace VarianceActors.Host.Configuration;
 
@@ -16,6 +17,7 @@ internal static class OptionsRules
             report("variance:data-dir", "is empty; give a directory");
         }
 
+        CheckPostgres(options, report);
         CheckSizes(options, report);
         ConnectionRules.Check(options.Connections, report);
     }
@@ -33,6 +35,26 @@ internal static class OptionsRules
         }
     }
 
+    /// <summary>The text may hold a password, so nothing of it is shown.</summary>
+    private static void CheckPostgres(PipelineOptions options, Action<string, string> report)
+    {
+        const string Key = "variance:postgres:connection-string";
+        var text = options.Postgres.ConnectionString;
+        if (options.Store == StoreKind.Postgres && string.IsNullOrWhiteSpace(text))
+        {
+            report(Key, "is empty; give one such as \"Host=db;Database=variance;Username=variance\"");
+        }
+        else if (!PostgresAddress.IsComplete(text))
+        {
+            report(Key, "is no connection string with Host, Database and Username");
+        }
+
+        if (options.Postgres.PasswordFile is { Length: > 0 } file && !File.Exists(file))
+        {
+            report("variance:postgres:password-file", "is not there");
+        }
+    }
+
     private static void CheckSizes(PipelineOptions options, Action<string, string> report)
     {
         var (sources, inbox, retry) = (options.Sources, options.Inbox, options.Delivery.Retry);
@@ -44,6 +66,11 @@ internal static class OptionsRules
         NotAbove("inbox:commit-events-max", inbox.CommitEventsMax, "inbox:queue-events-max", inbox.QueueEventsMax);
         NotAbove("retention:outbox", options.Retention.Outbox, "retention:ledger", options.Retention.Ledger);
         NotAbove("delivery:attempt-timeout", options.Delivery.AttemptTimeout, "delivery:deadline", options.Delivery.Deadline);
+        NotAbove(
+            "postgres:lock-timeout",
+            options.Postgres.LockTimeout,
+            "postgres:statement-timeout",
+            options.Postgres.StatementTimeout);
         NotAbove(
             "delivery:breaker:probe-first",
             options.Delivery.Breaker.ProbeFirst,

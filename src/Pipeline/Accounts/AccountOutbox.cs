@@ -32,11 +32,12 @@ public sealed class AccountOutbox(
 
     private static readonly Statement MoveSent = new("""
         INSERT INTO account_sent (connection, account, version) VALUES (@connection, @account, @version)
-        ON CONFLICT (connection, account) DO UPDATE SET version = excluded.version
+        ON CONFLICT (connection, account) DO UPDATE SET version = excluded.version WHERE account_sent.version = @sent
         """);
 
     /// <summary>Puts into the outbox what it does not hold of an account.</summary>
     /// <returns>The version up to which the outbox holds everything.</returns>
+    /// <exception cref="FencedException">Another copy of the account did it at the same time: try again.</exception>
     public async Task<long> SendAsync(AccountState account)
     {
         var connection = layout.NumberByConnection[account.Id.ConnectionId];
@@ -59,7 +60,11 @@ public sealed class AccountOutbox(
                 OutboxStatements.Add(session, connection, partition, first, messages.Length, now, payload);
             }
 
-            session.Execute(MoveSent, connection, entity, account.Version);
+            if (session.Execute(MoveSent, connection, entity, account.Version, sent) == 0)
+            {
+                throw new FencedException("The messages of an account were put into the outbox by somebody else.");
+            }
+
             return (account.Version, !messages.IsEmpty);
         }).ConfigureAwait(false);
         if (isNew)

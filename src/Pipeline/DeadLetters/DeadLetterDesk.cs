@@ -67,7 +67,7 @@ public sealed class DeadLetterDesk(PipelineParts parts)
             session =>
             {
                 var connection = NumberOf(connectionId);
-                if (DeadLetterStatements.Find(session, connection, id) is not { } letter)
+                if (DeadLetterStatements.FindToChange(session, connection, id) is not { } letter)
                 {
                     return null;
                 }
@@ -85,7 +85,7 @@ public sealed class DeadLetterDesk(PipelineParts parts)
     {
         var now = parts.Time.GetUtcNow();
         return parts.Database.WriteAsync<LetterRefusal?>(
-            session => DeadLetterStatements.Find(session, NumberOf(connectionId), id) is { } letter
+            session => DeadLetterStatements.FindToChange(session, NumberOf(connectionId), id) is { } letter
                 ? DeadLetterJob.Discard(session, NumberOf(connectionId), letter, note, now)
                 : null,
             cancellationToken);

@@ -56,7 +56,7 @@ public sealed record DeadLetterJob(
     internal static (IReadOnlyList<int> Touched, bool HasMore) Step(
         Session session, long id, int deliveryPartitions, DateTimeOffset now)
     {
-        if (DeadLetterJobStatements.Find(session, id) is not { FinishedAt: null } job)
+        if (DeadLetterJobStatements.FindToChange(session, id) is not { FinishedAt: null } job)
         {
             return ([], false);
         }
@@ -102,8 +102,8 @@ public sealed record DeadLetterJob(
     {
         var (letters, bytes) = (new List<DeadLetter>(), 0L);
         var cursor = Math.Min(job.LastLetter, job.Cursor + StepNumbers);
-        DeadLetterStatements.Scan(
-            session, job.Connection, DeadLetterState.Dead, job.Filter, (job.Cursor, cursor), StepLetters,
+        DeadLetterStatements.ScanDeadToChange(
+            session, job.Connection, job.Filter, (job.Cursor, cursor), StepLetters,
             letter =>
             {
                 letters.Add(letter);

@@ -22,6 +22,9 @@ internal static partial class DeadLetterJobStatements
 
     private static readonly Statement SelectOne = new($"SELECT {Columns} FROM dead_letter_job WHERE id = @id");
 
+    private static readonly Statement SelectOneToChange = new(
+        $"SELECT {Columns} FROM dead_letter_job WHERE id = @id", locksRows: true);
+
     private static readonly Statement SelectUnfinished = new(
         "SELECT id, connection FROM dead_letter_job WHERE finished_at IS NULL ORDER BY id");
 
@@ -66,6 +69,10 @@ internal static partial class DeadLetterJobStatements
     public static DeadLetterJob? Find(Session session, long id) =>
         session.Query(SelectOne, Read, id) is [var job] ? job : null;
 
+    /// <summary>A job by its number, which nobody else moves until the transaction ends; null if there is none.</summary>
+    public static DeadLetterJob? FindToChange(Session session, long id) =>
+        session.Query(SelectOneToChange, Read, id) is [var job] ? job : null;
+
     /// <summary>The numbers of jobs that are not finished, with their connections, the oldest first.</summary>
     public static List<(long Id, int Connection)> Unfinished(Session session) =>
         session.Query(SelectUnfinished, row => (row.GetInt64(0), row.GetInt32(1)));
@@ -103,7 +110,7 @@ internal static partial class DeadLetterJobStatements
         row.GetInt32(1),
         (DeadLetterJobKind)row.GetInt32(2),
         JsonSerializer.Deserialize(row.GetString(3), FilterJson.Default.DeadLetterFilter)!,
-        row.GetBoolean(4),
+        row.GetInt32(4) == 1,
         row.IsDBNull(5) ? null : row.GetString(5),
         DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(6)),
         row.IsDBNull(7) ? null : DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(7)),

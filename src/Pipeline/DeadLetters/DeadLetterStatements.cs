@@ -15,11 +15,11 @@ internal static class DeadLetterStatements
         """;
 
     private const string Meets = """
-        (@reason IS NULL OR reason = @reason) AND (@status IS NULL OR status = @status)
-        AND (@kind IS NULL OR kind = @kind) AND (@event IS NULL OR event = @event)
-        AND (@message_id IS NULL OR message_id = @message_id) AND (@uuid IS NULL OR uuid = @uuid)
-        AND (@lane IS NULL OR lane = @lane)
-        AND (@since IS NULL OR last_attempt_at >= @since) AND (@until IS NULL OR last_attempt_at < @until)
+        (reason = @reason OR @reason IS NULL) AND (status = @status OR @status IS NULL)
+        AND (kind = @kind OR @kind IS NULL) AND (event = @event OR @event IS NULL)
+        AND (message_id = @message_id OR @message_id IS NULL) AND (uuid = @uuid OR @uuid IS NULL)
+        AND (lane = @lane OR @lane IS NULL)
+        AND (last_attempt_at >= @since OR @since IS NULL) AND (last_attempt_at < @until OR @until IS NULL)
         """;
 
     private static readonly Statement AddLetter = new("""
@@ -34,6 +34,9 @@ internal static class DeadLetterStatements
     private static readonly Statement SelectOne = new(
         $"SELECT {Columns} FROM dead_letter WHERE connection = @connection AND id = @id");
 
+    private static readonly Statement SelectOneToChange = new(
+        $"SELECT {Columns} FROM dead_letter WHERE connection = @connection AND id = @id", locksRows: true);
+
     private static readonly Statement SelectAny = new($"""
         SELECT {Columns} FROM dead_letter
         WHERE connection = @connection AND id > @after AND id <= @last AND {Meets} ORDER BY id LIMIT @rows
@@ -43,6 +46,13 @@ internal static class DeadLetterStatements
         SELECT {Columns} FROM dead_letter
         WHERE connection = @connection AND state = @state AND id > @after AND id <= @last AND {Meets} ORDER BY id LIMIT @rows
         """);
+
+    private static readonly Statement SelectDeadToChange = new(
+        $"""
+        SELECT {Columns} FROM dead_letter
+        WHERE connection = @connection AND state = 1 AND id > @after AND id <= @last AND {Meets} ORDER BY id LIMIT @rows
+        """,
+        locksRows: true);
 
     private static readonly Statement CountDead = new($"""
         SELECT count(*), coalesce(max(id), 0) FROM dead_letter WHERE connection = @connection AND state = 1 AND {Meets}
@@ -86,7 +96,7 @@ internal static class DeadLetterStatements
     /// <summary>Writes a dead letter down, in the lane that its person has now.</summary>
     public static void Add(
         Session session, int connection, int deliveryPartition, OutboxEntry entry, DeliveryOutcome.DeadLettered dead) =>
-        session.Execute(
+        session.Post(
             AddLetter,
             connection,
             deliveryPartition,
@@ -111,6 +121,10 @@ internal static class DeadLetterStatements
     /// <summary>A dead letter by its number; null if there is none.</summary>
     public static DeadLetter? Find(Session session, int connection, long id) =>
         session.Query(SelectOne, Read, connection, id) is [var letter] ? letter : null;
+
+    /// <summary>A dead letter by its number, which nobody else changes until the transaction ends; null if there is none.</summary>
+    public static DeadLetter? FindToChange(Session session, int connection, long id) =>
+        session.Query(SelectOneToChange, Read, connection, id) is [var letter] ? letter : null;
 
     /// <summary>The dead letters of the events of a uuid.</summary>
     public static List<DeadLetter> OfEvent(Session session, int connection, Guid uuid) =>
@@ -139,6 +153,20 @@ internal static class DeadLetterStatements
         }
     }
 
+    /// <summary>Hands over letters that are dead, as <see cref="Scan"/> does; nobody else changes them until the transaction
+    /// ends.</summary>
+    public static void ScanDeadToChange(
+        Session session,
+        int connection,
+        DeadLetterFilter filter,
+        (long After, long Last) ids,
+        int rows,
+        Func<DeadLetter, bool> each)
+    {
+        object?[] values = [connection, ids.After, ids.Last, .. Values(filter), rows];
+        session.Scan(SelectDeadToChange, row => each(Read(row)), values);
+    }
+
     /// <summary>How many dead letters wait for an operator, and the number of the newest of them.</summary>
     public static (long Letters, long Newest) Count(Session session, int connection, DeadLetterFilter filter)
     {
@@ -147,7 +175,7 @@ internal static class DeadLetterStatements
     }
 
     public static void SetState(Session session, long id, DeadLetterState state, string? note, DateTimeOffset now) =>
-        session.Execute(UpdateState, (int)state, note, now.ToUnixTimeMilliseconds(), id);
+        session.Post(UpdateState, (int)state, note, now.ToUnixTimeMilliseconds(), id);
 
     /// <summary>Whether any letter of a connection that is not settled tells a state.</summary>
     public static bool HasStates(Session session, int connection) => session.Scalar(SelectStates, connection) is not null;
@@ -157,12 +185,12 @@ internal static class DeadLetterStatements
         session.Query(SelectOfEntity, Read, connection, entity);
 
     public static void SetOvertaken(Session session, long id, bool isOvertaken) =>
-        session.Execute(UpdateOvertaken, isOvertaken ? 1 : 0, id);
+        session.Post(UpdateOvertaken, isOvertaken ? 1 : 0, id);
 
-    public static void SetNote(Session session, long id, string note) => session.Execute(UpdateNote, note, id);
+    public static void SetNote(Session session, long id, string note) => session.Post(UpdateNote, note, id);
 
     /// <summary>A replay died: the letter waits for an operator again.</summary>
-    public static void DieAgain(Session session, long id, DeliveryOutcome.DeadLettered dead) => session.Execute(
+    public static void DieAgain(Session session, long id, DeliveryOutcome.DeadLettered dead) => session.Post(
         UpdateDead,
         dead.Reason,
         dead.Status,
@@ -173,7 +201,7 @@ internal static class DeadLetterStatements
 
     /// <summary>A person became part of another one: its dead letters go with it.</summary>
     public static void ChangeLane(Session session, int connection, ulong lane, ulong into) =>
-        session.Execute(UpdateLane, unchecked((long)into), connection, unchecked((long)lane));
+        session.Post(UpdateLane, unchecked((long)into), connection, unchecked((long)lane));
 
     /// <summary>Deletes dead letters that were settled before <paramref name="changedBefore"/>, with their attempts.</summary>
     /// <returns>How many went.</returns>
@@ -215,7 +243,7 @@ internal static class DeadLetterStatements
         unchecked((ulong)row.GetInt64(4)),
         new Guid(row.GetFieldValue<byte[]>(5), bigEndian: true),
         unchecked((ulong)row.GetInt64(6)),
-        row.GetBoolean(7),
+        row.GetInt32(7) == 1,
         DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(8)),
         new OutboundMessage((MessageKind)row.GetInt32(9), row.GetString(10), row.GetFieldValue<byte[]>(11)),
         row.IsDBNull(12) ? null : row.GetString(12),

@@ -7,11 +7,13 @@ namespace VarianceActors.Pipeline.DeadLetters;
 /// <summary>Everything that is said to the table of events with dead letters.</summary>
 internal static class LetteredEvents
 {
-    private static readonly Statement Select = new("""
+    private static readonly Statement SelectToChange = new(
+        """
         SELECT dead, replaying, discarded, closed FROM lettered_event
         WHERE connection = @connection AND delivery_partition = @delivery_partition
         AND uuid = @uuid AND fingerprint = @fingerprint
-        """);
+        """,
+        locksRows: true);
 
     private static readonly Statement Put = new("""
         INSERT INTO lettered_event (connection, delivery_partition, uuid, fingerprint, dead, replaying, discarded, closed)
@@ -55,8 +57,8 @@ internal static class LetteredEvents
     {
         var (uuid, fingerprint) = (key.Uuid.ToByteArray(bigEndian: true), unchecked((long)key.Fingerprint));
         var before = session.Query(
-            Select,
-            row => new EventLetters(row.GetInt32(0), row.GetInt32(1), row.GetInt32(2), row.GetBoolean(3)),
+            SelectToChange,
+            row => new EventLetters(row.GetInt32(0), row.GetInt32(1), row.GetInt32(2), row.GetInt32(3) == 1),
             key.Connection, deliveryPartition, uuid, fingerprint) is [var found] ? found : default;
         var after = change(before);
         if (after.IsSettled)

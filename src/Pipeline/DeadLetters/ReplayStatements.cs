@@ -56,7 +56,7 @@ internal static class ReplayStatements
             SelectAt,
             row => (row.GetInt64(0), row.IsDBNull(1) ? (long?)null : row.GetInt64(1)),
             connection, deliveryPartition, finished.Entry.Position)[0];
-        var letter = DeadLetterStatements.Find(session, connection, id)!;
+        var letter = DeadLetterStatements.FindToChange(session, connection, id)!;
         var endedAt = finished.Attempt is { } attempt ? attempt.At + attempt.Latency : letter.ChangedAt;
         switch (finished.Outcome)
         {

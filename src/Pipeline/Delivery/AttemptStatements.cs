@@ -59,7 +59,7 @@ internal static class AttemptStatements
     public static void Add(
         Session session, int connection, int deliveryPartition, long position, DeliveryAttempt attempt)
     {
-        session.Execute(
+        session.Post(
             AddAttempt,
             connection,
             deliveryPartition,
@@ -72,7 +72,7 @@ internal static class AttemptStatements
             attempt.Response.IsEmpty ? null : attempt.Response.ToArray());
         if (attempt.Number > KeptFirst + KeptLast)
         {
-            session.Execute(Forget, connection, deliveryPartition, position, attempt.Number - KeptLast);
+            session.Post(Forget, connection, deliveryPartition, position, attempt.Number - KeptLast);
         }
     }
 

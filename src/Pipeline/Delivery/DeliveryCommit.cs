@@ -47,6 +47,12 @@ internal sealed class DeliveryCommit
     public void Run(Session session, int deliveryPartition, byte[] progress, long version)
     {
         var counts = _counts;
+        if (_changes.Finished.Any(one => one.Outcome is DeliveryOutcome.DeadLettered))
+        {
+            // A dead letter gets the lane that its person has now: nobody may close that lane meanwhile.
+            OutboxStatements.Hold(session, _connection, deliveryPartition);
+        }
+
         foreach (var finished in _changes.Finished)
         {
             if (finished.Outcome is DeliveryOutcome.Coalesced or DeliveryOutcome.Skipped)
@@ -70,9 +76,15 @@ internal sealed class DeliveryCommit
         }
 
         OvertakenLetters.Note(session, _connection, deliveryPartition, _changes.Finished);
-        AddAttempts(session, deliveryPartition);
+        var sent = _changes.Sent.ToList();
+        foreach (var (position, attempt) in sent)
+        {
+            AttemptStatements.Add(session, _connection, deliveryPartition, position, attempt);
+        }
+
         HeldStatements.Write(session, _connection, deliveryPartition, _changes);
         DeliveryStatements.MoveState(session, _connection, deliveryPartition, version, progress, counts);
+        DeliveryErrors.Add(session, _connection, sent.Select(one => one.Attempt));
     }
 
     private static bool IsCounted(FinishedMessage finished) =>
@@ -85,17 +97,6 @@ internal sealed class DeliveryCommit
         DeliveryOutcome.Skipped => new DeliveryCounts { Skipped = 1, Closed = 1 },
         _ => new DeliveryCounts { Delivered = 1, Closed = 1 },
     };
-
-    private void AddAttempts(Session session, int deliveryPartition)
-    {
-        var sent = _changes.Sent.ToList();
-        foreach (var (position, attempt) in sent)
-        {
-            AttemptStatements.Add(session, _connection, deliveryPartition, position, attempt);
-        }
-
-        DeliveryErrors.Add(session, _connection, sent.Select(one => one.Attempt));
-    }
 
     /// <summary>An event with a dead letter is dead from that moment on, and what becomes of it depends on its letters.</summary>
     private DeliveryCounts Count(Session session, int deliveryPartition, FinishedMessage finished)

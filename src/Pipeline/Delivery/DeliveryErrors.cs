@@ -17,7 +17,8 @@ internal static class DeliveryErrors
         INSERT INTO delivery_error (connection, hour, reason, attempts, last_at)
         VALUES (@connection, @hour, @reason, @attempts, @last_at)
         ON CONFLICT (connection, hour, reason) DO UPDATE SET
-            attempts = delivery_error.attempts + excluded.attempts, last_at = max(delivery_error.last_at, excluded.last_at)
+            attempts = delivery_error.attempts + excluded.attempts,
+            last_at = CASE WHEN delivery_error.last_at < excluded.last_at THEN excluded.last_at ELSE delivery_error.last_at END
         """);
 
     private static readonly Statement SelectGrouped = new("""
@@ -27,14 +28,16 @@ internal static class DeliveryErrors
 
     private static readonly Statement DeleteOld = new("DELETE FROM delivery_error WHERE hour < @before");
 
-    /// <summary>Counts the attempts that failed.</summary>
+    /// <summary>Counts the attempts that failed. All slices of a connection count in the same rows: call it last, so that they
+    /// wait for each other no longer than they must.</summary>
     public static void Add(Session session, int connection, IEnumerable<DeliveryAttempt> attempts)
     {
         foreach (var group in attempts
             .Where(attempt => attempt.Verdict != DeliveryVerdict.Delivered)
-            .GroupBy(attempt => (attempt.Reason, Hour: HourOf(attempt.At))))
+            .GroupBy(attempt => (Hour: HourOf(attempt.At), attempt.Reason))
+            .OrderBy(group => group.Key))
         {
-            session.Execute(
+            session.Post(
                 AddErrors,
                 connection,
                 group.Key.Hour,

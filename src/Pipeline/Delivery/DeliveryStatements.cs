@@ -92,7 +92,7 @@ internal static class DeliveryStatements
 
     /// <summary>Writes down that a message was not sent: <c>coalesced</c> or <c>skipped</c>.</summary>
     public static void AddUnsent(Session session, int connection, int deliveryPartition, long position, bool isCoalesced) =>
-        session.Execute(AddUnsentMessage, connection, deliveryPartition, position, isCoalesced ? 1 : 2);
+        session.Post(AddUnsentMessage, connection, deliveryPartition, position, isCoalesced ? 1 : 2);
 
     /// <summary>Why a message that has its outcome was not sent: <c>coalesced</c> or <c>skipped</c>; null if it was sent.</summary>
     public static string? Unsent(Session session, int connection, int deliveryPartition, long position) =>
@@ -105,5 +105,5 @@ internal static class DeliveryStatements
 
     /// <summary>What happens to the books without the slice's actor: dead letters that are sent again or given up.</summary>
     public static void Adjust(Session session, int connection, int deliveryPartition, DeliveryCounts counts) =>
-        session.Execute(AdjustState, counts.Delivered, counts.Dead, counts.Discarded, connection, deliveryPartition);
+        session.Post(AdjustState, counts.Delivered, counts.Dead, counts.Discarded, connection, deliveryPartition);
 }

@@ -61,12 +61,12 @@ internal static class HeldStatements
     {
         foreach (var entry in changes.Stored)
         {
-            session.Execute(AddMessage, connection, deliveryPartition, unchecked((long)entry.Lane), entry.Position);
+            session.Post(AddMessage, connection, deliveryPartition, unchecked((long)entry.Lane), entry.Position);
         }
 
         foreach (var entry in changes.Removed)
         {
-            session.Execute(RemoveMessage, connection, deliveryPartition, unchecked((long)entry.Lane), entry.Position);
+            session.Post(RemoveMessage, connection, deliveryPartition, unchecked((long)entry.Lane), entry.Position);
         }
 
         foreach (var (lane, history) in changes.Histories)
@@ -96,11 +96,11 @@ internal static class HeldStatements
     {
         if (history is null)
         {
-            session.Execute(RemoveLane, connection, deliveryPartition, lane);
+            session.Post(RemoveLane, connection, deliveryPartition, lane);
             return;
         }
 
-        session.Execute(
+        session.Post(
             PutLane,
             connection,
             deliveryPartition,

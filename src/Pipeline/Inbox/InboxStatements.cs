@@ -6,6 +6,9 @@ namespace VarianceActors.Pipeline.Inbox;
 /// <summary>Everything that is said to the inbox tables.</summary>
 internal static class InboxStatements
 {
+    private const int RowsMax = 1_000;
+    private const int RowsPerPage = 64;
+
     private static readonly Statement AddPartition = new(
         "INSERT INTO inbox_partition (partition, next_offset) VALUES (@partition, 0) ON CONFLICT DO NOTHING");
 
@@ -22,13 +25,21 @@ internal static class InboxStatements
         VALUES (@partition, @first_offset, @connection, @events, @payload)
         """);
 
-    private static readonly Statement SelectFrom = new("""
-        SELECT connection, first_offset, event_count, payload FROM inbox
-        WHERE partition = @partition AND first_offset >= @from_offset ORDER BY first_offset
+    private static readonly Statement SelectSizes = new("""
+        SELECT first_offset, event_count, length(payload) FROM inbox
+        WHERE partition = @partition AND first_offset >= @from_offset ORDER BY first_offset LIMIT @rows
         """);
 
-    private static readonly Statement SelectAll = new(
-        "SELECT partition, first_offset, event_count, payload FROM inbox WHERE connection = @connection");
+    private static readonly Statement SelectFromTo = new("""
+        SELECT connection, first_offset, event_count, payload FROM inbox
+        WHERE partition = @partition AND first_offset >= @from_offset AND first_offset <= @to_offset ORDER BY first_offset
+        """);
+
+    private static readonly Statement SelectPage = new("""
+        SELECT partition, first_offset, event_count, payload FROM inbox
+        WHERE connection = @connection AND (partition, first_offset) > (@partition, @after)
+        ORDER BY partition, first_offset LIMIT @rows
+        """);
 
     private static readonly Statement SelectRowStart = new("""
         SELECT max(first_offset) FROM inbox WHERE partition = @partition AND first_offset <= @from_offset
@@ -41,7 +52,7 @@ internal static class InboxStatements
     {
         for (var partition = 0; partition < partitions; partition++)
         {
-            session.Execute(AddPartition, partition);
+            session.Post(AddPartition, partition);
         }
     }
 
@@ -49,27 +60,26 @@ internal static class InboxStatements
     public static void Append(Session session, int partition, int connection, int events, byte[] payload)
     {
         var firstOffset = (long)session.Scalar(RaiseOffset, events, partition)! - events;
-        session.Execute(AddRow, partition, firstOffset, connection, events, payload);
-        session.Execute(AddTotal, connection, partition, events);
+        session.Post(AddRow, partition, firstOffset, connection, events, payload);
+        session.Post(AddTotal, connection, partition, events);
     }
 
     /// <summary>The events from <paramref name="fromOffset"/> on, in order: whole rows, until so many events or bytes are read.</summary>
     public static ImmutableArray<InboxEvent> Read(Session session, int partition, long fromOffset, int eventsMax, long bytesMax)
     {
         var start = (long?)session.Scalar(SelectRowStart, partition, fromOffset) ?? fromOffset;
+        var end = End(session, partition, start, fromOffset - start + eventsMax, bytesMax);
         var events = ImmutableArray.CreateBuilder<InboxEvent>();
-        var bytes = 0L;
         session.Scan(
-            SelectFrom,
+            SelectFromTo,
             row =>
             {
-                var payload = row.GetFieldValue<byte[]>(3);
-                events.AddRange(InboxRow.Read(row.GetInt32(0), row.GetInt64(1), row.GetInt32(2), payload)
+                events.AddRange(InboxRow
+                    .Read(row.GetInt32(0), row.GetInt64(1), row.GetInt32(2), row.GetFieldValue<byte[]>(3))
                     .SkipWhile(inboxEvent => inboxEvent.Offset < fromOffset));
-                bytes += payload.Length;
-                return bytes < bytesMax && events.Count < eventsMax;
+                return true;
             },
-            partition, start);
+            partition, start, end);
         return events.ToImmutable();
     }
 
@@ -81,26 +91,48 @@ internal static class InboxStatements
     public static List<(int Partition, InboxEvent Event)> Find(Session session, int connection, Guid uuid, long bytesMax)
     {
         var (found, bytes, sought) = (new List<(int, InboxEvent)>(), 0L, uuid.ToByteArray(bigEndian: true));
-        session.Scan(
-            SelectAll,
-            row =>
-            {
-                var payload = row.GetFieldValue<byte[]>(3);
-                if (payload.AsSpan().IndexOf(sought) >= 0)
+        for (var (rows, partition, offset) = (RowsPerPage, -1, -1L); rows == RowsPerPage && bytes < bytesMax;)
+        {
+            rows = 0;
+            session.Scan(
+                SelectPage,
+                row =>
                 {
-                    var partition = row.GetInt32(0);
-                    found.AddRange(InboxRow.Read(connection, row.GetInt64(1), row.GetInt32(2), payload)
-                        .Where(inboxEvent => inboxEvent.Event.Uuid == uuid)
-                        .Select(inboxEvent => (partition, inboxEvent)));
-                }
+                    (rows, partition, offset) = (rows + 1, row.GetInt32(0), row.GetInt64(1));
+                    var payload = row.GetFieldValue<byte[]>(3);
+                    if (payload.AsSpan().IndexOf(sought) >= 0)
+                    {
+                        found.AddRange(InboxRow.Read(connection, offset, row.GetInt32(2), payload)
+                            .Where(inboxEvent => inboxEvent.Event.Uuid == uuid)
+                            .Select(inboxEvent => (partition, inboxEvent)));
+                    }
 
-                bytes += payload.Length;
-                return bytes < bytesMax;
-            },
-            connection);
+                    bytes += payload.Length;
+                    return true;
+                },
+                connection, partition, offset, RowsPerPage);
+        }
+
         return found;
     }
 
+    /// <summary>Where the last row begins that is read: a server sends all that a query finds, wanted or not.</summary>
+    private static long End(Session session, int partition, long start, long eventsMax, long bytesMax)
+    {
+        var (end, events, bytes) = (start, 0L, 0L);
+        session.Scan(
+            SelectSizes,
+            row =>
+            {
+                end = row.GetInt64(0);
+                events += row.GetInt64(1);
+                bytes += row.GetInt64(2);
+                return bytes < bytesMax && events < eventsMax;
+            },
+            partition, start, RowsMax);
+        return end;
+    }
+
     public static void DeleteBelow(Session session, int partition, long doneBelow) =>
-        session.Execute(DeleteDone, partition, doneBelow);
+        session.Post(DeleteDone, partition, doneBelow);
 }

@@ -65,16 +65,15 @@ internal sealed class IngestCommit
     /// <exception cref="FencedException">Somebody else has moved the progress: another copy of the actor lives.</exception>
     public ImmutableHashSet<(int Connection, ulong Lane)> Run(Session session, Progress progress, long version)
     {
-        var stale = _used
-            .Where(used => LaneStatements.IsClosed(session, used.Connection, used.Lane))
+        _outbox.Reserve(session); // first: from here on no lane that gets messages is closed, or told of, by anybody else
+        var stale = LaneStatements.Closed(session, _used)
             .Union(_usedAfterClosing)
             .Union(_disordered)
-            .Union(_versions
-                .Where(told => LaneVersions.Find(session, told.Key.Connection, told.Key.Lane) > told.Value.First)
-                .Select(told => told.Key))
+            .Union(LaneVersions.Passed(session, _versions.Select(told => (told.Key, told.Value.First))))
             .ToImmutableHashSet();
         if (!stale.IsEmpty)
         {
+            _outbox.GiveBack(session);
             return stale;
         }
 
@@ -97,7 +96,7 @@ internal sealed class IngestCommit
                 : row);
         }
 
-        foreach (var (connection, id, deliveryPartition, index) in _givenUp)
+        foreach (var (connection, id, deliveryPartition, index) in _givenUp.OrderBy(one => (one.Connection, one.Id)))
         {
             var position = _outbox.FirstPositionIn(connection, deliveryPartition) + index;
             GivenUpIds.Add(session, connection, id, deliveryPartition, position);

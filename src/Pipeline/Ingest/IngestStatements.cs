@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using VarianceActors.Pipeline.Inbox;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.Stores;
@@ -42,10 +41,7 @@ internal static class IngestStatements
     public static EventsRead ReadEvents(Session session, int partition, long fromOffset, int eventsMax, long bytesMax)
     {
         var events = InboxStatements.Read(session, partition, fromOffset, eventsMax, bytesMax);
-        var known = events
-            .Select(IngestActor.KeyOf)
-            .Where(key => LedgerStatements.Exists(session, key))
-            .ToImmutableHashSet();
-        return new EventsRead(events, known);
+        var keys = events.Select(IngestActor.KeyOf).ToList();
+        return new EventsRead(events, [.. LedgerStatements.Known(session, keys)]);
     }
 }

@@ -28,11 +28,11 @@ internal static class GivenUpIds
 
     /// <summary>The alias at this place gives the id up.</summary>
     public static void Add(Session session, int connection, ulong id, int deliveryPartition, long position) =>
-        session.Execute(Put, connection, unchecked((long)id), deliveryPartition, position);
+        session.Post(Put, connection, unchecked((long)id), deliveryPartition, position);
 
     /// <summary>The id has a contact of its own again.</summary>
     public static void Remove(Session session, int connection, ulong id) =>
-        session.Execute(Delete, connection, unchecked((long)id));
+        session.Post(Delete, connection, unchecked((long)id));
 
     /// <summary>Whether an alias gave the id up, unless that alias is itself a dead letter, or was discarded.</summary>
     public static bool Contains(Session session, int connection, ulong id) =>

@@ -29,8 +29,8 @@ internal static class LaneStatements
     public static void Close(Session session, int connection, ulong lane, ulong into, DateTimeOffset now)
     {
         var (closed, open) = (unchecked((long)lane), unchecked((long)into));
-        session.Execute(CloseLane, connection, closed, now.ToUnixTimeMilliseconds(), open);
-        session.Execute(MoveOn, open, connection, closed);
+        session.Post(CloseLane, connection, closed, now.ToUnixTimeMilliseconds(), open);
+        session.Post(MoveOn, open, connection, closed);
         DeadLetterStatements.ChangeLane(session, connection, lane, into);
     }
 
@@ -38,8 +38,13 @@ internal static class LaneStatements
     public static ulong Current(Session session, int connection, ulong lane) =>
         session.Scalar(SelectInto, connection, unchecked((long)lane)) is long into ? unchecked((ulong)into) : lane;
 
-    public static bool IsClosed(Session session, int connection, ulong lane) =>
-        session.Scalar(SelectClosed, connection, unchecked((long)lane)) is not null;
+    /// <summary>Those of some lanes that are closed.</summary>
+    public static IEnumerable<(int Connection, ulong Lane)> Closed(
+        Session session, IReadOnlyCollection<(int Connection, ulong Lane)> lanes) => session
+        .Scalars(SelectClosed, lanes.Select(one => new object?[] { one.Connection, unchecked((long)one.Lane) }))
+        .Zip(lanes, (found, one) => (IsFound: found is not null, One: one))
+        .Where(pair => pair.IsFound)
+        .Select(pair => pair.One);
 
     /// <summary>Forgets lanes that were closed so long ago that nothing for them can be under way any more.</summary>
     /// <returns>How many rows went.</returns>

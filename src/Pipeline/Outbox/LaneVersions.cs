@@ -19,13 +19,25 @@ internal static class LaneVersions
             SELECT connection, lane FROM lane_version WHERE told_at < @told_before LIMIT @rows)
         """);
 
+    /// <summary>Those of some lanes of whose persons the outbox has a newer state than this.</summary>
+    public static IEnumerable<(int Connection, ulong Lane)> Passed(
+        Session session, IEnumerable<((int Connection, ulong Lane) Lane, long Version)> told)
+    {
+        var lanes = told.ToList();
+        return session
+            .Scalars(Select, lanes.Select(one => new object?[] { one.Lane.Connection, unchecked((long)one.Lane.Lane) }))
+            .Zip(lanes, (found, one) => (IsPassed: found is long version && version > one.Version, one.Lane))
+            .Where(pair => pair.IsPassed)
+            .Select(pair => pair.Lane);
+    }
+
     /// <summary>The version of the newest state of a lane's person in the outbox; 0 if none is known.</summary>
     public static long Find(Session session, int connection, ulong lane) =>
         session.Scalar(Select, connection, unchecked((long)lane)) is long version ? version : 0;
 
     /// <summary>A state of this version is in the outbox.</summary>
     public static void Put(Session session, int connection, ulong lane, long version, DateTimeOffset now) =>
-        session.Execute(Upsert, connection, unchecked((long)lane), version, now.ToUnixTimeMilliseconds());
+        session.Post(Upsert, connection, unchecked((long)lane), version, now.ToUnixTimeMilliseconds());
 
     /// <summary>Forgets lanes that nothing was told of for so long that no older answer can be under way.</summary>
     /// <returns>How many rows went.</returns>

@@ -77,7 +77,7 @@ internal static class LedgerStatements
         DELETE FROM ledger WHERE id IN (SELECT id FROM ledger ORDER BY id LIMIT @rows) AND received_at < @received_before
         """);
 
-    public static void Add(Session session, LedgerRow row) => session.Execute(
+    public static void Add(Session session, LedgerRow row) => session.Post(
         AddRow,
         row.Key.Connection,
         row.Key.Uuid.ToByteArray(bigEndian: true),
@@ -98,6 +98,18 @@ internal static class LedgerStatements
         key.Connection,
         key.Uuid.ToByteArray(bigEndian: true),
         unchecked((long)key.Fingerprint)) is not null;
+
+    /// <summary>Those of some events that the ledger knows.</summary>
+    public static IEnumerable<EventKey> Known(Session session, IReadOnlyCollection<EventKey> keys) => session
+        .Scalars(SelectExists, keys.Select(key => new object?[]
+        {
+            key.Connection,
+            key.Uuid.ToByteArray(bigEndian: true),
+            unchecked((long)key.Fingerprint),
+        }))
+        .Zip(keys, (found, one) => (IsFound: found is not null, One: one))
+        .Where(pair => pair.IsFound)
+        .Select(pair => pair.One);
 
     /// <summary>The rows of a uuid, oldest first: one, unless different events were sent under one uuid.</summary>
     public static List<LedgerRow> Find(Session session, int connection, Guid uuid) => session.Query(
@@ -121,7 +133,7 @@ internal static class LedgerStatements
 
     /// <summary>Counts events as decided.</summary>
     public static void Count(Session session, int connection, int partition, LedgerDecision decision, int events) =>
-        session.Execute(AddDecided, connection, partition, (int)decision, events);
+        session.Post(AddDecided, connection, partition, (int)decision, events);
 
     /// <summary>How many events of a connection were decided in which way.</summary>
     public static Dictionary<LedgerDecision, long> Decided(Session session, int connection) => session

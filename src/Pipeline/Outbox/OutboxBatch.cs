@@ -47,14 +47,30 @@ internal sealed class OutboxBatch(int deliveryPartitions)
         _waits.Add((row, row.Buffer.WrittenCount - sizeof(long), awaited, index));
     }
 
-    /// <summary>Writes the rows.</summary>
-    public void Write(Session session, DateTimeOffset now)
+    /// <summary>Makes room for the rows. Until the transaction ends nobody else puts anything into these delivery partitions.</summary>
+    public void Reserve(Session session)
+    {
+        var rooms = _rows
+            .Select(row => (row.Key.Connection, row.Key.DeliveryPartition, row.Value.Entries, row.Value.Events))
+            .ToList();
+        foreach (var (row, position) in _rows.Values.Zip(OutboxStatements.Raise(session, rooms)))
+        {
+            row.FirstPosition = position;
+        }
+    }
+
+    /// <summary>Takes the room back: nothing is written after all.</summary>
+    public void GiveBack(Session session)
     {
         foreach (var ((connection, partition), row) in _rows)
         {
-            row.FirstPosition = OutboxStatements.Raise(session, connection, partition, row.Entries, row.Events);
+            OutboxStatements.Raise(session, connection, partition, -row.Entries, -row.Events);
         }
+    }
 
+    /// <summary>Writes the rows into the room that was made for them.</summary>
+    public void Write(Session session, DateTimeOffset now)
+    {
         foreach (var ((connection, partition), row) in _rows)
         {
             OutboxStatements.Add(session, connection, partition, row.FirstPosition, row.Entries, now, Payload(row));

@@ -6,6 +6,8 @@ namespace VarianceActors.Pipeline.Outbox;
 /// <summary>Everything that is said to the outbox tables.</summary>
 internal static class OutboxStatements
 {
+    private const int RowsMax = 1_000;
+
     private static readonly Statement RaisePosition = new("""
         INSERT INTO outbox_partition (connection, delivery_partition, next_position, events)
         VALUES (@connection, @delivery_partition, @messages, @events)
@@ -25,9 +27,16 @@ internal static class OutboxStatements
         WHERE connection = @connection AND delivery_partition = @delivery_partition AND first_position <= @from_position
         """);
 
-    private static readonly Statement SelectFrom = new("""
-        SELECT first_position, message_count, payload FROM outbox
+    private static readonly Statement SelectSizes = new("""
+        SELECT first_position, length(payload) FROM outbox
         WHERE connection = @connection AND delivery_partition = @delivery_partition AND first_position >= @from_position
+        ORDER BY first_position LIMIT @rows
+        """);
+
+    private static readonly Statement SelectFromTo = new("""
+        SELECT first_position, message_count, payload FROM outbox
+        WHERE connection = @connection AND delivery_partition = @delivery_partition
+        AND first_position >= @from_position AND first_position <= @to_position
         ORDER BY first_position
         """);
 
@@ -86,6 +95,18 @@ internal static class OutboxStatements
     public static long Raise(Session session, int connection, int deliveryPartition, int entries, int events) =>
         (long)session.Scalar(RaisePosition, connection, deliveryPartition, entries, events)! - entries;
 
+    /// <summary>Makes room in several delivery partitions; give them in order, so that two nodes never wait for each other.</summary>
+    /// <returns>The first position in each.</returns>
+    public static IEnumerable<long> Raise(
+        Session session, IReadOnlyCollection<(int Connection, int DeliveryPartition, int Entries, int Events)> rooms) => session
+        .Scalars(RaisePosition, rooms.Select(room =>
+            new object?[] { room.Connection, room.DeliveryPartition, room.Entries, room.Events }))
+        .Zip(rooms, (next, room) => (long)next! - room.Entries);
+
+    /// <summary>Nobody else puts anything into the delivery partition until the transaction ends.</summary>
+    public static void Hold(Session session, int connection, int deliveryPartition) =>
+        Raise(session, connection, deliveryPartition, entries: 0, events: 0);
+
     /// <summary>Adds a row of entries in the room made for them.</summary>
     public static void Add(
         Session session,
@@ -95,7 +116,7 @@ internal static class OutboxStatements
         int entries,
         DateTimeOffset now,
         byte[] payload) =>
-        session.Execute(
+        session.Post(
             AddRow, connection, deliveryPartition, firstPosition, entries, now.ToUnixTimeMilliseconds(), payload);
 
     /// <summary>The messages from <paramref name="fromPosition"/> on, in order: whole rows, until <paramref name="bytesMax"/> are read.</summary>
@@ -103,20 +124,34 @@ internal static class OutboxStatements
         Session session, int connection, int deliveryPartition, long fromPosition, long bytesMax)
     {
         var start = (long?)session.Scalar(SelectRowStart, connection, deliveryPartition, fromPosition) ?? fromPosition;
+        var end = End(session, connection, deliveryPartition, start, bytesMax);
         var entries = ImmutableArray.CreateBuilder<OutboxEntry>();
-        var bytes = 0L;
         session.Scan(
-            SelectFrom,
+            SelectFromTo,
             row =>
             {
-                var payload = row.GetFieldValue<byte[]>(2);
-                entries.AddRange(OutboxRow.Read(row.GetInt64(0), row.GetInt32(1), payload)
+                entries.AddRange(OutboxRow.Read(row.GetInt64(0), row.GetInt32(1), row.GetFieldValue<byte[]>(2))
                     .SkipWhile(entry => entry.Position < fromPosition));
-                bytes += payload.Length;
+                return true;
+            },
+            connection, deliveryPartition, start, end);
+        return entries.ToImmutable();
+    }
+
+    /// <summary>Where the last row begins that is read: a server sends all that a query finds, wanted or not.</summary>
+    private static long End(Session session, int connection, int deliveryPartition, long start, long bytesMax)
+    {
+        var (end, bytes) = (start, 0L);
+        session.Scan(
+            SelectSizes,
+            row =>
+            {
+                end = row.GetInt64(0);
+                bytes += row.GetInt64(1);
                 return bytes < bytesMax;
             },
-            connection, deliveryPartition, start);
-        return entries.ToImmutable();
+            connection, deliveryPartition, start, RowsMax);
+        return end;
     }
 
     /// <summary>The first position that the outbox still holds; the next one if it holds none.</summary>

@@ -47,7 +47,7 @@ internal static class WarningStatements
     {
         foreach (var (connection, uuid, receivedAt, warning) in rows)
         {
-            session.Execute(
+            session.Post(
                 AddRow,
                 connection,
                 warning.Type,
@@ -58,7 +58,7 @@ internal static class WarningStatements
 
         foreach (var total in rows.CountBy(row => (row.Connection, row.Warning.Type)))
         {
-            session.Execute(AddTotal, total.Key.Connection, partition, total.Key.Type, total.Value);
+            session.Post(AddTotal, total.Key.Connection, partition, total.Key.Type, total.Value);
         }
     }
 

@@ -5,36 +5,48 @@ using Microsoft.Data.Sqlite;
 namespace VarianceActors.Pipeline.Stores;
 
 /// <summary>
-/// The database of inbox, outbox, ledger and dead letters. Everything that is written waits in one queue, and what waits is
-/// committed in one transaction: SQLite has one writer at a time, and one fsync then serves many. Reads run beside it on
-/// connections of their own, each on a consistent snapshot.
+/// The database of inbox, outbox, ledger and dead letters. Everything that is written waits in one queue. On SQLite one writer
+/// commits what waits in one transaction; on PostgreSQL some writers commit a unit each, beside those of other nodes. Reads run
+/// beside them on connections of their own, each on a consistent snapshot.
 /// </summary>
 public sealed class PipelineDatabase : IAsyncDisposable
 {
-    private const int UnitsPerCommitMax = 256;
-    private const int ReadersMax = 4;
+    private const int UnitsWaitingMax = 1_024;
+    private const int AttemptsMax = 5;
     private static readonly Statement Touch = new("UPDATE setting SET value = value WHERE name = 'partitions'");
-    private readonly string _connectionString;
+    private readonly Engine _engine;
     private readonly Action<Exception> _broken;
-    private readonly Channel<WriteUnit> _units = Channel.CreateBounded<WriteUnit>(
-        new BoundedChannelOptions(4 * UnitsPerCommitMax) { SingleReader = true });
-    private readonly SemaphoreSlim _readerSlots = new(ReadersMax);
+    private readonly Channel<WriteUnit> _units;
+    private readonly SemaphoreSlim _readerSlots;
     private readonly Stack<Session> _readers = [];
     private readonly Task _writing;
 
-    private PipelineDatabase(string connectionString, Action<Exception> broken)
+    private PipelineDatabase(Engine engine, Action<Exception> broken)
     {
-        _connectionString = connectionString;
+        _engine = engine;
         _broken = broken;
-        _writing = Task.Factory.StartNew(
-            WriteAll, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        _units = Channel.CreateBounded<WriteUnit>(
+            new BoundedChannelOptions(UnitsWaitingMax) { SingleReader = engine.WritersMax == 1 });
+        _readerSlots = new SemaphoreSlim(engine.ReadersMax);
+        _writing = Task.WhenAll(Enumerable.Range(0, engine.WritersMax).Select(_ => Task.Factory.StartNew(
+            WriteAll, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)));
     }
 
-    /// <summary>Opens the database in <paramref name="dataDirectory"/>, makes it if it is not there, and brings its schema up to date.</summary>
+    /// <summary>Opens the database that the configuration names, makes what is not there, and brings its schema up to date.</summary>
+    /// <param name="options">The configuration.</param>
+    /// <param name="broken">Called when the disk fails under a database file (I/O error, corruption): what is on disk is then
+    /// unknown, and the process must stop.</param>
+    /// <exception cref="IOException">The directory cannot be made or written.</exception>
+    /// <exception cref="DbException">The database cannot be reached, or the file is no database of ours.</exception>
+    public static PipelineDatabase Open(PipelineOptions options, Action<Exception> broken) =>
+        options.Store == StoreKind.Postgres
+            ? Open(options.Postgres)
+            : Open(options.DataDir, options.Inbox.CommitTimeout, broken);
+
+    /// <summary>Opens the SQLite database in <paramref name="dataDirectory"/>.</summary>
     /// <param name="dataDirectory">Where <c>pipeline.db</c> lies; made if missing.</param>
     /// <param name="busyTimeout">How long a statement waits for another process's lock before it fails.</param>
-    /// <param name="broken">Called when the disk fails under the database (I/O error, corruption): what is on disk is then
-    /// unknown, and the process must stop.</param>
+    /// <param name="broken">As above.</param>
     /// <exception cref="IOException">The directory cannot be made or written.</exception>
     /// <exception cref="SqliteException">The file is no database of ours.</exception>
     public static PipelineDatabase Open(string dataDirectory, TimeSpan busyTimeout, Action<Exception> broken)
@@ -42,13 +54,23 @@ public sealed class PipelineDatabase : IAsyncDisposable
         Directory.CreateDirectory(dataDirectory);
         var connectionString = SqliteFile.ConnectionString(Path.Combine(dataDirectory, "pipeline.db"), busyTimeout);
         SqliteFile.Prepare(connectionString);
-        Migrations.Run(connectionString);
-        return new PipelineDatabase(connectionString, broken);
+        Migrations.RunOnSqlite(connectionString);
+        return new PipelineDatabase(new SqliteEngine(connectionString), broken);
+    }
+
+    /// <summary>Opens the PostgreSQL database.</summary>
+    /// <exception cref="DbException">The database cannot be reached.</exception>
+    public static PipelineDatabase Open(PostgresOptions options)
+    {
+        Migrations.RunOnPostgres(PostgresAddress.ForMigrations(options));
+        return new PipelineDatabase(new PostgresEngine(options), _ => { });
     }
 
     /// <summary>Runs <paramref name="unit"/> in a transaction and returns its result once the transaction is on disk (fsync).
-    /// The unit may run twice, if another unit of the same transaction failed: it must have no effect outside the session.</summary>
-    /// <exception cref="SqliteException">The transaction did not happen: the database is locked, full or broken.</exception>
+    /// The unit may run twice, if another unit of the same transaction failed or it was the victim of a deadlock: it must have
+    /// no effect outside the session.</summary>
+    /// <exception cref="DbException">The transaction did not happen: the database is locked, full, broken or away. If it went
+    /// away during the commit, the transaction may have happened all the same: whoever tries again must find out.</exception>
     public async Task<T> WriteAsync<T>(Func<Session, T> unit, CancellationToken cancellationToken = default)
     {
         var waiting = new WriteUnit<T>(unit);
@@ -57,9 +79,15 @@ public sealed class PipelineDatabase : IAsyncDisposable
     }
 
     /// <summary>Runs <paramref name="query"/> on one consistent snapshot.</summary>
+    /// <exception cref="DbException">The database cannot be read.</exception>
+    /// <exception cref="TimeoutException">All connections for reading were taken for too long.</exception>
     public async Task<T> ReadAsync<T>(Func<Session, T> query, CancellationToken cancellationToken = default)
     {
-        await _readerSlots.WaitAsync(cancellationToken).ConfigureAwait(false);
+        if (!await _readerSlots.WaitAsync(_engine.ReaderPatience, cancellationToken).ConfigureAwait(false))
+        {
+            throw new TimeoutException("All connections for reading were taken for too long.");
+        }
+
         try
         {
             return await Task.Run(() => Read(query), cancellationToken).ConfigureAwait(false);
@@ -95,105 +123,142 @@ public sealed class PipelineDatabase : IAsyncDisposable
         }
 
         _readerSlots.Dispose();
+        await _engine.DisposeAsync().ConfigureAwait(false);
     }
 
     private T Read<T>(Func<Session, T> query)
     {
-        Session? session;
-        lock (_readers)
+        for (var attempt = 1; ; attempt++)
         {
-            _readers.TryPop(out session);
-        }
-
-        session ??= new Session(SqliteFile.OpenConnection(_connectionString));
-        var healthy = false;
-        try
-        {
-            var result = session.InTransaction(write: false, query);
-            healthy = true;
-            return result;
-        }
-        finally
-        {
-            Return(session, healthy);
+            Session? session = null;
+            try
+            {
+                session = TakeReader();
+                var result = session.InTransaction(write: false, query);
+                Return(session);
+                return result;
+            }
+            catch (Exception failure) when (attempt < AttemptsMax && MayRunAgain(failure, session, commitSent: false))
+            {
+                Discard(session);
+            }
+            catch
+            {
+                Discard(session);
+                throw;
+            }
         }
     }
 
-    private void Return(Session session, bool healthy)
+    private Session TakeReader()
     {
-        if (!healthy)
+        lock (_readers)
         {
-            session.Dispose();
-            return;
+            if (_readers.TryPop(out var session))
+            {
+                return session;
+            }
         }
 
+        return new Session(_engine);
+    }
+
+    private void Return(Session session)
+    {
         lock (_readers)
         {
             _readers.Push(session);
         }
     }
 
+    /// <summary>When one connection is dead, those that lay idle most likely are, too.</summary>
+    private void Discard(Session? session)
+    {
+        if (session is { IsOpen: false })
+        {
+            lock (_readers)
+            {
+                while (_readers.TryPop(out var idle))
+                {
+                    idle.Dispose();
+                }
+            }
+        }
+
+        session?.Dispose();
+    }
+
+    private bool MayRunAgain(Exception failure, Session? session, bool commitSent) =>
+        _engine.MayRunAgain(failure, session is { IsReused: true }, commitSent);
+
     private void WriteAll()
     {
-        using var session = new Session(SqliteFile.OpenConnection(_connectionString));
-        var group = new List<WriteUnit>(UnitsPerCommitMax);
+        Session? session = null;
+        var group = new List<WriteUnit>(_engine.UnitsPerCommitMax);
         while (_units.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult())
         {
-            while (group.Count < UnitsPerCommitMax && _units.Reader.TryRead(out var unit))
+            while (group.Count < _engine.UnitsPerCommitMax && _units.Reader.TryRead(out var unit))
             {
                 group.Add(unit);
             }
 
-            Commit(session, group);
+            Commit(ref session, group);
             group.Clear();
         }
+
+        session?.Dispose();
     }
 
     /// <summary>One transaction for all; if it fails, one for each, so that a unit's failure is its own.</summary>
-    private void Commit(Session session, List<WriteUnit> group)
+    private void Commit(ref Session? session, List<WriteUnit> group)
     {
-        if (group.Count > 1 && TryCommit(session, group) is null)
+        if (group.Count > 1 && TryCommit(ref session, group) is null)
         {
             return;
         }
 
         foreach (var unit in group)
         {
-            if (TryCommit(session, [unit]) is { } failure)
+            if (TryCommit(ref session, [unit]) is { } failure)
             {
                 unit.Fail(failure);
-                ReportIfBroken(failure);
+                if (_engine.IsBroken(failure))
+                {
+                    _broken(failure);
+                }
             }
         }
     }
 
-    private static Exception? TryCommit(Session session, List<WriteUnit> group)
+    private Exception? TryCommit(ref Session? session, List<WriteUnit> group)
     {
-        try
+        for (var attempt = 1; ; attempt++)
         {
-            session.InTransaction(write: true, running =>
+            try
             {
-                group.ForEach(unit => unit.Run(running));
-                return true;
-            });
-        }
-        catch (Exception failure)
-        {
-            return failure;
-        }
+                session ??= new Session(_engine);
+                session.InTransaction(write: true, running =>
+                {
+                    group.ForEach(unit => unit.Run(running));
+                    return true;
+                });
+                group.ForEach(unit => unit.Succeed());
+                return null;
+            }
+            catch (Exception failure)
+            {
+                var again = attempt < AttemptsMax && MayRunAgain(failure, session, session is { CommitSent: true });
+                if (session is { IsOpen: false })
+                {
+                    session.Dispose();
+                    session = null;
+                }
 
-        group.ForEach(unit => unit.Succeed());
-        return null;
-    }
-
-    private void ReportIfBroken(Exception failure)
-    {
-        const int inputOutputError = 10;
-        const int corrupt = 11;
-        const int notADatabase = 26;
-        if (failure is SqliteException { SqliteErrorCode: inputOutputError or corrupt or notADatabase })
-        {
-            _broken(failure);
+                if (!again)
+                {
+                    return failure;
+                }
+            }
         }
     }
 

@@ -25,7 +25,7 @@ public sealed record PipelineLayout(
         {
             var fixedPartitions = SettingStatements.Fix(session, "partitions", partitions);
             InboxStatements.AddPartitions(session, fixedPartitions);
-            var numbers = connectionIds.ToFrozenDictionary(id => id, id => SettingStatements.NumberOf(session, id));
+            var numbers = connectionIds.Order(StringComparer.Ordinal).ToFrozenDictionary(id => id, id => SettingStatements.NumberOf(session, id));
             return new PipelineLayout(
                 new Partitioning(fixedPartitions),
                 SettingStatements.Fix(session, "delivery-partitions", deliveryPartitions),
