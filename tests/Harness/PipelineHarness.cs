@@ -12,6 +12,7 @@ using Microsoft.Extensions.Time.Testing;
 using VarianceActors.Host;
 using VarianceActors.Host.Configuration;
 using VarianceActors.Host.Demo;
+using VarianceActors.Pipeline.Stores;
 
 namespace VarianceActors.Harness;
 
@@ -19,11 +20,13 @@ namespace VarianceActors.Harness;
 /// <param name="Mapping">The mapping of the connection <c>acme</c>: <c>contacts</c> or <c>plugin</c>.</param>
 /// <param name="Hocon">Further configuration in HOCON, laid over what the harness writes, such as your own rules.</param>
 /// <param name="DryRun">Whether the connection has no receiver.</param>
-public sealed record HarnessOptions(string Mapping = "contacts", string Hocon = "", bool DryRun = false);
+/// <param name="Store">Where everything is kept; null: see <see cref="TestStore"/>.</param>
+public sealed record HarnessOptions(
+    string Mapping = "contacts", string Hocon = "", bool DryRun = false, StoreKind? Store = null);
 
 /// <summary>
 /// The whole pipeline in this process: the real doors on a free port of loopback, real actors, a real SQLite in a temporary
-/// folder, a recording Variance whose answers a test scripts, and a clock that a test turns. There is one connection,
+/// folder (or a real PostgreSQL), a recording Variance whose answers a test scripts, and a clock that a test turns. There is one connection,
 /// <see cref="Connection"/>.
 /// </summary>
 /// <example>
@@ -52,11 +55,14 @@ public sealed class PipelineHarness : IAsyncDisposable
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
     private readonly HarnessOptions _options;
     private readonly string _directory;
+    private readonly string _store;
     private WebApplication _host;
 
-    private PipelineHarness(HarnessOptions options, string directory, VarianceStandIn variance, FakeTimeProvider clock)
+    private PipelineHarness(
+        HarnessOptions options, string directory, string store, VarianceStandIn variance, FakeTimeProvider clock)
     {
         _options = options;
+        _store = store;
         _directory = directory;
         Variance = variance;
         Clock = clock;
@@ -84,8 +90,10 @@ public sealed class PipelineHarness : IAsyncDisposable
     {
         var directory = Directory.CreateTempSubdirectory("variance-").FullName;
         var variance = await VarianceStandIn.StartAsync(Authorization);
+        options ??= new HarnessOptions();
+        var store = await TestStore.ConfigureAsync(options.Store);
         var harness = new PipelineHarness(
-            options ?? new HarnessOptions(), directory, variance, new FakeTimeProvider(TimeProvider.System.GetUtcNow()));
+            options, directory, store, variance, new FakeTimeProvider(TimeProvider.System.GetUtcNow()));
         await harness.RunAsync();
         return harness;
     }
@@ -239,6 +247,7 @@ public sealed class PipelineHarness : IAsyncDisposable
             rate.per-second = 0
           }
         }
+        {{_store}}
         {{_options.Hocon}}
         """;
 }

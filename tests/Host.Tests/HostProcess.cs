@@ -4,6 +4,7 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Net.Sockets;
 using VarianceActors.Harness;
+using VarianceActors.Pipeline.Stores;
 
 namespace VarianceActors.Host.Tests;
 
@@ -12,22 +13,20 @@ internal sealed class HostProcess : IAsyncDisposable
 {
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("variance-process-");
     private readonly ConcurrentQueue<string> _output = [];
+    private readonly string _connectionBlock;
+    private readonly string _furtherBlocks;
+    private readonly StoreKind? _store;
     private Process? _process;
 
     /// <param name="connectionBlock">The block of each connection.</param>
     /// <param name="furtherBlocks">Other blocks of the configuration.</param>
-    public HostProcess(string connectionBlock, string furtherBlocks = "")
+    /// <param name="store">Where everything is kept.</param>
+    public HostProcess(string connectionBlock, string furtherBlocks = "", StoreKind? store = null)
     {
+        (_connectionBlock, _furtherBlocks, _store) = (connectionBlock, furtherBlocks, store);
         Url = new Uri($"http://127.0.0.1:{FreePort()}");
         Http = new HttpClient { BaseAddress = Url };
         Http.DefaultRequestHeaders.Add("Authorization", $"Bearer {PipelineHarness.AdminKey}");
-        File.WriteAllText(ConfigPath, $$"""
-            variance {
-              admin-key = "{{PipelineHarness.AdminKey}}"
-              connections { {{connectionBlock}} }
-              {{furtherBlocks}}
-            }
-            """);
     }
 
     public Uri Url { get; }
@@ -52,6 +51,18 @@ internal sealed class HostProcess : IAsyncDisposable
     /// <summary>Starts the process and returns when it is ready.</summary>
     public async Task StartAsync()
     {
+        if (!File.Exists(ConfigPath))
+        {
+            await File.WriteAllTextAsync(ConfigPath, $$"""
+                variance {
+                  admin-key = "{{PipelineHarness.AdminKey}}"
+                  connections { {{_connectionBlock}} }
+                  {{_furtherBlocks}}
+                }
+                {{await TestStore.ConfigureAsync(_store)}}
+                """);
+        }
+
         var start = new ProcessStartInfo("dotnet")
         {
             ArgumentList =

@@ -18,10 +18,12 @@ public sealed class AccountOutboxTests
     private static readonly StageRules Stages = StageRuleReader.ReadAccounts(
         ["prospect: always", "customer: seats > 5"], StagePolicy.Free).Rules!;
 
-    [Fact]
-    public async Task What_was_put_there_is_not_put_there_again_whatever_crashes()
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task What_was_put_there_is_not_put_there_again_whatever_crashes(StoreKind kind)
     {
-        await using var store = new TemporaryDatabase();
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
         var outbox = await OutboxAsync(store);
         var one = Set(AccountState.Unborn(Acme), "seats", "1");
         await outbox.SendAsync(one);
@@ -39,10 +41,12 @@ public sealed class AccountOutboxTests
             await SentAsync(store));
     }
 
-    [Fact]
-    public async Task Changes_that_waited_go_out_as_one_and_no_move_is_left_out()
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task Changes_that_waited_go_out_as_one_and_no_move_is_left_out(StoreKind kind)
     {
-        await using var store = new TemporaryDatabase();
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
         var outbox = await OutboxAsync(store);
         var state = Set(AccountState.Unborn(Acme), "seats", "1");
         state = Set(Set(state, "seats", "9"), "seats", "2");
@@ -54,10 +58,12 @@ public sealed class AccountOutboxTests
             await SentAsync(store));
     }
 
-    [Fact]
-    public async Task All_messages_of_an_account_lie_in_its_own_lane_and_no_book_counts_them()
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task All_messages_of_an_account_lie_in_its_own_lane_and_no_book_counts_them(StoreKind kind)
     {
-        await using var store = new TemporaryDatabase();
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
         await (await OutboxAsync(store)).SendAsync(Set(AccountState.Unborn(Acme), "seats", "9"));
 
         Assert.All(await EntriesAsync(store), entry =>

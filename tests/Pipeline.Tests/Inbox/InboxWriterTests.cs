@@ -12,10 +12,12 @@ public sealed class InboxWriterTests
 {
     private const int Partitions = 4;
 
-    [Fact]
-    public async Task Offsets_are_gapless_and_every_event_is_read_back_as_it_was_accepted()
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task Offsets_are_gapless_and_every_event_is_read_back_as_it_was_accepted(StoreKind kind)
     {
-        await using var store = new TemporaryDatabase();
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
         var (writer, layout) = await StartAsync(store);
         var requests = Enumerable.Range(0, 40)
             .Select(request => Enumerable.Range(0, 25).Select(index => Event($"person-{(request * 7) + index}")).ToList())
@@ -37,10 +39,12 @@ public sealed class InboxWriterTests
         Assert.All(read.SelectMany(partition => partition), e => AssertSame(accepted[e.Event.Uuid], e.Event));
     }
 
-    [Fact]
-    public async Task Events_of_one_distinct_id_keep_their_order()
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task Events_of_one_distinct_id_keep_their_order(StoreKind kind)
     {
-        await using var store = new TemporaryDatabase();
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
         var (writer, _) = await StartAsync(store);
         var sent = new List<Guid>();
         for (var request = 0; request < 20; request++)
@@ -58,7 +62,7 @@ public sealed class InboxWriterTests
     [Fact]
     public async Task While_the_database_is_locked_the_answer_is_unavailable_and_afterwards_committed()
     {
-        await using var store = new TemporaryDatabase();
+        await using var store = await TemporaryDatabase.CreateAsync(StoreKind.Sqlite);
         var (writer, _) = await StartAsync(store);
         using (var other = new SqliteConnection($"Data Source={store.Path};Pooling=False"))
         {
@@ -77,7 +81,7 @@ public sealed class InboxWriterTests
     [Fact]
     public async Task When_too_much_waits_the_answer_is_full_and_nothing_of_the_request_is_kept()
     {
-        await using var store = new TemporaryDatabase();
+        await using var store = await TemporaryDatabase.CreateAsync(StoreKind.Sqlite);
         var (writer, _) = await StartAsync(store, queueEventsMax: 10);
         using var other = new SqliteConnection($"Data Source={store.Path};Pooling=False");
         other.Open();
@@ -93,10 +97,12 @@ public sealed class InboxWriterTests
         Assert.DoesNotContain((await ReadAllAsync(store)).SelectMany(e => e), e => e.Event.DistinctId == "bob");
     }
 
-    [Fact]
-    public async Task A_failure_that_no_retry_can_mend_is_answered_and_reported_and_nothing_more_is_taken()
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task A_failure_that_no_retry_can_mend_is_answered_and_reported_and_nothing_more_is_taken(StoreKind kind)
     {
-        await using var store = new TemporaryDatabase();
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
         var (writer, _) = await StartAsync(store);
         Assert.Equal(AppendOutcome.Unavailable, await writer.AppendAsync("no such connection", [Event("ada")], default));
         Assert.Single(store.Broken);
@@ -104,10 +110,12 @@ public sealed class InboxWriterTests
         await writer.DisposeAsync();
     }
 
-    [Fact]
-    public async Task A_stopped_writer_takes_nothing()
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task A_stopped_writer_takes_nothing(StoreKind kind)
     {
-        await using var store = new TemporaryDatabase();
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
         var (writer, _) = await StartAsync(store);
         await writer.DisposeAsync();
         Assert.Equal(AppendOutcome.Unavailable, await writer.AppendAsync("acme", [Event("ada")], default));

@@ -12,10 +12,12 @@ public sealed class EventStoriesTests
 {
     private static readonly DateTimeOffset Now = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
 
-    [Fact]
-    public async Task An_event_in_the_inbox_is_accepted_until_it_is_decided()
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task An_event_in_the_inbox_is_accepted_until_it_is_decided(StoreKind kind)
     {
-        await using var store = new TemporaryDatabase();
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
         var layout = await PipelineLayout.ReadAsync(store.Database, 4, 2, ["acme", "other"]);
         var connection = layout.NumberByConnection["acme"];
         var (uuid, second) = (Guid.NewGuid(), Guid.NewGuid());

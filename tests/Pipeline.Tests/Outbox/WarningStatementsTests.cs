@@ -9,10 +9,12 @@ public sealed class WarningStatementsTests
 {
     private static readonly DateTimeOffset Nine = new(2026, 3, 1, 9, 0, 0, TimeSpan.Zero);
 
-    [Fact]
-    public async Task Every_page_goes_on_where_the_one_before_ended_whatever_comes_meanwhile()
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task Every_page_goes_on_where_the_one_before_ended_whatever_comes_meanwhile(StoreKind kind)
     {
-        await using var store = new TemporaryDatabase();
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
         var acme = await ConnectionAsync(store, "acme");
         for (var number = 0; number < 10; number++)
         {
@@ -34,10 +36,12 @@ public sealed class WarningStatementsTests
         Assert.Equal(Row(acme, "odd", 9) with { Uuid = odd[0].Row.Uuid }, odd[0].Row);
     }
 
-    [Fact]
-    public async Task Connections_are_counted_and_listed_apart_and_partitions_together()
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task Connections_are_counted_and_listed_apart_and_partitions_together(StoreKind kind)
     {
-        await using var store = new TemporaryDatabase();
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
         var (acme, globex) = (await ConnectionAsync(store, "acme"), await ConnectionAsync(store, "globex"));
         await store.Database.WriteAsync(session =>
         {
@@ -53,10 +57,12 @@ public sealed class WarningStatementsTests
         Assert.Equal("3", Assert.Single(listed).Row.Warning.Details);
     }
 
-    [Fact]
-    public async Task Only_what_is_older_goes_some_rows_at_a_time()
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task Only_what_is_older_goes_some_rows_at_a_time(StoreKind kind)
     {
-        await using var store = new TemporaryDatabase();
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
         var acme = await ConnectionAsync(store, "acme");
         for (var number = 0; number < 5; number++)
         {

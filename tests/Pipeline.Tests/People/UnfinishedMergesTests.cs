@@ -16,7 +16,7 @@ public sealed class UnfinishedMergesTests
         var connection = $"crash-{Guid.NewGuid():n}"[..16];
         PersonId[] homes = [new(connection, "acc"), new(connection, "dev")];
         var (lower, higher) = homes[0].Priority < homes[1].Priority ? (homes[0], homes[1]) : (homes[1], homes[0]);
-        await using var store = new TemporaryDatabase();
+        await using var store = await TemporaryDatabase.CreateAsync(StoreKind.Sqlite);
         var layout = await PipelineLayout.ReadAsync(store.Database, 4, 1, [connection]);
         var unfinished = UnfinishedMerges.In(store.Database, layout, TimeProvider.System);
         var journal = store.Path.Replace("pipeline.db", "journal.db", StringComparison.Ordinal);
@@ -41,10 +41,12 @@ public sealed class UnfinishedMergesTests
         Assert.Equal(2, found.Person.DistinctIds.Length);
     }
 
-    [Fact]
-    public async Task A_late_end_does_not_take_away_a_newer_beginning()
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task A_late_end_does_not_take_away_a_newer_beginning(StoreKind kind)
     {
-        await using var store = new TemporaryDatabase();
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
         var layout = await PipelineLayout.ReadAsync(store.Database, 4, 1, ["acme"]);
         var unfinished = UnfinishedMerges.In(store.Database, layout, TimeProvider.System);
         var home = new PersonId("acme", "acc");
@@ -59,10 +61,12 @@ public sealed class UnfinishedMergesTests
         Assert.Empty(await ListAsync(store));
     }
 
-    [Fact]
-    public async Task The_list_is_walked_page_by_page_over_all_connections()
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task The_list_is_walked_page_by_page_over_all_connections(StoreKind kind)
     {
-        await using var store = new TemporaryDatabase();
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
         var layout = await PipelineLayout.ReadAsync(store.Database, 4, 1, ["acme", "globex"]);
         var unfinished = UnfinishedMerges.In(store.Database, layout, TimeProvider.System);
         PersonId[] homes = [new("acme", "b"), new("globex", "a"), new("acme", "a"), new("globex", "c"), new("acme", "c")];

@@ -1,19 +1,42 @@
+using VarianceActors.Databases;
 using VarianceActors.Pipeline.Stores;
 
 namespace VarianceActors.Pipeline.Tests.Stores;
 
-/// <summary>A real SQLite file in a folder of its own.</summary>
+/// <summary>A real database of its own: a SQLite file in a folder, or a PostgreSQL database.</summary>
 internal sealed class TemporaryDatabase : IAsyncDisposable
 {
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("variance-store-");
+    private readonly string? _connectionString;
 
-    public TemporaryDatabase() => Database = Open();
+    private TemporaryDatabase(string? connectionString)
+    {
+        _connectionString = connectionString;
+        Database = Open();
+    }
 
     public PipelineDatabase Database { get; private set; }
 
     public string Path => System.IO.Path.Combine(_directory.FullName, "pipeline.db");
 
+    public PostgresOptions Postgres => OptionsFor(_connectionString!);
+
     public List<Exception> Broken { get; } = [];
+
+    public static async Task<TemporaryDatabase> CreateAsync(StoreKind kind) => new(
+        kind == StoreKind.Postgres ? await (await PostgresServer.Shared).CreateDatabaseAsync() : null);
+
+    public static PostgresOptions OptionsFor(string connectionString) => new()
+    {
+        ConnectionString = connectionString,
+        PasswordFile = "",
+        WritersMax = 4,
+        ReadersMax = 4,
+        JournalConnectionsMax = 4,
+        ConnectTimeout = TimeSpan.FromSeconds(3),
+        StatementTimeout = TimeSpan.FromSeconds(10),
+        LockTimeout = TimeSpan.FromSeconds(1),
+    };
 
     public async Task ReopenAsync()
     {
@@ -21,13 +44,15 @@ internal sealed class TemporaryDatabase : IAsyncDisposable
         Database = Open();
     }
 
+    /// <summary>Another node at the same database.</summary>
+    public PipelineDatabase Open() => _connectionString is null
+        ? PipelineDatabase.Open(_directory.FullName, TimeSpan.FromSeconds(1), Broken.Add)
+        : PipelineDatabase.Open(Postgres);
+
     public async ValueTask DisposeAsync()
     {
         await Database.DisposeAsync();
         Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
         _directory.Delete(recursive: true);
     }
-
-    private PipelineDatabase Open() =>
-        PipelineDatabase.Open(_directory.FullName, TimeSpan.FromSeconds(1), Broken.Add);
 }

@@ -1,0 +1,31 @@
+using VarianceActors.Databases;
+using VarianceActors.Pipeline.Stores;
+
+namespace VarianceActors.Harness;
+
+/// <summary>On which database tests run that do not say it themselves: SQLite, or what the environment variable
+/// <c>VARIANCE_TEST_STORE</c> names (<c>sqlite</c>, <c>postgres</c>).</summary>
+public static class TestStore
+{
+    /// <summary>The database of tests that do not name one.</summary>
+    public static StoreKind Default { get; } =
+        Enum.Parse<StoreKind>(Environment.GetEnvironmentVariable("VARIANCE_TEST_STORE") ?? "sqlite", ignoreCase: true);
+
+    /// <summary>The configuration of a database of its own; empty for SQLite, whose files lie in the data directory.</summary>
+    public static async Task<string> ConfigureAsync(StoreKind? kind) => (kind ?? Default) == StoreKind.Postgres
+        ? Configuration(await (await PostgresServer.Shared).CreateDatabaseAsync())
+        : "";
+
+    /// <summary>The configuration of a PostgreSQL database, with few connections, since many tests share a server.</summary>
+    public static string Configuration(string connectionString) => $$"""
+        variance {
+          store = postgres
+          postgres {
+            connection-string = "{{connectionString}}"
+            writers-max = 4
+            readers-max = 2
+            journal-connections-max = 8
+          }
+        }
+        """;
+}
