@@ -255,5 +255,5 @@ internal static class DeadLetterStatements
         DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(18)),
         DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(19)),
         row.IsDBNull(20) ? null : row.GetString(20),
-        row.GetBoolean(21));
+        row.GetInt32(21) == 1);
 }
