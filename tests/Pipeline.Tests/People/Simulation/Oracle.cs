@@ -18,6 +18,9 @@ internal sealed class Oracle(SimulatedEvent[][] events, PersonRules rules, Func<
     private readonly Dictionary<string, int> _index =
         Enumerable.Range(0, events.Length).ToDictionary(at => homeOf(at).DistinctId);
 
+    /// <summary>The ids that were given up by now.</summary>
+    public IReadOnlySet<string> GivenUp => _givenUp;
+
     public int IndexOf(string distinctId) => _index[distinctId];
 
     public bool AreOne(int left, int right) => Find(left) == Find(right);

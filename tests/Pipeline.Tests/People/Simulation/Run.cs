@@ -23,6 +23,9 @@ internal sealed class Run
     private readonly List<IPersonMessage> _bag = [];
     private readonly int[] _committed;
     private readonly Dictionary<(int Id, long Offset), EventChange> _answers = [];
+    private readonly HashSet<(int Id, long Offset)> _ledger = [];
+    private readonly HashSet<string> _aliases = [];
+    private readonly Dictionary<ulong, ulong> _lanes = [];
     private readonly bool _isFenced;
     private Tally _tally;
     private bool _heals;
@@ -207,7 +210,9 @@ internal sealed class Run
             _answers[(id, outcome.At.Offset)] = outcome.Change;
         }
 
-        if (Chance(.1))
+        // Lost, or of a person that has become part of another one since: the ingest actor asks again.
+        var lane = step.State.Id.Priority.Lane;
+        if (Chance(.1) || _lanes.ContainsKey(lane))
         {
             return;
         }
@@ -217,7 +222,28 @@ internal sealed class Run
             if (_committed[id] < _events[id].Length && _events[id][_committed[id]].At.Offset == outcome.At.Offset)
             {
                 _committed[id]++;
+                Commit(id, outcome, lane);
             }
+        }
+    }
+
+    // One transaction: the ledger's row, the aliases that go out, and the lanes that end.
+    private void Commit(int id, EventOutcome outcome, ulong lane)
+    {
+        Oracle.Check(_ledger.Add((id, outcome.At.Offset)), "I10: an event has two rows");
+        foreach (var givenUp in outcome.Change.GivenUpIds)
+        {
+            Oracle.Check(_aliases.Add(givenUp), "I10: an alias goes out twice");
+        }
+
+        foreach (var behind in outcome.Behind)
+        {
+            foreach (var ended in _lanes.Where(ended => ended.Value == behind).Select(ended => ended.Key).ToList())
+            {
+                _lanes[ended] = lane;
+            }
+
+            _lanes.TryAdd(behind, lane);
         }
     }
 
@@ -303,6 +329,8 @@ internal sealed class Run
 
     private void CheckRest()
     {
+        Oracle.Check(_ledger.Count == _events.Sum(events => events.Length), "I10: an event has no row");
+        Oracle.Check(_aliases.SetEquals(_oracle.GivenUp), "I10: the aliases that went out are others");
         for (var at = 0; at < _homes.Length; at++)
         {
             var root = Root(at);
@@ -311,6 +339,12 @@ internal sealed class Run
                 Oracle.Check(root == Root(other) == _oracle.AreOne(at, other), "I7: the partition differs");
             }
 
+            Oracle.Check(
+                _lanes.GetValueOrDefault(_homes[at].Priority.Lane, _homes[root].Priority.Lane) == _homes[root].Priority.Lane,
+                "I11: a lane leads elsewhere than its home");
+            Oracle.Check(
+                _lanes.ContainsKey(_homes[at].Priority.Lane) == _journals[at].Any(fact => fact is PersonFact.Linked),
+                "I11: a lane ended and its home did not, or the other way round");
             _oracle.CheckRoot(at, _durable[root]);
             foreach (var happening in _events[at].Where(happening => happening.Merge is not null))
             {
