@@ -1,9 +1,10 @@
+using System.Text.Json.Serialization;
+using System.Text.Json;
 using Akka.Actor;
 using Akka.Hosting;
 using Microsoft.Extensions.Options;
 using VarianceActors.Host.Commands;
 using VarianceActors.Host.Http;
-using VarianceActors.Pipeline;
 using VarianceActors.Pipeline.DeadLetters;
 using VarianceActors.Pipeline.Inbox;
 using VarianceActors.Pipeline.Ingest;
@@ -11,6 +12,7 @@ using VarianceActors.Pipeline.Metering;
 using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Sources;
 using VarianceActors.Pipeline.Stores;
+using VarianceActors.Pipeline;
 
 namespace VarianceActors.Host;
 
@@ -89,9 +91,13 @@ public static partial class VarianceHost
             breakage.Report));
         builder.Services.AddSingleton<AppendEvents>(
             services => services.GetRequiredService<InboxWriter>().AppendAsync);
-        builder.Services.AddOpenApi("v1");
+        builder.Services.AddOpenApi("v1", ApiDocument.Describe);
+        builder.Services.Configure<RouteHandlerOptions>(routes => routes.ThrowOnBadRequest = true);
         builder.Services.ConfigureHttpJsonOptions(json =>
-            json.SerializerOptions.PropertyNamingPolicy = System.Text.Json.JsonNamingPolicy.SnakeCaseLower);
+        {
+            json.SerializerOptions.PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower;
+            json.SerializerOptions.UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow;
+        });
         builder.Services.AddAkka("variance", (akka, services) => akka.ConfigureLoggers(loggers =>
         {
             loggers.ClearLoggers();
@@ -108,6 +114,7 @@ public static partial class VarianceHost
 
         app.Lifetime.ApplicationStarted.Register(() => started = true);
         breakage.StopOnReport(app);
+        app.UseExactFaults();
         app.MapOpenApi("/openapi/{documentName}.json");
         app.MapCaptureDoor();
         app.MapWebhookDoor();

@@ -171,7 +171,11 @@ internal sealed class EventStories(Session session, int connection, bool hasRece
     {
         var (partition, first) = (row.DeliveryPartition!.Value, row.FirstPosition!.Value);
         return MessageStanding.OfEvent(
-            [.. Enumerable.Range(0, row.MessageCount).Select(index => StandingAt(partition, first + index, letters))]);
+            [.. Enumerable.Range(0, row.MessageCount).Select(index => StandingAt(partition, first + index, letters))],
+            letters.Values.Any(letter => letter.State == DeadLetterState.Superseded
+                && letter.DeliveryPartition == partition
+                && letter.Position >= first
+                && letter.Position < first + row.MessageCount));
     }
 
     private string StandingAt(

@@ -109,9 +109,9 @@ internal sealed class DemoRun(IAnsiConsole console)
         do
         {
             ledger = await queries.ReadLedgerAsync(Connection, patience.Token);
-            finished.Value = ledger.Accepted - ledger.Pending;
+            finished.Value = ledger.Accepted - ledger.Pending - ledger.Parked;
         }
-        while (ledger.Pending > 0 && await ticks.WaitForNextTickAsync(patience.Token));
+        while (ledger.Pending + ledger.Parked > 0 && await ticks.WaitForNextTickAsync(patience.Token));
 
         return ledger;
     }
@@ -127,7 +127,7 @@ internal sealed class DemoRun(IAnsiConsole console)
     {
         var sum = ledger.Delivered + ledger.Pending + ledger.Dead + ledger.Parked + ledger.Filtered + ledger.Suppressed
             + ledger.Refused + ledger.Coalesced + ledger.Skipped + ledger.Discarded + ledger.Duplicates;
-        var balanced = ledger.Accepted == sum && ledger is { Pending: 0, Dead: 0, Imbalance: 0, Accepted: > 0 };
+        var balanced = ledger.Accepted == sum && ledger is { Pending: 0, Parked: 0, Dead: 0, Imbalance: 0, Accepted: > 0 };
         var repeated = variance.Received.Length - variance.Received.DistinctBy(message => message.MessageId).Count();
         var good = balanced && surprises == 0 && repeated == 0 && variance.Unauthorized == 0;
         console.MarkupLine(good
@@ -196,13 +196,15 @@ internal sealed class DemoRun(IAnsiConsole console)
 
         public static Table Ledger(LedgerBalance ledger) => new Table()
             .Title("The books")
-            .AddColumns("Accepted", "Delivered", "Pending", "Dead", "Filtered", "Suppressed", "Refused", "Duplicates")
+            .AddColumns(
+                "Accepted", "Delivered", "Pending", "Parked", "Dead", "Discarded", "Coalesced", "Skipped", "Filtered",
+                "Suppressed", "Refused", "Duplicates")
             .AddRow(
             [
                 .. new[]
                 {
-                    ledger.Accepted, ledger.Delivered, ledger.Pending, ledger.Dead, ledger.Filtered, ledger.Suppressed,
-                    ledger.Refused, ledger.Duplicates,
+                    ledger.Accepted, ledger.Delivered, ledger.Pending, ledger.Parked, ledger.Dead, ledger.Discarded,
+                    ledger.Coalesced, ledger.Skipped, ledger.Filtered, ledger.Suppressed, ledger.Refused, ledger.Duplicates,
                 }.Select(number => number.ToString(CultureInfo.InvariantCulture)),
             ]);
 

@@ -112,6 +112,7 @@ internal static class Api
         var connection = routes.MapGroup("/api/v1/connections/{connection}")
             .AddEndpointFilter(new AdminAccess(routes.ServiceProvider.GetRequiredService<PipelineOptions>()))
             .AddEndpointFilter<KnownConnection>()
+            .AddEndpointFilter(ExactQuery.CheckAsync)
             .WithTags("connections")
             .ProducesProblem(StatusCodes.Status401Unauthorized)
             .ProducesProblem(StatusCodes.Status404NotFound);

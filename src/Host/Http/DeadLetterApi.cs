@@ -32,7 +32,8 @@ internal static class DeadLetterApi
             .WithDescription(
                 "It goes to the end of its person's messages. Asked for twice, it is sent once. A letter that names an id which "
                 + "an alias has given up since is refused (409), because it would make that contact again, and so is one that "
-                + "would put old traits back; force=true sends it.");
+                + "would put old values back; force=true sends it. One whose values were all told anew since is superseded, and "
+                + "not sent.");
         letters.MapPost("/replay", ReplayManyAsync)
             .ProducesProblem(StatusCodes.Status400BadRequest)
             .WithSummary("Sends many dead letters again, by a filter or all: a job that survives restarts.");
@@ -139,14 +140,14 @@ internal static class DeadLetterApi
         refusal switch
         {
             LetterRefusal.NotDead => TypedResults.Problem(
-                "It is on its way, delivered or discarded already; nothing has happened.",
+                "It is on its way, delivered, discarded or superseded already; nothing has happened.",
                 statusCode: StatusCodes.Status409Conflict),
             LetterRefusal.IdGivenUp => TypedResults.Problem(
                 "The id that it names was given up by an alias since: sending it would make that contact again. "
                 + "Nothing has happened; force=true sends it all the same.",
                 statusCode: StatusCodes.Status409Conflict),
             LetterRefusal.Overtaken => TypedResults.Problem(
-                "A newer state of the same contact or account was delivered since: sending it would put old values back. "
+                "Newer values of the same contact or account were delivered since: sending it would put old ones back. "
                 + "Nothing has happened; force=true sends it all the same.",
                 statusCode: StatusCodes.Status409Conflict),
             _ => TypedResults.Ok(DeadLetterView.Of((await desk.FindAsync(connection, id, cancellationToken))!.Letter)),

@@ -7,8 +7,8 @@ namespace VarianceActors.Host.Http;
 
 /// <summary>A dead letter, as the API shows it.</summary>
 /// <param name="Id">Its number; it keeps it through replays. Pass it as <c>after</c> to go on behind it.</param>
-/// <param name="State"><c>dead</c>, <c>replaying</c>, <c>delivered</c>, <c>discarded</c>, or <c>superseded</c>: its replay was
-/// not needed any more, because the receiver knows something newer.</param>
+/// <param name="State"><c>dead</c>, <c>replaying</c>, <c>delivered</c>, <c>discarded</c>, or <c>superseded</c>: it need not
+/// be sent any more, because everything that it says was told anew since.</param>
 /// <param name="Uuid">The event.</param>
 /// <param name="Type">The Segment call.</param>
 /// <param name="Event">The name of a track call; else null.</param>
@@ -20,7 +20,7 @@ namespace VarianceActors.Host.Http;
 /// <param name="FirstAttemptAt">When it was sent first.</param>
 /// <param name="LastAttemptAt">When it was sent last.</param>
 /// <param name="ChangedAt">When its state changed last.</param>
-/// <param name="Note">Why it was discarded, or why its last replay was refused; else null.</param>
+/// <param name="Note">Why it was discarded or superseded, or why its last replay was refused; else null.</param>
 /// <param name="Hint">What the reason means, and what can be done.</param>
 /// <param name="Body">The whole message.</param>
 public sealed record DeadLetterView(
@@ -124,13 +124,13 @@ public sealed record DiscardManyRequest(string Reason, DeadLetterCriteria? Filte
 /// still wait for its delivery; <c>waiting</c> says how much of it does.</param>
 /// <param name="Total">How many letters met the filter when it was asked for.</param>
 /// <param name="Done">How many were put back into the outbox, or discarded.</param>
-/// <param name="Refused">How many were not, because they name an id that an alias gave up or a newer state was delivered since;
-/// each has a note.</param>
+/// <param name="Refused">How many were not, because they would bring a contact or old values back; each has a note.</param>
 /// <param name="Delivered">Of those put back, how many are delivered.</param>
 /// <param name="Dead">Of those put back, how many died again.</param>
+/// <param name="Superseded">Of those done, how many need not be sent any more.</param>
 /// <param name="Waiting">Of those put back, how many wait for their delivery.</param>
 /// <param name="PerSecond">Letters looked at per second so far.</param>
-/// <param name="Force">Whether letters that name an id which was given up are sent all the same.</param>
+/// <param name="Force">Whether letters are sent all the same that would bring a contact or old values back.</param>
 /// <param name="Reason">Why letters are discarded; null for a replay.</param>
 /// <param name="CreatedAt">When it was asked for.</param>
 /// <param name="FinishedAt">When the last letter had been looked at; null while it runs.</param>
@@ -142,6 +142,7 @@ public sealed record DeadLetterJobView(
     long Refused,
     long Delivered,
     long Dead,
+    long Superseded,
     long Waiting,
     double PerSecond,
     bool Force,
@@ -157,7 +158,8 @@ public sealed record DeadLetterJobView(
         job.Refused,
         job.Delivered,
         job.Dead,
-        job.Kind == DeadLetterJobKind.Replay ? job.Done - job.Delivered - job.Dead : 0,
+        job.Superseded,
+        job.Kind == DeadLetterJobKind.Replay ? job.Done - job.Delivered - job.Dead - job.Superseded : 0,
         Math.Round((job.Done + job.Refused) / Math.Max(1, ((job.FinishedAt ?? now) - job.CreatedAt).TotalSeconds), 1),
         job.Force,
         job.Note,

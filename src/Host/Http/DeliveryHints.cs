@@ -31,6 +31,9 @@ internal static class DeliveryHints
             "The receiver has a problem of its own. Messages wait and are sent again by themselves.",
         _ when reason.StartsWith("status-", StringComparison.Ordinal) =>
             "The receiver does not take this message. Its answer may say why.",
+        "probe-lost" => "A probe was sent and its outcome is not known, as after a node stopped; another one follows.",
+        "network-ConfigurationLimitExceeded" => "The receiver's answer has more headers than are read. Messages wait and are sent "
+            + "again by themselves.",
         _ => "The network between here and the receiver failed. Messages wait and are sent again by themselves.",
     };
 }

@@ -9,6 +9,8 @@ namespace VarianceActors.Host.Http;
 /// <param name="Reason">Why it does not run, such as <c>paused</c>, <c>failing</c> or <c>status-401</c>; empty while it does.</param>
 /// <param name="Hint">What the reason means, and what can be done; empty while it runs.</param>
 /// <param name="Since">Since when it is in this state, ISO 8601.</param>
+/// <param name="HoldUntil">Until when the receiver wants to be left alone, by a 429 with Retry-After; null or past: it may be
+/// asked.</param>
 /// <param name="ProbeAt">When the open breaker sends its next probe; null unless it is open.</param>
 /// <param name="LastDeliveredAt">When the receiver last took a message; null if not since the start.</param>
 /// <param name="Rate">The rate of the connection, for the whole cluster.</param>
@@ -22,6 +24,7 @@ public sealed record DeliveryView(
     string Reason,
     string Hint,
     DateTimeOffset Since,
+    DateTimeOffset? HoldUntil,
     DateTimeOffset? ProbeAt,
     DateTimeOffset? LastDeliveredAt,
     DeliveryRateView Rate,
@@ -35,6 +38,7 @@ public sealed record DeliveryView(
         status.Reason,
         HintOf(status),
         status.Since,
+        status.HoldUntil,
         status.ProbeAt,
         status.LastDeliveredAt,
         new DeliveryRateView(status.PerSecond, status.Burst, Math.Round(status.CurrentPerSecond, 1), status.IsAdaptive),

@@ -41,9 +41,15 @@ public sealed record EventView(
 /// <param name="FoundBy">The id by which the person was found.</param>
 /// <param name="Why"><c>user_id</c>: found by the id that stands for it; <c>merged</c>: found by another id of an identified
 /// person; <c>anonymous</c>: nobody asserted an identity.</param>
+/// <param name="Account">Its account now, and by which rule; null if it has none.</param>
 /// <param name="Decisions">What this event itself decided about who the person is; the timeline has the rest.</param>
 public sealed record EventPersonView(
-    Guid PersonId, string? UserId, string FoundBy, string Why, IReadOnlyList<DecisionView> Decisions);
+    Guid PersonId,
+    string? UserId,
+    string FoundBy,
+    string Why,
+    AccountLinkView? Account,
+    IReadOnlyList<DecisionView> Decisions);
 
 /// <summary>The API's call about one event.</summary>
 internal static class EventApi
@@ -107,6 +113,7 @@ internal static class EventApi
             found.Person.UserId,
             home.DistinctId,
             found.Person.UserId is not { } userId ? "anonymous" : userId == home.DistinctId ? "user_id" : "merged",
+            AccountLinkView.Of(found.Person.Contact?.Account),
             [
                 .. decisions
                     .Where(decision => decision.Event.Uuid == uuid && decision.Concerns(ids))

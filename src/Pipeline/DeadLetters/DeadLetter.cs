@@ -41,7 +41,6 @@ public enum DeadLetterState : byte
 /// <param name="LastAttemptAt">When it was sent last.</param>
 /// <param name="ChangedAt">When its state changed last.</param>
 /// <param name="Note">Why it was discarded, or why its last replay was refused; else null.</param>
-/// <param name="IsOvertaken">Whether a newer state of the same contact or account was delivered since.</param>
 public sealed record DeadLetter(
     long Id,
     DeadLetterState State,
@@ -61,8 +60,7 @@ public sealed record DeadLetter(
     DateTimeOffset FirstAttemptAt,
     DateTimeOffset LastAttemptAt,
     DateTimeOffset ChangedAt,
-    string? Note,
-    bool IsOvertaken);
+    string? Note);
 
 /// <summary>Which dead letters are meant: those that meet every condition that is set.</summary>
 /// <param name="Reason">Why it is a dead letter, such as <c>status-400</c>.</param>

@@ -112,7 +112,7 @@ public sealed class DeadLetterDesk(PipelineParts parts)
             .ConfigureAwait(false);
         var job = new DeadLetterJob(
             0, connection, kind, filter, force, note, parts.Time.GetUtcNow(), FinishedAt: null, newest, Cursor: 0, total,
-            Done: 0, Refused: 0, Delivered: 0, Dead: 0, CancelledAt: null);
+            Done: 0, Refused: 0, Delivered: 0, Dead: 0, CancelledAt: null, Superseded: 0);
         return await parts.Database
             .WriteAsync(session => job with { Id = DeadLetterJobStatements.Add(session, job) }, cancellationToken)
             .ConfigureAwait(false);

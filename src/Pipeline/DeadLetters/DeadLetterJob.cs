@@ -17,7 +17,7 @@ public enum DeadLetterJobKind : byte
 /// <param name="Connection">The number of the connection.</param>
 /// <param name="Kind">What it does.</param>
 /// <param name="Filter">Which dead letters it is about.</param>
-/// <param name="Force">Whether letters that name an id which was given up are sent all the same.</param>
+/// <param name="Force">Whether letters are sent all the same that would bring a contact or old values back.</param>
 /// <param name="Note">Why letters are discarded; null for a replay.</param>
 /// <param name="CreatedAt">When it was asked for.</param>
 /// <param name="FinishedAt">When every letter had been looked at; null while it runs.</param>
@@ -29,6 +29,7 @@ public enum DeadLetterJobKind : byte
 /// <param name="Delivered">Of those put back, how many are delivered by now.</param>
 /// <param name="Dead">Of those put back, how many died again.</param>
 /// <param name="CancelledAt">When an operator stopped it before its end; else null.</param>
+/// <param name="Superseded">Of those done, how many need not be sent any more: what they say was told anew.</param>
 public sealed record DeadLetterJob(
     long Id,
     int Connection,
@@ -45,7 +46,8 @@ public sealed record DeadLetterJob(
     long Refused,
     long Delivered,
     long Dead,
-    DateTimeOffset? CancelledAt)
+    DateTimeOffset? CancelledAt,
+    long Superseded)
 {
     private const int StepLetters = 200;
     private const int StepNumbers = 5_000;
@@ -70,7 +72,7 @@ public sealed record DeadLetterJob(
             {
                 Discard(session, job.Connection, letter, job.Note!, now);
             }
-            else if (replay.Add(session, letter, job.Force, id) != LetterRefusal.None)
+            else if (replay.Add(session, letter, job.Force, id) is LetterRefusal.IdGivenUp or LetterRefusal.Overtaken)
             {
                 refused++;
             }

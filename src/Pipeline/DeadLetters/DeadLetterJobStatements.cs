@@ -10,7 +10,7 @@ internal static partial class DeadLetterJobStatements
 {
     private const string Columns = """
         id, connection, kind, filter, force, note, created_at, finished_at, last_letter, cursor, total, done, refused,
-        delivered, dead, cancelled_at
+        delivered, dead, cancelled_at, superseded
         """;
 
     private static readonly Statement AddJob = new("""
@@ -40,7 +40,9 @@ internal static partial class DeadLetterJobStatements
         """);
 
     private static readonly Statement AddOutcome = new("""
-        UPDATE dead_letter_job SET delivered = delivered + @delivered, dead = dead + @dead WHERE id = @id
+        UPDATE dead_letter_job SET delivered = delivered + @delivered, dead = dead + @dead,
+            superseded = superseded + @superseded
+        WHERE id = @id
         """);
 
     private static readonly Statement CancelJob = new("""
@@ -92,11 +94,11 @@ internal static partial class DeadLetterJobStatements
         session.Execute(CancelJob, now.ToUnixTimeMilliseconds(), id);
 
     /// <summary>A letter that a job put back has its outcome.</summary>
-    public static void CountOutcome(Session session, long? job, int delivered, int dead)
+    public static void CountOutcome(Session session, long? job, int delivered = 0, int dead = 0, int superseded = 0)
     {
         if (job is { } id)
         {
-            session.Execute(AddOutcome, delivered, dead, id);
+            session.Post(AddOutcome, delivered, dead, superseded, id);
         }
     }
 
@@ -121,7 +123,8 @@ internal static partial class DeadLetterJobStatements
         row.GetInt64(12),
         row.GetInt64(13),
         row.GetInt64(14),
-        row.IsDBNull(15) ? null : DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(15)));
+        row.IsDBNull(15) ? null : DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(15)),
+        row.GetInt64(16));
 
     [JsonSourceGenerationOptions(
         PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,

@@ -11,7 +11,7 @@ internal static class DeadLetterStatements
 {
     private const string Columns = """
         id, state, delivery_partition, position, lane, uuid, fingerprint, is_correction, accepted_at, kind, message_id, body,
-        event, reason, status, response, attempts, first_attempt_at, last_attempt_at, changed_at, note, is_overtaken
+        event, reason, status, response, attempts, first_attempt_at, last_attempt_at, changed_at, note
         """;
 
     private const string Meets = """
@@ -65,15 +65,11 @@ internal static class DeadLetterStatements
         UPDATE dead_letter SET state = @state, note = @note, changed_at = @changed_at WHERE id = @id
         """);
 
-    private static readonly Statement SelectStates = new(
+    private static readonly Statement SelectHasStates = new(
         "SELECT 1 FROM dead_letter WHERE connection = @connection AND entity IS NOT NULL AND state <= 2 LIMIT 1");
 
-    private static readonly Statement SelectOfEntity = new($"""
-        SELECT {Columns} FROM dead_letter WHERE connection = @connection AND entity = @entity AND state <= 2 ORDER BY id
-        """);
-
-    private static readonly Statement UpdateOvertaken = new(
-        "UPDATE dead_letter SET is_overtaken = @is_overtaken WHERE id = @id");
+    private static readonly Statement SelectNewestOf = new(
+        "SELECT max(id) FROM dead_letter WHERE connection = @connection AND entity = @entity AND state <= 2");
 
     private static readonly Statement UpdateNote = new("UPDATE dead_letter SET note = @note WHERE id = @id");
 
@@ -178,14 +174,13 @@ internal static class DeadLetterStatements
         session.Post(UpdateState, (int)state, note, now.ToUnixTimeMilliseconds(), id);
 
     /// <summary>Whether any letter of a connection that is not settled tells a state.</summary>
-    public static bool HasStates(Session session, int connection) => session.Scalar(SelectStates, connection) is not null;
+    public static bool HasStates(Session session, int connection) =>
+        session.Scalar(SelectHasStates, connection) is not null;
 
-    /// <summary>The letters that are not settled and tell the state of an entity (<see cref="Snapshots.EntityOf"/>).</summary>
-    public static List<DeadLetter> OfEntity(Session session, int connection, long entity) =>
-        session.Query(SelectOfEntity, Read, connection, entity);
-
-    public static void SetOvertaken(Session session, long id, bool isOvertaken) =>
-        session.Post(UpdateOvertaken, isOvertaken ? 1 : 0, id);
+    /// <summary>The newest of the letters that are not settled and tell the state of an entity
+    /// (<see cref="Snapshots.EntityOf"/>); null if there is none.</summary>
+    public static long? NewestOf(Session session, int connection, long entity) =>
+        session.Scalar(SelectNewestOf, connection, entity) as long?;
 
     public static void SetNote(Session session, long id, string note) => session.Post(UpdateNote, note, id);
 
@@ -254,6 +249,5 @@ internal static class DeadLetterStatements
         DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(17)),
         DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(18)),
         DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(19)),
-        row.IsDBNull(20) ? null : row.GetString(20),
-        row.GetInt32(21) == 1);
+        row.IsDBNull(20) ? null : row.GetString(20));
 }

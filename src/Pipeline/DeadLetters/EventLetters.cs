@@ -1,3 +1,5 @@
+using VarianceActors.Pipeline.Delivery;
+
 namespace VarianceActors.Pipeline.DeadLetters;
 
 /// <summary>Where the books have an event that has dead letters.</summary>
@@ -6,27 +8,53 @@ internal enum EventStanding
     Pending,
     Dead,
     Discarded,
+    Coalesced,
+    Skipped,
+    Suppressed,
     Delivered,
 }
 
-/// <summary>The dead letters of one event, and whether its last message has left the outbox.</summary>
+/// <summary>How the last message of an event left the outbox.</summary>
+internal enum LastMessage
+{
+    /// <summary>It is still there.</summary>
+    Waits = 0,
+
+    /// <summary>Delivered, or as a dead letter.</summary>
+    Sent = 1,
+
+    /// <summary>A newer snapshot was sent instead.</summary>
+    Coalesced = 2,
+
+    /// <summary>An operator resumed the connection without it.</summary>
+    Skipped = 3,
+
+    /// <summary>There is no receiver.</summary>
+    Suppressed = 4,
+}
+
+/// <summary>The dead letters of one event, and how its last message left the outbox.</summary>
 /// <param name="Dead">Letters that wait for an operator.</param>
 /// <param name="Replaying">Letters that are in the outbox again.</param>
 /// <param name="Discarded">Letters that were given up.</param>
-/// <param name="Closed">Whether the event's last message has an outcome.</param>
-internal readonly record struct EventLetters(int Dead, int Replaying, int Discarded, bool Closed)
+/// <param name="Superseded">Letters that need not be sent any more.</param>
+/// <param name="Last">How the event's last message left the outbox.</param>
+internal readonly record struct EventLetters(int Dead, int Replaying, int Discarded, int Superseded, LastMessage Last)
 {
     /// <summary>One dead letter makes an event dead; what is on its way again makes it pending again.</summary>
     public EventStanding Standing => this switch
     {
         { Dead: > 0 } => EventStanding.Dead,
-        { Replaying: > 0 } or { Closed: false } => EventStanding.Pending,
+        { Replaying: > 0 } or { Last: LastMessage.Waits } => EventStanding.Pending,
         { Discarded: > 0 } => EventStanding.Discarded,
+        { Superseded: > 0 } or { Last: LastMessage.Coalesced } => EventStanding.Coalesced,
+        { Last: LastMessage.Skipped } => EventStanding.Skipped,
+        { Last: LastMessage.Suppressed } => EventStanding.Suppressed,
         _ => EventStanding.Delivered,
     };
 
     /// <summary>Whether nothing can happen to the event any more.</summary>
-    public bool IsSettled => this is { Closed: true, Dead: 0, Replaying: 0 };
+    public bool IsSettled => this is { Last: not LastMessage.Waits, Dead: 0, Replaying: 0 };
 
     public EventLetters WithDead() => this with { Dead = Dead + 1 };
 
@@ -36,9 +64,18 @@ internal readonly record struct EventLetters(int Dead, int Replaying, int Discar
 
     public EventLetters WithReplayDone() => this with { Replaying = Replaying - 1 };
 
-    public EventLetters WithSuperseded() => this with { Dead = Dead - 1 };
+    public EventLetters WithSuperseded() => this with { Dead = Dead - 1, Superseded = Superseded + 1 };
 
     public EventLetters WithDiscard() => this with { Dead = Dead - 1, Discarded = Discarded + 1 };
 
-    public EventLetters WithClose() => this with { Closed = true };
+    public EventLetters WithLast(DeliveryOutcome outcome) => this with
+    {
+        Last = outcome switch
+        {
+            DeliveryOutcome.Coalesced => LastMessage.Coalesced,
+            DeliveryOutcome.Skipped => LastMessage.Skipped,
+            DeliveryOutcome.DryRun => LastMessage.Suppressed,
+            _ => LastMessage.Sent,
+        },
+    };
 }

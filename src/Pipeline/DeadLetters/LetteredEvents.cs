@@ -9,17 +9,18 @@ internal static class LetteredEvents
 {
     private static readonly Statement SelectToChange = new(
         """
-        SELECT dead, replaying, discarded, closed FROM lettered_event
+        SELECT dead, replaying, discarded, superseded, closed FROM lettered_event
         WHERE connection = @connection AND delivery_partition = @delivery_partition
         AND uuid = @uuid AND fingerprint = @fingerprint
         """,
         locksRows: true);
 
     private static readonly Statement Put = new("""
-        INSERT INTO lettered_event (connection, delivery_partition, uuid, fingerprint, dead, replaying, discarded, closed)
-        VALUES (@connection, @delivery_partition, @uuid, @fingerprint, @dead, @replaying, @discarded, @closed)
+        INSERT INTO lettered_event (connection, delivery_partition, uuid, fingerprint, dead, replaying, discarded, superseded, closed)
+        VALUES (@connection, @delivery_partition, @uuid, @fingerprint, @dead, @replaying, @discarded, @superseded, @closed)
         ON CONFLICT (connection, delivery_partition, uuid, fingerprint) DO UPDATE SET
-            dead = excluded.dead, replaying = excluded.replaying, discarded = excluded.discarded, closed = excluded.closed
+            dead = excluded.dead, replaying = excluded.replaying, discarded = excluded.discarded,
+            superseded = excluded.superseded, closed = excluded.closed
         """);
 
     private static readonly Statement Remove = new("""
@@ -33,8 +34,8 @@ internal static class LetteredEvents
         """);
 
     private static readonly Statement SelectSums = new("""
-        SELECT count(*) FILTER (WHERE dead > 0), count(*) FILTER (WHERE closed = 1),
-            count(*) FILTER (WHERE closed = 1 AND dead = 0)
+        SELECT count(*) FILTER (WHERE dead > 0), count(*) FILTER (WHERE closed > 0),
+            count(*) FILTER (WHERE closed > 0 AND dead = 0)
         FROM lettered_event WHERE connection = @connection
         """);
 
@@ -58,7 +59,8 @@ internal static class LetteredEvents
         var (uuid, fingerprint) = (key.Uuid.ToByteArray(bigEndian: true), unchecked((long)key.Fingerprint));
         var before = session.Query(
             SelectToChange,
-            row => new EventLetters(row.GetInt32(0), row.GetInt32(1), row.GetInt32(2), row.GetInt32(3) == 1),
+            row => new EventLetters(
+                row.GetInt32(0), row.GetInt32(1), row.GetInt32(2), row.GetInt32(3), (LastMessage)row.GetInt32(4)),
             key.Connection, deliveryPartition, uuid, fingerprint) is [var found] ? found : default;
         var after = change(before);
         if (after.IsSettled)
@@ -70,7 +72,7 @@ internal static class LetteredEvents
             session.Execute(
                 Put,
                 key.Connection, deliveryPartition, uuid, fingerprint,
-                after.Dead, after.Replaying, after.Discarded, after.Closed ? 1 : 0);
+                after.Dead, after.Replaying, after.Discarded, after.Superseded, (int)after.Last);
         }
 
         return DeliveryCounts.Of(after.Standing) - DeliveryCounts.Of(before.Standing);

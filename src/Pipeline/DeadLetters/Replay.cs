@@ -16,8 +16,11 @@ public enum LetterRefusal
     /// <summary>The id that it names was given up by an alias since: sending it would make that contact again.</summary>
     IdGivenUp,
 
-    /// <summary>A newer state of the same contact or account was delivered since: sending it would put old values back.</summary>
+    /// <summary>Newer values of the same contact or account were delivered since: sending it would put old ones back.</summary>
     Overtaken,
+
+    /// <summary>Everything that it says was told anew since: it is settled without being sent.</summary>
+    Superseded,
 }
 
 /// <summary>Dead letters on their way back into the outbox, within one transaction: each keeps its bytes and its message id, and
@@ -31,11 +34,13 @@ internal sealed class Replay(int connection, int deliveryPartitions, DateTimeOff
         "The id that it names was given up by an alias since: sending it would make that contact again. "
         + "Force it if that is meant.";
 
-    private const string OvertakenNote =
-        "A newer state of the same contact or account was delivered since: sending it would put old values back. "
+    public const string OvertakenNote =
+        "Newer values of the same contact or account were delivered since: sending it would put old ones back. "
         + "Force it if that is meant.";
 
-    private readonly SortedDictionary<int, List<(DeadLetter Letter, long? Job)>> _letters = [];
+    public const string SupersededNote = "Everything that it says was told anew since.";
+
+    private readonly SortedDictionary<int, List<(DeadLetter Letter, long? Job, bool Force)>> _letters = [];
 
     /// <summary>Takes a letter in, unless it is refused; a refusal that an operator should know of is noted at the letter.</summary>
     public LetterRefusal Add(Session session, DeadLetter letter, bool force, long? job)
@@ -51,13 +56,17 @@ internal sealed class Replay(int connection, int deliveryPartitions, DateTimeOff
             return LetterRefusal.IdGivenUp;
         }
 
-        if (!force && letter.IsOvertaken)
+        switch (force ? LetterFate.Send : ToldStates.FateOf(session, connection, letter))
         {
-            DeadLetterStatements.SetNote(session, letter.Id, OvertakenNote);
-            return LetterRefusal.Overtaken;
+            case LetterFate.Overtaken:
+                DeadLetterStatements.SetNote(session, letter.Id, OvertakenNote);
+                return LetterRefusal.Overtaken;
+            case LetterFate.Superseded:
+                DeadLetterStatements.SetState(session, letter.Id, DeadLetterState.Superseded, SupersededNote, now);
+                DeadLetterJobStatements.CountOutcome(session, job, superseded: 1);
+                ReplayStatements.ChangeBooks(session, connection, letter, books => books.WithSuperseded());
+                return LetterRefusal.Superseded;
         }
-
-        DeadLetterStatements.SetOvertaken(session, letter.Id, false);
 
         var partition = (int)(letter.Lane % (ulong)deliveryPartitions);
         if (!_letters.TryGetValue(partition, out var letters))
@@ -65,7 +74,7 @@ internal sealed class Replay(int connection, int deliveryPartitions, DateTimeOff
             _letters[partition] = letters = [];
         }
 
-        letters.Add((letter, job));
+        letters.Add((letter, job, force));
         DeadLetterStatements.SetState(session, letter.Id, DeadLetterState.Replaying, note: null, now);
         ReplayStatements.ChangeBooks(session, connection, letter, books => books.WithReplay());
         return LetterRefusal.None;
@@ -82,9 +91,9 @@ internal sealed class Replay(int connection, int deliveryPartitions, DateTimeOff
             var first = OutboxStatements.Raise(session, connection, partition, letters.Count, events: 0);
             for (var index = 0; index < letters.Count; index++)
             {
-                var (letter, job) = letters[index];
+                var (letter, job, force) = letters[index];
                 OutboxRow.Append(payload, EntryOf(letter) with { IsBackfill = job is not null });
-                ReplayStatements.Add(session, connection, letter.Id, new ReplayPlace(partition, first + index, now, job));
+                ReplayStatements.Add(session, connection, letter.Id, new ReplayPlace(partition, first + index, now, job), force);
             }
 
             OutboxStatements.Add(

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using VarianceActors.Pipeline.Delivery;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.Stores;
@@ -15,15 +16,14 @@ public sealed record ReplayPlace(int DeliveryPartition, long Position, DateTimeO
 internal static class ReplayStatements
 {
     private const string NoReceiver = "The connection has no receiver: nothing was sent.";
-    private const string SkippedOnResume = "Skipped when the connection was resumed.";
 
     private static readonly Statement AddReplay = new("""
-        INSERT INTO replay (connection, delivery_partition, position, letter, at, job)
-        VALUES (@connection, @delivery_partition, @position, @letter, @at, @job)
+        INSERT INTO replay (connection, delivery_partition, position, letter, at, job, is_forced)
+        VALUES (@connection, @delivery_partition, @position, @letter, @at, @job, @is_forced)
         """);
 
     private static readonly Statement SelectAt = new("""
-        SELECT letter, job FROM replay
+        SELECT letter, job, is_forced FROM replay
         WHERE connection = @connection AND delivery_partition = @delivery_partition AND position = @position
         """);
 
@@ -31,9 +31,9 @@ internal static class ReplayStatements
         SELECT delivery_partition, position, at, job FROM replay WHERE letter = @letter ORDER BY at, position
         """);
 
-    public static void Add(Session session, int connection, long letter, ReplayPlace place) => session.Execute(
+    public static void Add(Session session, int connection, long letter, ReplayPlace place, bool isForced) => session.Execute(
         AddReplay,
-        connection, place.DeliveryPartition, place.Position, letter, place.At.ToUnixTimeMilliseconds(), place.Job);
+        connection, place.DeliveryPartition, place.Position, letter, place.At.ToUnixTimeMilliseconds(), place.Job, isForced ? 1 : 0);
 
     /// <summary>Where a letter was sent again, in that order.</summary>
     public static List<ReplayPlace> Places(Session session, long letter) => session.Query(
@@ -45,44 +45,44 @@ internal static class ReplayStatements
             row.IsDBNull(3) ? null : row.GetInt64(3)),
         letter);
 
-    /// <summary>The number of the letter that lies at a place of the outbox.</summary>
-    public static long LetterAt(Session session, int connection, int deliveryPartition, long position) =>
-        session.Query(SelectAt, row => row.GetInt64(0), connection, deliveryPartition, position)[0];
+    /// <summary>The letter that lies at a place of the outbox.</summary>
+    public static (long Letter, long? Job, bool IsForced) At(
+        Session session, int connection, int deliveryPartition, long position) => session.Query(
+        SelectAt,
+        row => (row.GetInt64(0), row.IsDBNull(1) ? (long?)null : row.GetInt64(1), row.GetInt32(2) == 1),
+        connection, deliveryPartition, position)[0];
 
     /// <summary>A replay has its outcome: writes it to its letter, its event's books and its job.</summary>
     public static void Finish(Session session, int connection, int deliveryPartition, FinishedMessage finished)
     {
-        var (id, job) = session.Query(
-            SelectAt,
-            row => (row.GetInt64(0), row.IsDBNull(1) ? (long?)null : row.GetInt64(1)),
-            connection, deliveryPartition, finished.Entry.Position)[0];
+        var (id, job, _) = At(session, connection, deliveryPartition, finished.Entry.Position);
         var letter = DeadLetterStatements.FindToChange(session, connection, id)!;
         var endedAt = finished.Attempt is { } attempt ? attempt.At + attempt.Latency : letter.ChangedAt;
         switch (finished.Outcome)
         {
             case DeliveryOutcome.DeadLettered dead:
                 DeadLetterStatements.DieAgain(session, id, dead);
-                DeadLetterJobStatements.CountOutcome(session, job, delivered: 0, dead: 1);
+                DeadLetterJobStatements.CountOutcome(session, job, dead: 1);
                 ChangeBooks(session, connection, letter, letters => letters.WithReplayDead());
                 break;
-            case DeliveryOutcome.DryRun:
-                DeadLetterStatements.SetState(session, id, DeadLetterState.Dead, NoReceiver, endedAt);
-                DeadLetterJobStatements.CountOutcome(session, job, delivered: 0, dead: 1);
+            case DeliveryOutcome.DryRun or DeliveryOutcome.Withdrawn:
+                var why = finished.Outcome is DeliveryOutcome.DryRun ? NoReceiver : Replay.OvertakenNote;
+                DeadLetterStatements.SetState(session, id, DeadLetterState.Dead, why, endedAt);
+                DeadLetterJobStatements.CountOutcome(session, job, dead: 1);
                 ChangeBooks(session, connection, letter, letters => letters.WithReplayDead());
                 break;
-            case DeliveryOutcome.Skipped:
-                DeadLetterStatements.SetState(session, id, DeadLetterState.Discarded, SkippedOnResume, endedAt);
-                DeadLetterJobStatements.CountOutcome(session, job, delivered: 0, dead: 1);
-                ChangeBooks(session, connection, letter, letters => letters.WithReplayDead().WithDiscard());
+            case DeliveryOutcome.Coalesced:
+                DeadLetterStatements.SetState(session, id, DeadLetterState.Superseded, Replay.SupersededNote, endedAt);
+                DeadLetterJobStatements.CountOutcome(session, job, superseded: 1);
+                ChangeBooks(session, connection, letter, letters => letters.WithReplayDead().WithSuperseded());
                 break;
-            default:
-                var state = finished.Outcome is DeliveryOutcome.Coalesced
-                    ? DeadLetterState.Superseded
-                    : DeadLetterState.Delivered;
-                DeadLetterStatements.SetState(session, id, state, letter.Note, endedAt);
-                DeadLetterJobStatements.CountOutcome(session, job, delivered: 1, dead: 0);
+            case DeliveryOutcome.Delivered:
+                DeadLetterStatements.SetState(session, id, DeadLetterState.Delivered, note: null, endedAt);
+                DeadLetterJobStatements.CountOutcome(session, job, delivered: 1);
                 ChangeBooks(session, connection, letter, letters => letters.WithReplayDone());
                 break;
+            default:
+                throw new UnreachableException(finished.Outcome.GetType().Name);
         }
     }
 

@@ -8,7 +8,7 @@ namespace VarianceActors.Pipeline.Delivery;
 public sealed class ConnectionFlights(int max)
 {
     private readonly Lock _lock = new();
-    private readonly Queue<Action> _waiting = [];
+    private readonly Queue<RoomWaiter> _waiting = [];
     private long _takenAtTicks;
     private int _inFlight;
 
@@ -17,9 +17,10 @@ public sealed class ConnectionFlights(int max)
         Volatile.Read(ref _takenAtTicks) is var ticks and > 0 ? new DateTimeOffset(ticks, TimeSpan.Zero) : null;
 
     /// <summary>Takes room for one request.</summary>
-    /// <param name="free">Called once, on any thread, when there is room again, if there is none now; must return at once.</param>
+    /// <param name="waiter">Called once, on any thread, when there is room again, if there is none now. Who is called and then
+    /// does not take the room, or not all of it, must <see cref="PassOn"/>.</param>
     /// <returns>Whether there was room.</returns>
-    public bool TryEnter(Action free)
+    public bool TryEnter(RoomWaiter waiter)
     {
         lock (_lock)
         {
@@ -29,7 +30,7 @@ public sealed class ConnectionFlights(int max)
                 return true;
             }
 
-            _waiting.Enqueue(free);
+            _waiting.Enqueue(waiter);
             return false;
         }
     }
@@ -37,18 +38,41 @@ public sealed class ConnectionFlights(int max)
     /// <summary>Gives the room back.</summary>
     public void Leave()
     {
-        Action? next;
         lock (_lock)
         {
             _inFlight--;
-            _waiting.TryDequeue(out next);
         }
 
-        next?.Invoke();
+        PassOn();
+    }
+
+    /// <summary>Calls the next one that waits, if there is room.</summary>
+    public void PassOn()
+    {
+        RoomWaiter? next = null;
+        lock (_lock)
+        {
+            while (_inFlight < max && _waiting.TryDequeue(out next) && next.IsGone)
+            {
+                next = null;
+            }
+        }
+
+        next?.Free();
     }
 
     /// <summary>A message was taken.</summary>
     public void Taken(DateTimeOffset at) => Volatile.Write(ref _takenAtTicks, at.UtcTicks);
+}
+
+/// <summary>Who waits for room.</summary>
+/// <param name="free">Tells that there is room; must return at once.</param>
+public sealed class RoomWaiter(Action free)
+{
+    /// <summary>Whether nobody waits any more: the next one is called instead.</summary>
+    public bool IsGone { get; set; }
+
+    internal void Free() => free();
 }
 
 /// <summary>One attempt on its way through the stream. It is begun once, or given up before it began.</summary>

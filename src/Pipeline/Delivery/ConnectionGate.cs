@@ -26,6 +26,9 @@ internal sealed record GateState(
     DateTimeOffset SkipBefore,
     Rate? RateByHand)
 {
+    /// <summary>Until when the receiver wants to be left alone; null if it did not say so.</summary>
+    public DateTimeOffset? HoldUntil { get; init; }
+
     public static GateState New(DateTimeOffset now) => new(
         DeliveryMode.Running, "", now, TimeSpan.Zero, null, ResumeMode.All, DateTimeOffset.UnixEpoch, null);
 }
@@ -81,8 +84,11 @@ internal sealed class ConnectionGate
         var rises = _adaptive?.RisesAt;
         var pump = State.Mode switch
         {
+            DeliveryMode.Running when IsHeld(now) => State.HoldUntil,
             DeliveryMode.Running when IsNeeded => _schedule.Next(now) - (Horizon / 2),
-            DeliveryMode.Open when IsNeeded => State.ProbeAt,
+            DeliveryMode.Open when IsNeeded => State.ProbeAt > State.HoldUntil || State.HoldUntil is null
+                ? State.ProbeAt
+                : State.HoldUntil,
             DeliveryMode.HalfOpen => _probe?.Until,
             _ => null,
         };
@@ -100,7 +106,10 @@ internal sealed class ConnectionGate
         _adaptive?.Current ?? SetRate.PerSecond,
         _adaptive is not null,
         State.Mode == DeliveryMode.Open ? State.ProbeAt : null,
-        _takenAt);
+        _takenAt)
+    {
+        HoldUntil = State.HoldUntil,
+    };
 
     /// <summary>A slice has said what it needs and how its attempts went.</summary>
     public void Hear(ConnectionMessage.SliceReport report, DateTimeOffset now)
@@ -110,6 +119,12 @@ internal sealed class ConnectionGate
         if (report.Taken > 0)
         {
             _takenAt = now;
+        }
+
+        if (report.HoldMilliseconds is { } hold && now + TimeSpan.FromMilliseconds(hold) is var until && !(until <= State.HoldUntil))
+        {
+            State = State with { HoldUntil = until };
+            _revoke = true;
         }
 
         if (report.Throttled > 0 && _adaptive?.Throttled(now) == true)
@@ -144,8 +159,8 @@ internal sealed class ConnectionGate
         var revoked = Revoke();
         return State.Mode switch
         {
-            DeliveryMode.Running => [.. revoked, .. Share(now)],
-            DeliveryMode.Open when IsNeeded && now >= State.ProbeAt => [.. revoked, Probe(now)],
+            DeliveryMode.Running when !IsHeld(now) => [.. revoked, .. Share(now)],
+            DeliveryMode.Open when IsNeeded && now >= State.ProbeAt && !IsHeld(now) => [.. revoked, Probe(now)],
             _ => revoked,
         };
     }
@@ -205,6 +220,8 @@ internal sealed class ConnectionGate
         var soon = now + _options.Breaker.ProbeFirst;
         return state with { Mode = DeliveryMode.Open, ProbeAt = state.ProbeAt < soon ? state.ProbeAt : soon };
     }
+
+    private bool IsHeld(DateTimeOffset now) => now < State.HoldUntil;
 
     private bool IsNeeded => _needs.Values.Any(needs => needs.Live + needs.Backfill > 0);
 

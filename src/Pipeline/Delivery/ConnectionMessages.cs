@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 
 namespace VarianceActors.Pipeline.Delivery;
 
@@ -81,7 +82,12 @@ public abstract record ConnectionMessage(string ConnectionId)
         int Throttled,
         string Reason,
         bool WrongSetup,
-        ProbeResult? Probe) : ConnectionMessage(ConnectionId);
+        ProbeResult? Probe) : ConnectionMessage(ConnectionId)
+    {
+        /// <summary>For how long from now the receiver wants to be left alone, in milliseconds; null if it did not say so.</summary>
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        public long? HoldMilliseconds { get; init; }
+    }
 
     /// <summary>How does the connection deliver? Answered with <see cref="DeliveryStatus"/>.</summary>
     public sealed record GetDelivery(string ConnectionId) : ConnectionMessage(ConnectionId);
@@ -110,7 +116,12 @@ public sealed record DeliveryStatus(
     double CurrentPerSecond,
     bool IsAdaptive,
     DateTimeOffset? ProbeAt,
-    DateTimeOffset? LastDeliveredAt);
+    DateTimeOffset? LastDeliveredAt)
+{
+    /// <summary>Until when the receiver wants to be left alone, by a 429 with <c>Retry-After</c>; null if it did not say so.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? HoldUntil { get; init; }
+}
 
 /// <summary>What came of a probe.</summary>
 public enum ProbeResult

@@ -9,19 +9,19 @@ internal static class ConnectionStatements
 {
     private static readonly Statement Put = new("""
         INSERT INTO connection_state (connection, mode, reason, since, probe_delay, probe_at, skip_mode, skip_before, rate_set,
-            per_second, burst, configured_per_second, configured_burst)
+            per_second, burst, configured_per_second, configured_burst, hold_until)
         VALUES (@connection, @mode, @reason, @since, @probe_delay, @probe_at, @skip_mode, @skip_before, @rate_set,
-            @per_second, @burst, @configured_per_second, @configured_burst)
+            @per_second, @burst, @configured_per_second, @configured_burst, @hold_until)
         ON CONFLICT (connection) DO UPDATE SET mode = excluded.mode, reason = excluded.reason, since = excluded.since,
             probe_delay = excluded.probe_delay, probe_at = excluded.probe_at, skip_mode = excluded.skip_mode,
             skip_before = excluded.skip_before, rate_set = excluded.rate_set, per_second = excluded.per_second,
             burst = excluded.burst, configured_per_second = excluded.configured_per_second,
-            configured_burst = excluded.configured_burst
+            configured_burst = excluded.configured_burst, hold_until = excluded.hold_until
         """);
 
     private static readonly Statement Select = new("""
         SELECT mode, reason, since, probe_delay, probe_at, skip_mode, skip_before, rate_set, per_second, burst,
-            configured_per_second, configured_burst
+            configured_per_second, configured_burst, hold_until
         FROM connection_state WHERE connection = @connection
         """);
 
@@ -47,7 +47,8 @@ internal static class ConnectionStatements
         state.RateByHand?.PerSecond ?? 0,
         state.RateByHand?.Burst ?? 0,
         configured.PerSecond,
-        configured.Burst);
+        configured.Burst,
+        state.HoldUntil is { } until ? until.AddTicks(TimeSpan.TicksPerMillisecond - 1).ToUnixTimeMilliseconds() : null);
 
     /// <summary>The state of a connection's gate; null if none was ever kept. A rate that was set by hand is forgotten when
     /// the configured one is another than at that time.</summary>
@@ -64,7 +65,10 @@ internal static class ConnectionStatements
         Time(row.GetInt64(6)),
         row.GetInt32(7) == 1 && configured == new Rate(row.GetInt32(10), row.GetInt32(11))
             ? new Rate(row.GetInt32(8), row.GetInt32(9))
-            : null);
+            : null)
+    {
+        HoldUntil = row.IsDBNull(12) ? null : Time(row.GetInt64(12)),
+    };
 
     private static DateTimeOffset Time(long milliseconds) => DateTimeOffset.FromUnixTimeMilliseconds(milliseconds);
 }

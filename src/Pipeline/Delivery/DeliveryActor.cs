@@ -59,6 +59,7 @@ public sealed class DeliveryActor : ReceiveActor
     private readonly DeliveryLanes _lanes;
     private readonly SliceDemand _demand;
     private readonly int _backfillSendingMax;
+    private readonly RoomWaiter _waiter;
     private ITimer? _timer;
     private DateTimeOffset? _wakesAt;
     private DeliveryState _state = new(0, Progress.Start(), []);
@@ -86,8 +87,10 @@ public sealed class DeliveryActor : ReceiveActor
         _flights = Channel.CreateBounded<Flight>(_options.LanesMax);
         _lanes = new DeliveryLanes(
             _changes, suspectsMax: Math.Max(1, _options.LanesMax / 4), backfillMax: Math.Max(1, _options.WindowMessages / 4));
-        _demand = new SliceDemand(id, _options.LanesMax);
+        _demand = new SliceDemand(id, _options.LanesMax, _options.Retry);
         _backfillSendingMax = Math.Max(1, _options.LanesMax * _options.BackfillPercent / 100);
+        var self = Self;
+        _waiter = new RoomWaiter(() => self.Tell(RoomFree.Instance));
         Loading();
     }
 
@@ -123,6 +126,9 @@ public sealed class DeliveryActor : ReceiveActor
         {
             flight.GiveUp();
         }
+
+        _waiter.IsGone = true;
+        _receiver.Flights.PassOn(); // it may have been called for nothing
     }
 
     private void Loading()
@@ -186,6 +192,7 @@ public sealed class DeliveryActor : ReceiveActor
     {
         _waitsForRoom = false;
         Proceed();
+        _receiver.Flights.PassOn();
     }
 
     private void Use(PermitsGranted granted)
@@ -266,21 +273,24 @@ public sealed class DeliveryActor : ReceiveActor
     private LaneRead ReadLane(Session session, ulong lane, long doneUpTo, long bytes)
     {
         var held = HeldStatements.Read(session, _connection, _id.Partition, lane, doneUpTo, EntriesPerLoad, bytes);
-        var isOvertaken = DeliveryLanes.MustBeLookedAt(held[0])
-            && OvertakenLetters.IsOvertaken(session, _connection, held[0], _id.Partition);
-        return new LaneRead(
-            lane, [held[0], .. held.Skip(1).TakeWhile(entry => !DeliveryLanes.MustBeLookedAt(entry))], isOvertaken);
+        var fate = DeliveryLanes.MustBeLookedAt(held[0])
+            ? ToldStates.FateOf(session, _connection, _id.Partition, held[0])
+            : LetterFate.Send;
+        return new LaneRead(lane, [held[0], .. held.Skip(1).TakeWhile(entry => !DeliveryLanes.MustBeLookedAt(entry))], fate);
     }
 
     private void Load(LanesRead read)
     {
         _loading = false;
-        foreach (var (key, entries, isOvertaken) in read.Lanes)
+        foreach (var (key, entries, fate) in read.Lanes)
         {
             var lane = _lanes.Load(key, entries);
-            if (isOvertaken)
+            if (fate != LetterFate.Send)
             {
-                _lanes.End(lane, new DeliveryOutcome.Coalesced(), attempt: null);
+                DeliveryOutcome outcome = fate == LetterFate.Superseded
+                    ? new DeliveryOutcome.Coalesced()
+                    : new DeliveryOutcome.Withdrawn();
+                _lanes.End(lane, outcome, attempt: null);
                 continue;
             }
 
@@ -373,8 +383,7 @@ public sealed class DeliveryActor : ReceiveActor
 
     private bool TryEnter()
     {
-        var self = Self;
-        _waitsForRoom = !_receiver.Flights.TryEnter(() => self.Tell(RoomFree.Instance));
+        _waitsForRoom = !_receiver.Flights.TryEnter(_waiter);
         return !_waitsForRoom;
     }
 

@@ -75,7 +75,7 @@ internal sealed class DeliveryCommit
             }
         }
 
-        OvertakenLetters.Note(session, _connection, deliveryPartition, _changes.Finished);
+        ToldStates.Note(session, _connection, deliveryPartition, _changes.Finished);
         var sent = _changes.Sent.ToList();
         foreach (var (position, attempt) in sent)
         {
@@ -113,7 +113,7 @@ internal sealed class DeliveryCommit
 
         if (finished.Entry.Closes && _closesWithLetters.Contains(key))
         {
-            counts += LetteredEvents.Change(session, deliveryPartition, key, letters => letters.WithClose());
+            counts += LetteredEvents.Change(session, deliveryPartition, key, letters => letters.WithLast(finished.Outcome));
             counts += new DeliveryCounts { Closed = 1 };
         }
 

@@ -7,7 +7,7 @@ namespace VarianceActors.Pipeline.Delivery;
 /// <param name="Dead">Events with a dead letter.</param>
 /// <param name="Suppressed">Events of a dry run.</param>
 /// <param name="Discarded">Events whose dead letters were given up.</param>
-/// <param name="Coalesced">Events whose last message was superseded by a newer snapshot.</param>
+/// <param name="Coalesced">Events whose last message, or a dead letter, was superseded by a newer snapshot.</param>
 /// <param name="Skipped">Events whose last message an operator skipped.</param>
 /// <param name="Closed">Events whose last message left the outbox, whatever its outcome: what the others are checked
 /// against.</param>
@@ -38,6 +38,9 @@ internal readonly record struct DeliveryCounts(
         EventStanding.Delivered => new DeliveryCounts { Delivered = 1 },
         EventStanding.Dead => new DeliveryCounts { Dead = 1 },
         EventStanding.Discarded => new DeliveryCounts { Discarded = 1 },
+        EventStanding.Coalesced => new DeliveryCounts { Coalesced = 1 },
+        EventStanding.Skipped => new DeliveryCounts { Skipped = 1 },
+        EventStanding.Suppressed => new DeliveryCounts { Suppressed = 1 },
         _ => default,
     };
 }

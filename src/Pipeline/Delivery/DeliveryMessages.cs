@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using VarianceActors.Pipeline.DeadLetters;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.Stores;
 
@@ -55,8 +56,8 @@ internal sealed record LanesRead(ImmutableArray<LaneRead> Lanes);
 /// <summary>The first held messages of a lane.</summary>
 /// <param name="Lane">Which lane.</param>
 /// <param name="Entries">At least one, in order; a replay that must be looked at comes first or not at all.</param>
-/// <param name="IsOvertaken">Whether the first one is a replay that must not be sent any more.</param>
-internal sealed record LaneRead(ulong Lane, ImmutableArray<OutboxEntry> Entries, bool IsOvertaken);
+/// <param name="Fate">What is to be done with the first one, if it is such a replay.</param>
+internal sealed record LaneRead(ulong Lane, ImmutableArray<OutboxEntry> Entries, LetterFate Fate);
 
 /// <summary>A commit is on disk.</summary>
 internal sealed record DeliveryCommitted(SliceChanges Changes);

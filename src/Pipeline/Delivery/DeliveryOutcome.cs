@@ -13,11 +13,15 @@ public abstract record DeliveryOutcome
     /// <summary>The connection has no receiver: the message was made and recorded, and is not sent.</summary>
     public sealed record DryRun : DeliveryOutcome;
 
-    /// <summary>A newer snapshot of the same contact or account waits behind it and says everything that it says.</summary>
+    /// <summary>A newer snapshot of the same contact or account, which says everything that it says, waits behind it or, if it is
+    /// a dead letter that was on its way again, was delivered.</summary>
     public sealed record Coalesced : DeliveryOutcome;
 
     /// <summary>An operator resumed the connection without it.</summary>
     public sealed record Skipped : DeliveryOutcome;
+
+    /// <summary>A dead letter that was on its way again would put old values back: it is a dead letter as before.</summary>
+    public sealed record Withdrawn : DeliveryOutcome;
 
     /// <summary>It is not done: its lane waits.</summary>
     /// <param name="History">What it has been through, and when it is sent again.</param>

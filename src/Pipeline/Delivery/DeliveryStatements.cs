@@ -37,7 +37,8 @@ internal static class DeliveryStatements
         """);
 
     private static readonly Statement AdjustState = new("""
-        UPDATE delivery SET delivered = delivered + @delivered, dead = dead + @dead, discarded = discarded + @discarded
+        UPDATE delivery SET delivered = delivered + @delivered, dead = dead + @dead, discarded = discarded + @discarded,
+            coalesced = coalesced + @coalesced, skipped = skipped + @skipped, suppressed = suppressed + @suppressed
         WHERE connection = @connection AND delivery_partition = @delivery_partition
         """);
 
@@ -105,5 +106,14 @@ internal static class DeliveryStatements
 
     /// <summary>What happens to the books without the slice's actor: dead letters that are sent again or given up.</summary>
     public static void Adjust(Session session, int connection, int deliveryPartition, DeliveryCounts counts) =>
-        session.Post(AdjustState, counts.Delivered, counts.Dead, counts.Discarded, connection, deliveryPartition);
+        session.Post(
+            AdjustState,
+            counts.Delivered,
+            counts.Dead,
+            counts.Discarded,
+            counts.Coalesced,
+            counts.Skipped,
+            counts.Suppressed,
+            connection,
+            deliveryPartition);
 }

@@ -47,10 +47,13 @@ internal static class MessageStanding
     public static string Of(string standing, bool isParked) => isParked && standing == Pending ? Parked : standing;
 
     /// <summary>Of an event, by its messages: one dead message makes it dead, one that waits makes it pending.</summary>
-    public static string OfEvent(IReadOnlyList<string> messages) =>
+    /// <param name="messages">Where its messages stand, in sending order.</param>
+    /// <param name="hasSuperseded">Whether one of them is a dead letter that need not be sent any more.</param>
+    public static string OfEvent(IReadOnlyList<string> messages, bool hasSuperseded) =>
         messages.Contains(Dead) ? Dead
         : messages.Contains(Pending) ? Pending
         : messages.Contains(Parked) ? Parked
         : messages.Contains(Discarded) ? Discarded
+        : hasSuperseded ? Coalesced
         : messages[^1];
 }

@@ -29,6 +29,13 @@ public static class RetryRules
             _ => TryAgain(attempt, before, othersTakenAt, options, random),
         };
 
+    /// <summary>For how long the receiver wants to be left alone by a sender that asks too often: 429 with
+    /// <c>Retry-After</c>, up to the cap; null for every other answer.</summary>
+    public static TimeSpan? HoldOf(DeliveryAttempt attempt, RetryOptions options) =>
+        attempt is { Status: 429, RetryAfter: { } asked } && asked > TimeSpan.Zero
+            ? (asked > options.RetryAfterMax ? options.RetryAfterMax : asked)
+            : null;
+
     /// <summary>Decorrelated jitter: the next pause lies anywhere between the first one and three times the last one, so that
     /// lanes which failed together do not come back together.</summary>
     public static TimeSpan NextDelay(TimeSpan? last, RetryOptions options, double random)
@@ -53,7 +60,7 @@ public static class RetryRules
         }
 
         var delay = NextDelay(before?.Delay, options, random);
-        var asked = attempt.RetryAfter > options.RetryAfterMax ? options.RetryAfterMax : attempt.RetryAfter;
+        var asked = Asked(attempt, options, random);
         var history = new LaneHistory(
             attempt.Number,
             before?.FirstAttemptAt ?? attempt.At,
@@ -65,6 +72,14 @@ public static class RetryRules
         // Others get through and this one did not, so it is not the connection that is set up wrongly.
         var wrongSetup = attempt.Verdict == DeliveryVerdict.Hold && aloneSince is null;
         return new DeliveryOutcome.RetryLater(history, attempt.Reason, wrongSetup);
+    }
+
+    /// <summary>What the receiver asked for, up to the cap, and up to a tenth more, so that not everybody comes back in the same
+    /// moment.</summary>
+    private static TimeSpan? Asked(DeliveryAttempt attempt, RetryOptions options, double random)
+    {
+        var asked = attempt.RetryAfter > options.RetryAfterMax ? options.RetryAfterMax : attempt.RetryAfter;
+        return asked > TimeSpan.Zero ? asked + (random * 0.1 * asked) : asked;
     }
 
     private static DateTimeOffset? AloneSince(

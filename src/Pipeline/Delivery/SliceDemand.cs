@@ -4,7 +4,7 @@ using VarianceActors.Pipeline.Outbox;
 namespace VarianceActors.Pipeline.Delivery;
 
 /// <summary>What a slice and the connection's gate know of each other: permits, needs, and how attempts went.</summary>
-internal sealed class SliceDemand(DeliveryId id, int lanesMax)
+internal sealed class SliceDemand(DeliveryId id, int lanesMax, RetryOptions retry)
 {
     private const int TakenUntold = 64;
     private readonly HeldPermits _permits = new();
@@ -18,6 +18,8 @@ internal sealed class SliceDemand(DeliveryId id, int lanesMax)
     private int _throttled;
     private string _reason = "";
     private bool _wrongSetup;
+    private DateTimeOffset _holdUntil;
+    private bool _isThrottled;
     private ProbeResult? _probe;
     private bool _tellAll;
 
@@ -90,10 +92,31 @@ internal sealed class SliceDemand(DeliveryId id, int lanesMax)
             _probe = failed ? ProbeResult.Failed : ProbeResult.Through;
         }
 
+        if (RetryRules.HoldOf(attempt, retry) is { } hold)
+        {
+            Hold(attempt.At + attempt.Latency + hold);
+        }
+        else if (!failed)
+        {
+            _isThrottled = false;
+        }
+
         if (_wrongSetup)
         {
             _permits.DropAll();
         }
+    }
+
+    /// <summary>One 429 may be about its message. Where nothing is taken between two, it is about the sender: all wait.</summary>
+    private void Hold(DateTimeOffset until)
+    {
+        if (_isThrottled && until > _holdUntil)
+        {
+            _holdUntil = until;
+            _permits.DropAll();
+        }
+
+        _isThrottled = true;
     }
 
     /// <summary>A report may have been lost: what is needed is told again.</summary>
@@ -133,7 +156,10 @@ internal sealed class SliceDemand(DeliveryId id, int lanesMax)
             _throttled,
             _reason,
             _wrongSetup,
-            _probe);
+            _probe)
+        {
+            HoldMilliseconds = _holdUntil > now ? (long)Math.Ceiling((_holdUntil - now).TotalMilliseconds) : null,
+        };
         (_taken, _failed, _throttled, _reason, _wrongSetup, _probe) = (0, 0, 0, "", false, null);
         return report;
     }

@@ -20,21 +20,29 @@ internal static class Snapshots
     /// <summary>Whose state a message tells, as a hash that is not to be turned round; null if it tells none.</summary>
     public static long? EntityOf(OutboundMessage message) => message.Kind switch
     {
-        MessageKind.Identify when MessageFields.ContactOf(message) is { } id => Hash(message.Kind, id),
-        MessageKind.Group when MessageFields.GroupOf(message) is { } id => Hash(message.Kind, id),
+        MessageKind.Identify when MessageFields.ContactOf(message) is { } id => unchecked((long)Hash($"contact:{id}")),
+        MessageKind.Group when MessageFields.GroupOf(message) is { } id => unchecked((long)Hash($"account:{id}")),
         _ => null,
     };
 
-    /// <summary>What is left of an older state of an entity once a newer one is known.</summary>
-    /// <returns>Null if they have nothing in common; else whether the newer one says everything that the older one says.
-    /// </returns>
-    public static bool? Overtakes(OutboundMessage newer, OutboundMessage older)
+    /// <summary>What a message says of its entity: hashes of names, each with the hash of its value. That a contact belongs to an
+    /// account is said of the account under the contact's name.</summary>
+    public static IEnumerable<KeyValuePair<ulong, ulong>> Says(OutboundMessage message)
     {
-        using var says = JsonDocument.Parse(newer.Body);
-        using var said = JsonDocument.Parse(older.Body);
-        return Covers(says.RootElement, said.RootElement) ? true
-            : HaveCommonTrait(says.RootElement, said.RootElement) ? false
-            : null;
+        using var body = JsonDocument.Parse(message.Body);
+        var says = new List<KeyValuePair<ulong, ulong>>();
+        if (message.Kind == MessageKind.Group && MessageFields.ContactOf(message) is { } member)
+        {
+            says.Add(new(Hash($"member:{member}"), 0));
+        }
+
+        if (body.RootElement.TryGetProperty("traits", out var traits) && traits.ValueKind == JsonValueKind.Object)
+        {
+            says.AddRange(traits.EnumerateObject().Select(trait => new KeyValuePair<ulong, ulong>(
+                Hash($"trait:{trait.Name}"), Hash(trait.Value.GetRawText()))));
+        }
+
+        return says;
     }
 
     /// <summary>
@@ -83,15 +91,7 @@ internal static class Snapshots
         && (!older.TryGetProperty("traits", out var said)
             || (newer.TryGetProperty("traits", out var says) && CoversValue(says, said)));
 
-    private static bool HaveCommonTrait(JsonElement newer, JsonElement older) =>
-        newer.TryGetProperty("traits", out var says)
-        && older.TryGetProperty("traits", out var said)
-        && says.ValueKind == JsonValueKind.Object
-        && said.ValueKind == JsonValueKind.Object
-        && said.EnumerateObject().Any(trait => says.TryGetProperty(trait.Name, out _));
-
-    private static long Hash(MessageKind kind, string id) =>
-        unchecked((long)XxHash3.HashToUInt64(Encoding.UTF8.GetBytes(id), (long)kind));
+    private static ulong Hash(string text) => XxHash3.HashToUInt64(Encoding.UTF8.GetBytes(text));
 
     private static bool IsSame(JsonElement newer, JsonElement older, string key) =>
         newer.TryGetProperty(key, out var one) == older.TryGetProperty(key, out var other)

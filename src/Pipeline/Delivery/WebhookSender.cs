@@ -131,8 +131,20 @@ public sealed class WebhookSender : IDisposable
         return DeliveryAttempt.Answered(status, RetryAfter(response), head);
     }
 
-    private TimeSpan? RetryAfter(HttpResponseMessage response) =>
-        response.Headers.RetryAfter?.Delta ?? (response.Headers.RetryAfter?.Date - _time.GetUtcNow());
+    /// <summary>Seconds or a date. More seconds than a number holds are the longest time there is, for the cap to cut.</summary>
+    private TimeSpan? RetryAfter(HttpResponseMessage response)
+    {
+        if (response.Headers.RetryAfter is { } asked)
+        {
+            return asked.Delta ?? (asked.Date - _time.GetUtcNow());
+        }
+
+        return response.Headers.NonValidated.TryGetValues("Retry-After", out var values)
+            && values.ToString() is { Length: > 0 } text
+            && text.AsSpan().Trim().ContainsAnyExceptInRange('0', '9') is false
+                ? TimeSpan.MaxValue
+                : null;
+    }
 
     /// <summary>
     /// The first part of a refusal's body, as far as it comes in time: the status has been seen and stands, whatever the body

@@ -89,6 +89,7 @@ public sealed class PipelineMeter : IDisposable
         DeliveryOutcome.DeadLettered => "dead",
         DeliveryOutcome.Coalesced => "coalesced",
         DeliveryOutcome.Skipped => "skipped",
+        DeliveryOutcome.Withdrawn => "withdrawn",
         DeliveryOutcome.DryRun => "dry_run",
         _ => "delivered",
     };

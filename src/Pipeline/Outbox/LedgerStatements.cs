@@ -73,8 +73,24 @@ internal static class LedgerStatements
         FROM delivery WHERE connection = @connection
         """);
 
+    private static readonly Statement SelectOld = new("""
+        SELECT id, received_at FROM ledger WHERE id > @after ORDER BY id LIMIT @rows
+        """);
+
     private static readonly Statement DeleteOld = new("""
-        DELETE FROM ledger WHERE id IN (SELECT id FROM ledger ORDER BY id LIMIT @rows) AND received_at < @received_before
+        DELETE FROM ledger WHERE id > @after AND id <= @until AND received_at < @received_before
+        AND NOT EXISTS (
+            SELECT 1 FROM lettered_event e
+            WHERE e.connection = ledger.connection AND e.delivery_partition = ledger.delivery_partition
+            AND e.uuid = ledger.uuid AND e.fingerprint = ledger.fingerprint)
+        AND NOT EXISTS (
+            SELECT 1 FROM outbox o
+            WHERE o.connection = ledger.connection AND o.delivery_partition = ledger.delivery_partition
+            AND o.first_position + o.message_count > ledger.first_position
+            AND o.first_position = (
+                SELECT max(before.first_position) FROM outbox before
+                WHERE before.connection = ledger.connection AND before.delivery_partition = ledger.delivery_partition
+                AND before.first_position <= ledger.first_position))
         """);
 
     public static void Add(Session session, LedgerRow row) => session.Post(
@@ -154,10 +170,21 @@ internal static class LedgerStatements
         return LedgerBalance.Of(accepted, decided, totals, isParked, LedgerAudit.Imbalance(session, connection));
     }
 
-    /// <summary>Deletes the oldest rows that are older than <paramref name="receivedBefore"/>.</summary>
-    /// <returns>How many rows went.</returns>
-    public static int DeleteOldest(Session session, int rows, DateTimeOffset receivedBefore) =>
-        session.Execute(DeleteOld, rows, receivedBefore.ToUnixTimeMilliseconds());
+    /// <summary>Looks at the next rows and deletes those that are older than <paramref name="receivedBefore"/>, unless the event
+    /// is not finished: it has a dead letter, or the outbox still holds a message of it.</summary>
+    /// <returns>How many rows went, and the row up to which all were looked at; 0 at the end.</returns>
+    public static (int Rows, long Reached) DeleteOldest(
+        Session session, long after, int rows, DateTimeOffset receivedBefore)
+    {
+        var before = receivedBefore.ToUnixTimeMilliseconds();
+        var looked = session
+            .Query(SelectOld, row => (Id: row.GetInt64(0), ReceivedAt: row.GetInt64(1)), after, rows)
+            .TakeWhile(row => row.ReceivedAt < before)
+            .ToList();
+        return looked.Count == 0
+            ? (0, 0)
+            : (session.Execute(DeleteOld, after, looked[^1].Id, before), looked.Count < rows ? 0 : looked[^1].Id);
+    }
 
     /// <summary>The warnings as the ledger keeps them, or null for none.</summary>
     public static string? Encode(IReadOnlyCollection<IngestionWarning> warnings)

@@ -8,9 +8,9 @@ using VarianceActors.Pipeline.Stores;
 namespace VarianceActors.Pipeline.Outbox;
 
 /// <summary>
-/// Deletes what is older than its retention, in small steps, so that no step holds up the pipeline: ledger rows, warnings,
-/// outbox rows whose messages all have an outcome, and their attempts. Dead letters stay until an operator decides. Runs on every node; a step done twice
-/// deletes nothing more.
+/// Deletes what is older than its retention, in small steps, so that no step holds up the pipeline: ledger rows of finished
+/// events, warnings, outbox rows whose messages all have an outcome, and their attempts. Dead letters stay until an operator
+/// decides. Runs on every node; a step done twice deletes nothing more.
 /// </summary>
 public sealed class Retention : ReceiveActor, IWithTimers
 {
@@ -20,6 +20,7 @@ public sealed class Retention : ReceiveActor, IWithTimers
     private FrozenDictionary<(int Connection, int DeliveryPartition), long> _attemptsReached =
         FrozenDictionary<(int, int), long>.Empty;
 
+    private long _ledgerReached;
 
     /// <summary>Works on the stores of <paramref name="parts"/>.</summary>
     public Retention(PipelineParts parts)
@@ -42,13 +43,15 @@ public sealed class Retention : ReceiveActor, IWithTimers
     {
         var now = _parts.Time.GetUtcNow();
         var (ledgerBefore, outboxBefore) = (now - _parts.Options.Retention.Ledger, now - _parts.Options.Retention.Outbox);
-        var attemptsReached = _attemptsReached;
+        var (attemptsReached, ledgerReached) = (_attemptsReached, _ledgerReached);
         _parts.Database
             .WriteAsync(session =>
             {
                 var attempts = DeleteAttempts(session, attemptsReached);
+                var ledger = LedgerStatements.DeleteOldest(session, ledgerReached, RowsPerStep, ledgerBefore);
                 var rows = attempts.Rows
-                    + LedgerStatements.DeleteOldest(session, RowsPerStep, ledgerBefore)
+                    + ledger.Rows
+                    + ToldStates.DeleteOldest(session, RowsPerStep)
                     + LaneStatements.DeleteOldest(session, RowsPerStep, outboxBefore)
                     + LaneVersions.DeleteOldest(session, RowsPerStep, outboxBefore)
                     + WarningStatements.DeleteOldest(session, RowsPerStep, ledgerBefore)
@@ -57,7 +60,7 @@ public sealed class Retention : ReceiveActor, IWithTimers
                     + DeliveryErrors.DeleteOldest(session, outboxBefore)
                     + _parts.Layout.NumberByConnection.Values.Sum(
                         connection => DeleteOutbox(session, connection, outboxBefore));
-                return new Deleted(rows, attempts.Reached);
+                return new Deleted(rows, attempts.Reached, ledger.Reached);
             })
             .PipeTo(Self);
     }
@@ -95,11 +98,11 @@ public sealed class Retention : ReceiveActor, IWithTimers
         return (rows, now.ToFrozenDictionary());
     }
 
-    /// <summary>While a step finds much, the next one follows at once.</summary>
+    /// <summary>While a step finds much, or has not looked at all old rows of the ledger, the next one follows at once.</summary>
     private void Next(Deleted deleted)
     {
-        _attemptsReached = deleted.AttemptsReached;
-        if (deleted.Rows >= RowsPerStep)
+        (_attemptsReached, _ledgerReached) = (deleted.AttemptsReached, deleted.LedgerReached);
+        if (deleted.Rows >= RowsPerStep || _ledgerReached > 0)
         {
             Self.Tell(Step.Instance);
         }
@@ -120,5 +123,5 @@ public sealed class Retention : ReceiveActor, IWithTimers
         public static Step Instance { get; } = new();
     }
 
-    private sealed record Deleted(int Rows, FrozenDictionary<(int, int), long> AttemptsReached);
+    private sealed record Deleted(int Rows, FrozenDictionary<(int, int), long> AttemptsReached, long LedgerReached);
 }

@@ -87,7 +87,7 @@ public sealed record IdentityDecision(
         "first_event",
         applied.Event,
         null,
-        PersonUuid.Of(before.Id.Beside(applied.Event.DistinctId)),
+        PersonUuid.Of(before.Id.Beside(applied.Event.DistinctId), applied.Event.Project),
         null,
         [applied.Event.DistinctId],
         null,
@@ -140,7 +140,7 @@ public sealed record IdentityDecision(
             Why(source, settled),
             pending.Event,
             pending.Ask,
-            person ?? PersonUuid.Of(home.Beside(pending.Event.DistinctId)),
+            person ?? PersonUuid.Of(home.Beside(pending.Event.DistinctId), pending.Event.Project),
             target.Profile is null ? null : source.Profile?.Uuid,
             Came(source, target, settled.Result),
             target.Profile is { IsIdentified: true } || source.Profile is { IsIdentified: true }

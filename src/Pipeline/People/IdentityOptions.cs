@@ -6,6 +6,10 @@ namespace VarianceActors.Pipeline.People;
 /// connection.</summary>
 public sealed class IdentityOptions
 {
+    /// <summary>The number of the PostHog project, of which person uuids are made; 0: not given.</summary>
+    [Range(0, int.MaxValue)]
+    public int ProjectId { get; set; }
+
     /// <summary>What happens when an identified source meets a target that nobody has seen.</summary>
     public AttachUnseen AttachUnseen { get; set; }
 
@@ -24,5 +28,8 @@ public sealed class IdentityOptions
     public PersonRules ToRules(bool updateAllProperties) => new(
         updateAllProperties,
         AttachUnseen,
-        new MergeGuards(DistinctIdsMax, KeepWorkDomainsApart, [.. BlockedIds]));
+        new MergeGuards(DistinctIdsMax, KeepWorkDomainsApart, [.. BlockedIds]))
+    {
+        Project = ProjectId == 0 ? null : ProjectId,
+    };
 }

@@ -168,7 +168,7 @@ public static class Person
     {
         var creator = new JsonValue($"\"{by.Uuid}\"");
         return new PersonProfile(
-            PersonUuid.Of(home.Beside(by.DistinctId)),
+            PersonUuid.Of(home.Beside(by.DistinctId), by.Project),
             null,
             null,
             false,
@@ -340,6 +340,7 @@ public static class Person
             at.Event.Timestamp,
             update)
         {
+            Project = rules.Project,
             Group = group.IsPersons ? group.Key : null,
             Tallied = rules.Contacts.TallyOf(at.Event),
         };

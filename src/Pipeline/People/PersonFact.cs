@@ -31,6 +31,11 @@ public sealed record AppliedEvent(
     DateTimeOffset Timestamp,
     PropertyUpdate Update)
 {
+    /// <summary>The number of the PostHog project that it came from, of which the uuid of a person that it makes is made; null
+    /// if it is not known.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public long? Project { get; init; }
+
     /// <summary>The group of the connection's type that it names; null if it names none.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Group { get; init; }

@@ -37,6 +37,9 @@ public sealed record PersonRules(bool UpdateAllProperties, AttachUnseen AttachUn
     /// <summary>PostHog's own behaviour.</summary>
     public static readonly PersonRules Posthog = new(false, AttachUnseen.Posthog, MergeGuards.None);
 
+    /// <summary>The number of the PostHog project; null if it is not known.</summary>
+    public long? Project { get; init; }
+
     /// <summary>What the connection makes of its persons: accounts and stages.</summary>
     public ContactRules Contacts { get; init; } = ContactRules.None;
 

@@ -17,8 +17,10 @@ public sealed partial class BuiltInConfigurationTests
     [Fact]
     public void A_key_that_no_option_reads_is_found() => Assert.Equal(
         ["variance.inbox.spare: unknown key; known here: partitions, queue-events-max, queue-bytes-max, "
-            + "commit-events-max, commit-timeout (changed.conf:45)"],
+            + $"commit-events-max, commit-timeout (changed.conf:{LineOf("  inbox {") + 1})"],
         FaultsOf(BuiltInText().Replace("  inbox {\n", "  inbox {\n    spare = 1\n", StringComparison.Ordinal)));
+
+    private static int LineOf(string line) => Array.IndexOf(BuiltInText().Split('\n'), line) + 1;
 
     [Fact]
     public void An_option_without_a_key_is_found() => Assert.Equal(

@@ -165,28 +165,34 @@ public sealed class DeadLetterTests
     }
 
     [Fact]
-    public async Task A_letter_is_superseded_when_a_newer_state_that_says_as_much_is_delivered()
+    public async Task A_letter_whose_values_were_all_told_anew_is_superseded_and_not_sent()
     {
         await using var pipeline = await PipelineHarness.StartAsync();
         pipeline.Variance.Answer = message => ValueTask.FromResult(new StandInAnswer(message.Type == "identify" ? 400 : 200));
         var old = await SetAsync(pipeline, ("plan", "free"));
         await pipeline.SettledAsync();
-        Assert.Equal("dead", await StateAsync(pipeline, old));
         TakeAll(pipeline);
-        var newer = await SetAsync(pipeline, ("plan", "team"));
+        var newer = await SetAsync(pipeline, ("plan", "team"), ("seats", "3"));
         await pipeline.SettledAsync();
+        Assert.Equal("dead", await StateAsync(pipeline, old));
+        var sent = pipeline.Variance.Received.Length;
 
-        var letter = Assert.Single(await LettersAsync(pipeline, "?state=any"));
-        Assert.Equal("superseded", letter.GetProperty("state").GetString());
+        await ReplayAsync(pipeline, new { all = true });
+        await DoneAsync(pipeline, "replays");
+        var job = await JobAsync(pipeline, "replays", 1);
+        Assert.Equal(
+            (1, 0, 1, 0), (Count(job, "done"), Count(job, "delivered"), Count(job, "superseded"), Count(job, "waiting")));
+        Assert.Equal("superseded", Assert.Single(await LettersAsync(pipeline, "?state=any")).GetProperty("state").GetString());
         Assert.Equal("coalesced", await StateAsync(pipeline, old));
         Assert.Equal("delivered", await StateAsync(pipeline, newer));
-        await AssertLedgerAsync(pipeline, delivered: 2);
-        using var late = await pipeline.ApiAsync(HttpMethod.Post, $"dead-letters/{Id(letter)}/replay?force=true");
+        Assert.Equal(sent, pipeline.Variance.Received.Length);
+        await AssertLedgerAsync(pipeline, delivered: 1, coalesced: 1);
+        using var late = await pipeline.ApiAsync(HttpMethod.Post, "dead-letters/1/replay?force=true");
         Assert.Equal(HttpStatusCode.Conflict, late.StatusCode);
     }
 
     [Fact]
-    public async Task A_letter_that_a_newer_state_overtook_in_part_is_sent_only_when_it_is_forced()
+    public async Task A_letter_that_was_overtaken_in_part_is_sent_only_when_it_is_forced()
     {
         await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions("plugin"));
         RefuseAll(pipeline);
@@ -200,7 +206,8 @@ public sealed class DeadLetterTests
         Assert.Equal(HttpStatusCode.Conflict, refused.StatusCode);
         await ReplayAsync(pipeline, new { all = true });
         await DoneAsync(pipeline, "replays");
-        Assert.Equal((0, 1), await JobAsync(pipeline, "replays", 1) is var job ? (Count(job, "done"), Count(job, "refused")) : default);
+        var job = await JobAsync(pipeline, "replays", 1);
+        Assert.Equal((0, 1), (Count(job, "done"), Count(job, "refused")));
         Assert.Equal(2, pipeline.Variance.Received.Length);
         await AssertLedgerAsync(pipeline, delivered: 1, dead: 1);
 
@@ -209,6 +216,58 @@ public sealed class DeadLetterTests
         Assert.Equal(HttpStatusCode.OK, forced.StatusCode);
         Assert.Equal(3, pipeline.Variance.Received.Length);
         await AssertLedgerAsync(pipeline, delivered: 2);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_replay_that_is_overtaken_in_part_while_it_waits_is_a_letter_again_unless_it_was_forced(bool force)
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions("plugin"));
+        RefuseAll(pipeline);
+        await SetAsync(pipeline, ("plan", "free"), ("seats", "3"));
+        await pipeline.SettledAsync();
+        using var paused = await pipeline.ApiAsync(HttpMethod.Post, "pause");
+        await SetAsync(pipeline, ("plan", "team"));
+        await DecidedAsync(pipeline, 2);
+        using var replayed = await pipeline.ApiAsync(HttpMethod.Post, $"dead-letters/1/replay?force={force}");
+        Assert.Equal(HttpStatusCode.OK, replayed.StatusCode);
+        TakeAll(pipeline);
+        using var resumed = await pipeline.ApiAsync(HttpMethod.Post, "resume");
+        await pipeline.SettledAsync();
+
+        var letter = Assert.Single(await LettersAsync(pipeline, "?state=any"));
+        Assert.Equal(force ? "delivered" : "dead", letter.GetProperty("state").GetString());
+        Assert.Equal(force, letter.GetProperty("note").ValueKind == JsonValueKind.Null);
+        Assert.Equal(force ? 3 : 2, pipeline.Variance.Received.Length);
+        await AssertLedgerAsync(pipeline, delivered: force ? 2 : 1, dead: force ? 0 : 1);
+    }
+
+    [Fact]
+    public async Task Letters_that_make_contacts_members_of_one_account_are_all_sent_whoever_else_joins_meanwhile()
+    {
+        const int Members = 30;
+        await using var pipeline = await PipelineHarness.StartAsync();
+        pipeline.Variance.Answer = message => ValueTask.FromResult(new StandInAnswer(message.Type == "group" ? 400 : 200));
+        await pipeline.CaptureAsync([.. Enumerable.Range(0, Members).SelectMany(number => Joins($"member-{number}"))]);
+        await pipeline.SettledAsync();
+        Assert.NotEmpty(await LettersAsync(pipeline, ""));
+        TakeAll(pipeline);
+        await pipeline.CaptureAsync([.. Joins("late")]);
+        await pipeline.SettledAsync();
+        await ReplayAsync(pipeline, new { all = true });
+        await DoneAsync(pipeline, "replays");
+        await pipeline.SettledAsync();
+
+        var joined = pipeline.Variance.Received
+            .Where(message => message.Type == "group" && message.Status == 200)
+            .Select(message => message.Body.TryGetProperty("userId", out var member) ? member.GetString() : null)
+            .OfType<string>()
+            .ToHashSet();
+        Assert.Equal(
+            [.. Enumerable.Range(0, Members).Select(number => $"member-{number}").Append("late").Order(StringComparer.Ordinal)],
+            joined.Order(StringComparer.Ordinal));
+        Assert.Empty(await LettersAsync(pipeline, ""));
     }
 
     [Theory]
@@ -241,7 +300,7 @@ public sealed class DeadLetterTests
         Assert.Equal(["identify", "track"], sent.Select(message => message.Type));
         Assert.Equal("team", sent[0].Body.GetProperty("traits").GetProperty("plan").GetString());
         Assert.Equal("superseded", Assert.Single(await LettersAsync(pipeline, "?state=any")).GetProperty("state").GetString());
-        await AssertLedgerAsync(pipeline, delivered: 3);
+        await AssertLedgerAsync(pipeline, delivered: 2, coalesced: 1);
     }
 
     [Fact]
@@ -472,6 +531,27 @@ public sealed class DeadLetterTests
         ["properties"] = new { n = number },
     };
 
+    private static IEnumerable<object> Joins(string distinctId) =>
+    [
+        new
+        {
+            @event = "$identify",
+            distinct_id = distinctId,
+            properties = new Dictionary<string, object> { ["$anon_distinct_id"] = $"{distinctId}-device" },
+        },
+        new
+        {
+            @event = "$groupidentify",
+            distinct_id = distinctId,
+            properties = new Dictionary<string, object>
+            {
+                ["$group_type"] = "company",
+                ["$group_key"] = "north",
+                ["$group_set"] = new { name = "North" },
+            },
+        },
+    ];
+
     private static async Task IdentifyAsync(PipelineHarness pipeline, string distinctId, string anonymousId)
     {
         await pipeline.CaptureAsync(new
@@ -547,12 +627,12 @@ public sealed class DeadLetterTests
         message.Body.GetProperty("properties").GetProperty("n").GetInt32();
 
     private static async Task AssertLedgerAsync(
-        PipelineHarness pipeline, int pending = 0, int delivered = 0, int dead = 0, int discarded = 0)
+        PipelineHarness pipeline, int pending = 0, int delivered = 0, int dead = 0, int discarded = 0, int coalesced = 0)
     {
         var ledger = await pipeline.LedgerAsync();
         Assert.Equal(
-            (pending + delivered + dead + discarded, pending, delivered, dead, discarded, 0),
+            (pending + delivered + dead + discarded + coalesced, pending, delivered, dead, discarded, coalesced, 0),
             (ledger["accepted"], ledger["pending"], ledger["delivered"], ledger["dead"], ledger["discarded"],
-                ledger["imbalance"]));
+                ledger["coalesced"], ledger["imbalance"]));
     }
 }

@@ -84,8 +84,70 @@ public sealed class DeliveryApiTests
     }
 
     [Theory]
+    [InlineData("dead-letters?unknown=1", "There is no such query parameter here")]
+    [InlineData("dead-letters?status=bad", "status")]
+    [InlineData("dead-letters?since=yesterday", "since")]
+    [InlineData("delivery?verbose=true", "no query parameters")]
+    public async Task A_question_that_cannot_be_read_is_told_what_is_wrong(string path, string says)
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions("plugin"));
+        using var answer = await pipeline.ApiAsync(path);
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+        var problem = await answer.Content.ReadFromJsonAsync<JsonElement>();
+        Assert.Contains(says, problem.GetRawText(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_document_says_how_to_call_and_what_every_parameter_is()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions("plugin"));
+        var document = await pipeline.Http.GetFromJsonAsync<JsonElement>(new Uri("/openapi/v1.json", UriKind.Relative));
+        var scheme = document.GetProperty("components").GetProperty("securitySchemes").GetProperty("admin-key");
+        Assert.Equal("bearer", scheme.GetProperty("scheme").GetString());
+        foreach (var path in document.GetProperty("paths").EnumerateObject().Where(path => path.Name.StartsWith("/api/", StringComparison.Ordinal)))
+        {
+            foreach (var call in path.Value.EnumerateObject())
+            {
+                Assert.True(call.Value.TryGetProperty("security", out _), $"{call.Name} {path.Name} needs the key");
+                Assert.True(call.Value.TryGetProperty("summary", out _), $"{call.Name} {path.Name} has a summary");
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData("latest")]
+    [InlineData("since")]
+    public async Task What_waits_for_one_of_few_places_goes_on_after_a_resume(string mode)
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(
+            new HarnessOptions("plugin", "variance.delivery.in-flight-max = 1"));
+        var (begun, letGo) = (0, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        pipeline.Variance.Answer = async _ =>
+        {
+            Interlocked.Increment(ref begun);
+            await letGo.Task;
+            return StandInAnswer.Ok;
+        };
+        await pipeline.CaptureAsync(
+            [.. Enumerable.Range(0, 200).Select(number => new { @event = "seen", distinct_id = $"person-{number}" })]);
+        await PipelineHarness.UntilAsync(() => Task.FromResult(Volatile.Read(ref begun) == 1), "one is on its way");
+        await CallAsync(pipeline, HttpMethod.Post, "pause");
+        letGo.SetResult();
+        pipeline.Clock.Advance(TimeSpan.FromSeconds(1));
+        object resume = mode == "since" ? new { mode, since = pipeline.Clock.GetUtcNow() } : new { mode };
+        using var resumed = await pipeline.ApiAsync(HttpMethod.Post, "resume", resume);
+        Assert.Equal(HttpStatusCode.OK, resumed.StatusCode);
+        await pipeline.CaptureAsync(new { @event = "seen", distinct_id = "late" });
+        await TurnUntilSettledAsync(pipeline);
+    }
+
+    [Theory]
     [InlineData("POST", "resume", """{"mode":"some"}""")]
     [InlineData("POST", "resume", """{"mode":"since"}""")]
+    [InlineData("POST", "resume", """{"modes":"latest"}""")]
+    [InlineData("POST", "dead-letters/discard", """{"filter":{"type":"track","distinctid":"nobody"},"reason":"test"}""")]
+    [InlineData("POST", "dead-letters/replay?forse=true", """{"all":true}""")]
+    [InlineData("PUT", "rate", """{"per_second":5.5,"burst":1}""")]
     [InlineData("POST", "resume", """{"mode":"all","since":"2026-03-01T00:00:00Z"}""")]
     [InlineData("POST", "resume", """{"mode":"since","since":"2999-03-01T00:00:00Z"}""")]
     [InlineData("PUT", "rate", """{"per_second":-1,"burst":1}""")]
@@ -99,6 +161,8 @@ public sealed class DeliveryApiTests
         using var answer = await pipeline.ApiAsync(
             HttpMethod.Parse(method), path, JsonDocument.Parse(body).RootElement);
         Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+        var problem = await answer.Content.ReadFromJsonAsync<JsonElement>();
+        Assert.NotEqual("", problem.GetProperty("detail").GetString());
         var after = await ShowAsync(pipeline);
         Assert.Equal(before.GetProperty("rate").GetRawText(), after.GetProperty("rate").GetRawText());
         Assert.Equal("running", Text(after, "state"));

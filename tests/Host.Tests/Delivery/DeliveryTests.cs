@@ -107,6 +107,46 @@ public sealed class DeliveryTests
     }
 
     [Theory]
+    [InlineData("99999999999")]
+    [InlineData("4294967296")]
+    public async Task A_retry_after_beyond_all_reason_is_cut_to_the_cap(string seconds)
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(
+            new HarnessOptions("plugin", """variance.delivery.retry.retry-after-max = "00:10:00" """));
+        pipeline.Variance.Answer = message => ValueTask.FromResult(
+            message.Sequence == 1 ? new StandInAnswer(503, seconds) : StandInAnswer.Ok);
+        var begun = pipeline.Clock.GetUtcNow();
+        await pipeline.CaptureAsync(Event("ada", 1));
+        await PipelineHarness.UntilAsync(() => Task.FromResult(pipeline.Variance.Received.Length == 1), "it was tried");
+        await TurnUntilSettledAsync(pipeline);
+        Assert.InRange(pipeline.Clock.GetUtcNow() - begun, TimeSpan.FromMinutes(10), TimeSpan.FromMinutes(12));
+    }
+
+    [Fact]
+    public async Task Where_nothing_but_429_comes_back_the_whole_connection_waits_as_long_as_it_is_asked_to()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions("plugin"));
+        var begun = pipeline.Clock.GetUtcNow();
+        pipeline.Variance.Answer = _ => ValueTask.FromResult(
+            pipeline.Clock.GetUtcNow() - begun < TimeSpan.FromSeconds(30) ? new StandInAnswer(429, "30") : StandInAnswer.Ok);
+        await pipeline.CaptureAsync([.. Enumerable.Range(0, 100).Select(number => Event($"first-{number}", number))]);
+        await PipelineHarness.UntilAsync(
+            async () =>
+            {
+                using var answer = await pipeline.ApiAsync("delivery");
+                var delivery = await answer.Content.ReadFromJsonAsync<JsonElement>();
+                return delivery.GetProperty("hold_until").ValueKind != JsonValueKind.Null;
+            },
+            "the gate has heard of it");
+        await pipeline.RestartAsync();
+        var throttled = pipeline.Variance.Received.Length;
+        await pipeline.CaptureAsync([.. Enumerable.Range(0, 100).Select(number => Event($"second-{number}", number))]);
+        await TurnUntilSettledAsync(pipeline);
+
+        Assert.Equal(throttled + 200, pipeline.Variance.Received.Length);
+    }
+
+    [Theory]
     [InlineData("7")]
     [InlineData("date")]
     public async Task Retry_after_is_obeyed(string form)

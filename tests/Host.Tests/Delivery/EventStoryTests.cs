@@ -152,6 +152,47 @@ public sealed class EventStoryTests
         Assert.Equal(2, story.GetProperty("messages")[0].GetProperty("attempts").GetArrayLength());
     }
 
+    [Fact]
+    public async Task The_ledger_keeps_events_that_are_not_finished_however_old_they_are()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(
+            new HarnessOptions("plugin", """variance.retention.interval = "00:00:01" """));
+        pipeline.Variance.Answer = message => ValueTask.FromResult(
+            message.Body.GetProperty("event").GetString() == "bad" ? new StandInAnswer(400) : StandInAnswer.Ok);
+        var events = new[] { "good", "bad", "waiting" }
+            .Select(name => new { uuid = Guid.NewGuid(), @event = name, distinct_id = name, timestamp = "2026-01-01T00:00:00Z" })
+            .ToArray();
+        await pipeline.CaptureAsync(events[0], events[1]);
+        await pipeline.SettledAsync();
+        using var paused = await pipeline.ApiAsync(HttpMethod.Post, "pause");
+        await pipeline.CaptureAsync(events[2]);
+        await PipelineHarness.UntilAsync(async () => (await pipeline.LedgerAsync())["parked"] == 1, "it is parked");
+
+        pipeline.Clock.Advance(TimeSpan.FromDays(40));
+        await PipelineHarness.UntilAsync(
+            async () =>
+            {
+                pipeline.Clock.Advance(TimeSpan.FromSeconds(2));
+                return (await pipeline.ApiAsync($"events/{events[0].uuid}")).StatusCode == HttpStatusCode.NotFound;
+            },
+            "the finished one is swept away");
+        Assert.Equal("dead", Text(await StoryAsync(pipeline, events[1].uuid), "state"));
+        Assert.Equal("parked", Text(await StoryAsync(pipeline, events[2].uuid), "state"));
+
+        await pipeline.CaptureAsync(events[1], events[2]); // sent again: they are the same events
+        using var resumed = await pipeline.ApiAsync(HttpMethod.Post, "resume");
+        await PipelineHarness.UntilAsync(
+            async () =>
+            {
+                pipeline.Clock.Advance(TimeSpan.FromMilliseconds(500));
+                return await pipeline.WaitingAsync() == 0;
+            },
+            "all is delivered");
+        Assert.Equal(3, pipeline.Variance.Received.Length);
+        var ledger = await pipeline.LedgerAsync();
+        Assert.Equal((2, 1, 2, 0), (ledger["delivered"], ledger["dead"], ledger["duplicates"], ledger["imbalance"]));
+    }
+
     private static async Task<JsonElement> StoryAsync(PipelineHarness pipeline, Guid uuid)
     {
         using var answer = await pipeline.ApiAsync($"events/{uuid}");

@@ -10,6 +10,28 @@ namespace VarianceActors.Host.Tests.People;
 public sealed class TimelineTests
 {
     [Fact]
+    public async Task Once_the_project_is_known_a_person_has_the_uuid_that_it_has_at_PostHog()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(
+            new HarnessOptions(Hocon: $"variance.connections.{PipelineHarness.Connection}.identity.project-id = 42"));
+        await pipeline.CaptureAsync(new
+        {
+            @event = "$identify",
+            distinct_id = "ada",
+            properties = new Dictionary<string, object> { ["$anon_distinct_id"] = "device" },
+        });
+        await pipeline.SettledAsync();
+        await pipeline.RestartAsync();
+
+        using var answer = await pipeline.ApiAsync("persons/device/timeline");
+        var told = await answer.Content.ReadFromJsonAsync<JsonElement>();
+        var uuid = new Guid("a528cb43-95bb-5968-9ba8-538fa8769cd6"); // version 5 of 42:ada in PostHog's namespace
+        Assert.Equal(uuid, told.GetProperty("person_id").GetGuid());
+        Assert.Equal(uuid, told.GetProperty("decisions")[0].GetProperty("person_id").GetGuid());
+        Assert.Equal(uuid, (await pipeline.PersonAsync("ada"))!.Value.GetProperty("person_id").GetGuid());
+    }
+
+    [Fact]
     public async Task Births_merges_and_repeats_are_told_in_order_with_whose_value_won()
     {
         await using var pipeline = await PipelineHarness.StartAsync();

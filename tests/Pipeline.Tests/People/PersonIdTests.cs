@@ -49,6 +49,7 @@ public sealed class PersonIdTests
         Assert.Equal(new Guid("2ed6657d-e927-568b-95e1-2665a8aea6a2"), PersonUuid.Version5(dns, "www.example.com"));
         Assert.Equal(PersonUuid.Of(new PersonId("main", "a")), PersonUuid.Of(new PersonId("main", "a")));
         Assert.NotEqual(PersonUuid.Of(new PersonId("main", "a")), PersonUuid.Of(new PersonId("other", "a")));
+        Assert.Equal(new Guid("a528cb43-95bb-5968-9ba8-538fa8769cd6"), PersonUuid.Of(new PersonId("main", "ada"), project: 42));
     }
 
     private static byte[] Hash(PersonId id) =>
