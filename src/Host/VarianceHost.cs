@@ -114,6 +114,7 @@ public static partial class VarianceHost
 
         app.Lifetime.ApplicationStarted.Register(() => started = true);
         breakage.StopOnReport(app);
+        app.UseDatabaseAway();
         app.UseExactFaults();
         app.MapOpenApi("/openapi/{documentName}.json");
         app.MapCaptureDoor();

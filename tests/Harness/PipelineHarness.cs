@@ -82,6 +82,9 @@ public sealed class PipelineHarness : IAsyncDisposable
     /// <summary>The folder that the pipeline keeps its data in.</summary>
     public string DataDirectory => _directory;
 
+    /// <summary>The pipeline's database, whatever it is.</summary>
+    public PipelineDatabase Database => _host.Services.GetRequiredService<PipelineDatabase>();
+
     /// <summary>The services of the running host.</summary>
     public IServiceProvider Services => _host.Services;
 

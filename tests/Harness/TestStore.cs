@@ -7,9 +7,16 @@ namespace VarianceActors.Harness;
 /// <c>VARIANCE_TEST_STORE</c> names (<c>sqlite</c>, <c>postgres</c>).</summary>
 public static class TestStore
 {
-    /// <summary>The database of tests that do not name one.</summary>
-    public static StoreKind Default { get; } =
+    private static readonly StoreKind OfThisRun =
         Enum.Parse<StoreKind>(Environment.GetEnvironmentVariable("VARIANCE_TEST_STORE") ?? "sqlite", ignoreCase: true);
+
+    private static readonly AsyncLocal<StoreKind?> OfThisTest = new();
+
+    /// <summary>The database of tests that do not name one.</summary>
+    public static StoreKind Default => OfThisTest.Value ?? OfThisRun;
+
+    /// <summary>Names the database of the running test; the constructor of a test class is the place for it.</summary>
+    public static void Use(StoreKind kind) => OfThisTest.Value = kind;
 
     /// <summary>The configuration of a database of its own; empty for SQLite, whose files lie in the data directory.</summary>
     public static async Task<string> ConfigureAsync(StoreKind? kind) => (kind ?? Default) == StoreKind.Postgres

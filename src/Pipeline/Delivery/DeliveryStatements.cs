@@ -46,12 +46,13 @@ internal static class DeliveryStatements
     public static DeliveryState ReadState(Session session, int connection, int deliveryPartition)
     {
         var deadEvents = LetteredEvents.Open(session, connection, deliveryPartition);
+        var heldLanes = HeldStatements.Lanes(session, connection, deliveryPartition);
         return session.Query(
             SelectState,
             row => new DeliveryState(
                 row.GetInt64(0), Progress.Decode(row.GetFieldValue<byte[]>(1)), [.. deadEvents])
             {
-                HeldLanes = HeldStatements.Lanes(session, connection, deliveryPartition),
+                HeldLanes = heldLanes,
             },
             connection, deliveryPartition) is [var found] ? found : new DeliveryState(0, Progress.Start(), []);
     }

@@ -42,6 +42,6 @@ public sealed class PostgresOptions
     public TimeSpan StatementTimeout { get; set; }
 
     /// <summary>How long a statement may wait for a row that another transaction holds.</summary>
-    [Range(typeof(TimeSpan), "00:00:00.100", "00:10:00")]
+    [Range(typeof(TimeSpan), "00:00:02", "00:10:00")]
     public TimeSpan LockTimeout { get; set; }
 }

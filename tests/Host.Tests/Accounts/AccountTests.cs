@@ -7,7 +7,7 @@ using Xunit;
 namespace VarianceActors.Host.Tests.Accounts;
 
 /// <summary>Accounts through the doors: who belongs where, and what Variance hears of it.</summary>
-public sealed class AccountTests
+public class AccountTests
 {
     [Fact]
     public async Task A_group_call_makes_the_contact_a_member_and_the_account_tells_its_traits_once()

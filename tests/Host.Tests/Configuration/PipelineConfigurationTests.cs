@@ -210,6 +210,14 @@ public sealed class PipelineConfigurationTests
     [InlineData("delivery = 5", "variance.delivery: takes a block { }, not a value (x.conf:1)")]
     [InlineData("connections = acme", "variance.connections: takes a block { }, not a value (x.conf:1)")]
     [InlineData("data-dir = \"\"", "variance.data-dir: is empty; give a directory (x.conf:1)")]
+    [InlineData(
+        "postgres.connection-string = \"Host=db;Database=variance\"",
+        "variance.postgres.connection-string: is no connection string with Host, Database and Username (x.conf:1)")]
+    [InlineData(
+        "postgres.connection-string = \"Host=db;Password=secret;Colour=red\"",
+        "variance.postgres.connection-string: is no connection string with Host, Database and Username (x.conf:1)")]
+    [InlineData("postgres.password-file = nowhere", "variance.postgres.password-file: is not there (x.conf:1)")]
+    [InlineData("store = oracle", "variance.store: 'oracle' is not known here; give sqlite or postgres (x.conf:1)")]
     [InlineData("data-dri = x", "variance.data-dri: unknown key; did you mean variance.data-dir? (x.conf:1)")]
     [InlineData("data_dir = x", "variance.data_dir: unknown key; did you mean variance.data-dir? (x.conf:1)")]
     [InlineData(

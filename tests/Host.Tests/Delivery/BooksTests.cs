@@ -1,16 +1,16 @@
 using System.Globalization;
 using System.Net.Http.Json;
 using System.Text.Json;
-using Microsoft.Data.Sqlite;
 using VarianceActors.Harness;
 using VarianceActors.Host.Demo;
+using VarianceActors.Pipeline.Stores;
 using Xunit;
 using Xunit.Abstractions;
 
 namespace VarianceActors.Host.Tests.Delivery;
 
 /// <summary>The books balance at every moment, whatever happens; and when they do not, somebody is told.</summary>
-public sealed class BooksTests(ITestOutputHelper output)
+public class BooksTests(ITestOutputHelper output)
 {
     private const int Persons = 12;
     private int _sent;
@@ -85,14 +85,8 @@ public sealed class BooksTests(ITestOutputHelper output)
         Assert.True(ready.IsSuccessStatusCode, "a node with wrong books goes on working");
     }
 
-    private static async Task ExecuteAsync(PipelineHarness pipeline, string statement)
-    {
-        await using var connection = new SqliteConnection($"Data Source={Path.Combine(pipeline.DataDirectory, "pipeline.db")}");
-        await connection.OpenAsync();
-        await using var command = connection.CreateCommand();
-        command.CommandText = statement;
-        Assert.True(await command.ExecuteNonQueryAsync() > 0, statement);
-    }
+    private static async Task ExecuteAsync(PipelineHarness pipeline, string statement) => Assert.True(
+        await pipeline.Database.WriteAsync(session => session.Execute(new Statement(statement))) > 0, statement);
 
     private static StandInAnswer AnswerOf(Random random)
     {

@@ -4,12 +4,13 @@ using System.Text;
 using System.Text.Json;
 using VarianceActors.Harness;
 using VarianceActors.Host.Demo;
+using VarianceActors.Pipeline.Stores;
 using Xunit;
 
 namespace VarianceActors.Host.Tests.Delivery;
 
 /// <summary>What operators see of dead letters and do with them.</summary>
-public sealed class DeadLetterTests
+public class DeadLetterTests
 {
     [Fact]
     public async Task A_replay_sends_the_same_bytes_under_the_same_id_and_the_books_follow()
@@ -567,15 +568,8 @@ public sealed class DeadLetterTests
     private static Task DecidedAsync(PipelineHarness pipeline, int events) => PipelineHarness.UntilAsync(
         async () => (await MetricAsync(pipeline)) >= events, "the events are in the outbox");
 
-    private static async Task<int> MetricAsync(PipelineHarness pipeline)
-    {
-        await using var connection = new Microsoft.Data.Sqlite.SqliteConnection(
-            $"Data Source={Path.Combine(pipeline.DataDirectory, "pipeline.db")};Mode=ReadOnly");
-        await connection.OpenAsync();
-        await using var command = connection.CreateCommand();
-        command.CommandText = "SELECT count(*) FROM ledger";
-        return (int)(long)(await command.ExecuteScalarAsync())!;
-    }
+    private static Task<int> MetricAsync(PipelineHarness pipeline) => pipeline.Database.ReadAsync(
+        session => (int)(long)session.Scalar(new Statement("SELECT count(*) FROM ledger"))!);
 
     private static async Task<JsonElement> ReplayAsync(PipelineHarness pipeline, object body)
     {

@@ -1,14 +1,14 @@
 using System.Net.Http.Json;
 using System.Text.Json;
-using Microsoft.Data.Sqlite;
 using VarianceActors.Harness;
 using VarianceActors.Host.Demo;
+using VarianceActors.Pipeline.Stores;
 using Xunit;
 
 namespace VarianceActors.Host.Tests.Delivery;
 
 /// <summary>Messages that must wait: where, how long, and who waits with them.</summary>
-public sealed class WaitingTests
+public class WaitingTests
 {
     private const int MoreThanAWindow = 2_000;
 
@@ -256,15 +256,8 @@ public sealed class WaitingTests
 
     private static long OutboxRows(PipelineHarness pipeline) => Count(pipeline, "SELECT count(*) FROM outbox");
 
-    private static long Count(PipelineHarness pipeline, string query)
-    {
-        using var connection = new SqliteConnection(
-            $"Data Source={Path.Combine(pipeline.DataDirectory, "pipeline.db")};Mode=ReadOnly");
-        connection.Open();
-        using var command = connection.CreateCommand();
-        command.CommandText = query;
-        return (long)command.ExecuteScalar()!;
-    }
+    private static long Count(PipelineHarness pipeline, string query) =>
+        pipeline.Database.ReadAsync(session => (long)session.Scalar(new Statement(query))!).GetAwaiter().GetResult();
 
     private static Task TurnUntilSettledAsync(PipelineHarness pipeline) => UntilAsync(
         pipeline, async () => await pipeline.WaitingAsync() == 0, "nothing is pending", TimeSpan.FromMilliseconds(500));

@@ -1,16 +1,23 @@
 using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
-using Microsoft.Data.Sqlite;
 using VarianceActors.Harness;
 using VarianceActors.Host.Demo;
+using VarianceActors.Pipeline.Stores;
 using Xunit;
 
 namespace VarianceActors.Host.Tests.People;
 
 /// <summary>Taking a merge back, through the doors and the API.</summary>
-public sealed class SplitTests
+public class SplitTests
 {
+    private static readonly Statement AddBegun = new("""
+        INSERT INTO unfinished_undo (connection, merge_event, distinct_id, since)
+        SELECT number, @event, @id, 0 FROM connection WHERE @id <> ''
+        """);
+
+    private static readonly Statement CountBegun = new("SELECT count(*) FROM unfinished_undo");
+
     [Fact]
     public async Task A_merge_is_taken_back_as_if_it_had_never_happened()
     {
@@ -258,21 +265,12 @@ public sealed class SplitTests
 
     /// <summary>Puts an undo on the list, if one is given.</summary>
     /// <returns>How many are on the list.</returns>
-    private static async Task<long> BegunAsync(PipelineHarness pipeline, string id = "", Guid merge = default)
-    {
-        await using var connection = new SqliteConnection(
-            $"Data Source={Path.Combine(pipeline.DataDirectory, "pipeline.db")};Pooling=False");
-        await connection.OpenAsync();
-        await using var command = connection.CreateCommand();
-        command.CommandText = """
-            INSERT INTO unfinished_undo (connection, merge_event, distinct_id, since)
-            SELECT number, $event, $id, 0 FROM connection WHERE $id <> '';
-            SELECT COUNT(*) FROM unfinished_undo;
-            """;
-        command.Parameters.AddWithValue("$event", merge.ToByteArray(bigEndian: true));
-        command.Parameters.AddWithValue("$id", id);
-        return (long)(await command.ExecuteScalarAsync())!;
-    }
+    private static Task<long> BegunAsync(PipelineHarness pipeline, string id = "", Guid merge = default) =>
+        pipeline.Database.WriteAsync(session =>
+        {
+            session.Execute(AddBegun, merge.ToByteArray(bigEndian: true), id);
+            return (long)session.Scalar(CountBegun)!;
+        });
 
     private static (string Ids, bool IsIdentified, string Values) Told(JsonElement person, params string[] names) => (
         string.Join(',', person.GetProperty("distinct_ids").EnumerateArray().Select(id => id.GetString())),

@@ -7,7 +7,7 @@ using Xunit;
 namespace VarianceActors.Host.Tests.People;
 
 /// <summary>What the timeline tells of a person, through the doors and the API.</summary>
-public sealed class TimelineTests
+public class TimelineTests
 {
     [Fact]
     public async Task Once_the_project_is_known_a_person_has_the_uuid_that_it_has_at_PostHog()

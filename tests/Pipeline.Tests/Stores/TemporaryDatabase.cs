@@ -35,7 +35,7 @@ internal sealed class TemporaryDatabase : IAsyncDisposable
         JournalConnectionsMax = 4,
         ConnectTimeout = TimeSpan.FromSeconds(3),
         StatementTimeout = TimeSpan.FromSeconds(10),
-        LockTimeout = TimeSpan.FromSeconds(1),
+        LockTimeout = TimeSpan.FromSeconds(5),
     };
 
     public async Task ReopenAsync()
