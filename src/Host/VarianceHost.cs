@@ -5,6 +5,8 @@ using Akka.Hosting;
 using Microsoft.Extensions.Options;
 using VarianceActors.Host.Commands;
 using VarianceActors.Host.Http;
+using VarianceActors.Pipeline;
+using VarianceActors.Pipeline.Clustering;
 using VarianceActors.Pipeline.DeadLetters;
 using VarianceActors.Pipeline.Inbox;
 using VarianceActors.Pipeline.Ingest;
@@ -12,7 +14,6 @@ using VarianceActors.Pipeline.Metering;
 using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Sources;
 using VarianceActors.Pipeline.Stores;
-using VarianceActors.Pipeline;
 
 namespace VarianceActors.Host;
 
@@ -45,7 +46,7 @@ public static partial class VarianceHost
             .AddFilter("Microsoft.AspNetCore.Server.Kestrel", level => started && level >= LogLevel.Warning)
             .AddFilter("Microsoft.Extensions.Hosting.Internal.Host", level => started && level >= LogLevel.Warning);
         builder.Services.AddRouting();
-        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(30));
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(30) + options.Cluster.StopAfter);
 
         var inUse = options.Store == StoreKind.Sqlite ? DataDirectory.Lock(options.DataDir) : null;
         var breakage = new Breakage();
@@ -68,7 +69,14 @@ public static partial class VarianceHost
             services.GetRequiredService<IHostApplicationLifetime>().ApplicationStarted)
         {
             Meter = services.GetRequiredService<PipelineMeter>(),
+            Watch = services.GetRequiredService<NodeWatch>(),
         });
+        builder.Services.AddSingleton(services => new Departure(
+            services.GetRequiredService<ILogger<Departure>>(), options.Cluster.StopAfter, TimeProvider.System));
+        builder.Services.AddHostedService(services => services.GetRequiredService<Departure>());
+        builder.Services.AddSingleton(services => new NodeWatch(
+            options.Cluster.IsClustered, services.GetRequiredService<Departure>().Lose));
+        builder.Services.AddSingleton<Readiness>();
         builder.Services.AddSingleton<PipelineMeter>();
         builder.Services.AddMetricsPage();
         builder.Services.AddSingleton(time);
@@ -98,7 +106,7 @@ public static partial class VarianceHost
             json.SerializerOptions.PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower;
             json.SerializerOptions.UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow;
         });
-        builder.Services.AddAkka("variance", (akka, services) => akka.ConfigureLoggers(loggers =>
+        builder.Services.AddAkka(NodeHosting.SystemName, (akka, services) => akka.ConfigureLoggers(loggers =>
         {
             loggers.ClearLoggers();
             loggers.AddLoggerFactory();
@@ -116,13 +124,17 @@ public static partial class VarianceHost
         breakage.StopOnReport(app);
         app.UseDatabaseAway();
         app.UseExactFaults();
-        app.MapOpenApi("/openapi/{documentName}.json");
-        app.MapCaptureDoor();
-        app.MapWebhookDoor();
-        app.MapSdkDoor();
         app.MapHealth();
         app.MapMetricsPage(options);
-        app.MapApi();
+        if (options.Cluster.Roles.Contains(NodeRoles.Web))
+        {
+            app.MapOpenApi("/openapi/{documentName}.json");
+            app.MapCaptureDoor();
+            app.MapWebhookDoor();
+            app.MapSdkDoor();
+            app.MapApi();
+        }
+
         return app;
     }
 

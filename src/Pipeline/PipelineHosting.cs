@@ -6,6 +6,7 @@ using Akka.Cluster.Sharding;
 using Akka.Configuration;
 using Akka.Hosting;
 using VarianceActors.Pipeline.Accounts;
+using VarianceActors.Pipeline.Clustering;
 using VarianceActors.Pipeline.DeadLetters;
 using VarianceActors.Pipeline.Delivery;
 using VarianceActors.Pipeline.Ingest;
@@ -32,6 +33,9 @@ public sealed record PipelineParts(
 {
     /// <summary>The metrics of the node.</summary>
     public required PipelineMeter Meter { get; init; }
+
+    /// <summary>Notices that the node is lost.</summary>
+    public required NodeWatch Watch { get; init; }
 }
 
 /// <summary>Wires the whole pipeline of a node, for the host and for the tests alike.</summary>
@@ -49,13 +53,13 @@ public static class PipelineHosting
         return reader.ReadToEnd();
     }
 
-    /// <summary>Adds persons, ingest, delivery and the pulse, on a node that is a cluster of one.</summary>
+    /// <summary>Adds persons, ingest, delivery and the pulse, as far as the node has their roles.</summary>
     public static AkkaConfigurationBuilder WithPipeline(this AkkaConfigurationBuilder builder, PipelineParts parts)
     {
         var map = EventMapping.For(parts.Options);
         return builder
             .AddHocon(ConfigurationFactory.ParseString(ReadHocon("akka.conf")), HoconAddMode.Append)
-            .AddHocon(ConfigurationFactory.ParseString(ReadHocon("cluster.conf")), HoconAddMode.Append)
+            .WithNode(parts.Options.Cluster, parts.Watch)
             .WithJournal(parts.Options)
             .WithPeople(
                 parts.Options.People,
@@ -80,8 +84,7 @@ public static class PipelineHosting
             .WithActors((system, _) => system.ActorOf(Props.Create(() => new Retention(parts)), "retention"))
             .WithActors((system, _) => system.ActorOf(Props.Create(() => new BooksWatch(parts)), "books-watch"))
             .WithActors((system, registry) => registry.Register<DeadLetterJobs>(
-                system.ActorOf(JobsProps(registry.Get<DeliveryRegion>(), parts), "dead-letter-jobs")))
-            .AddStartup((system, _) => JoinSelf(Akka.Cluster.Cluster.Get(system)));
+                system.ActorOf(JobsProps(registry.Get<DeliveryRegion>(), parts), "dead-letter-jobs")));
     }
 
     private static Func<string, PersonRules> RulesOf(PipelineOptions options)
@@ -138,12 +141,4 @@ public static class PipelineHosting
         });
 
     private static Task<bool> LeaveAsync(IActorRef region) => region.GracefulStop(StepPatience, GracefulShutdown.Instance);
-
-    private static void JoinSelf(Akka.Cluster.Cluster cluster)
-    {
-        if (cluster.Settings.SeedNodes.IsEmpty)
-        {
-            cluster.Join(cluster.SelfAddress);
-        }
-    }
 }

@@ -1,4 +1,5 @@
 using VarianceActors.Pipeline.Accounts;
+using VarianceActors.Pipeline.Clustering;
 using VarianceActors.Pipeline.Delivery;
 using VarianceActors.Pipeline.Inbox;
 using VarianceActors.Pipeline.Ingest;
@@ -23,6 +24,9 @@ public sealed class PipelineOptions
 
     /// <summary>How the PostgreSQL database is reached.</summary>
     public required PostgresOptions Postgres { get; set; }
+
+    /// <summary>The node's place in a cluster.</summary>
+    public required NodeOptions Cluster { get; set; }
 
     /// <summary>Limits of the doors.</summary>
     public required SourcesOptions Sources { get; set; }

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
-using System.Runtime.InteropServices;
 using Npgsql;
 
 namespace VarianceActors.Databases;
@@ -11,7 +10,7 @@ namespace VarianceActors.Databases;
 /// A PostgreSQL server of the tests' own: from the installed binaries, on a free port of loopback, in a temporary folder, with
 /// its fsync on. A shell holds it, and ends it and removes its folder as soon as this process is gone, however that comes.
 /// </summary>
-public sealed partial class PostgresServer : IAsyncDisposable
+public sealed class PostgresServer : IAsyncDisposable
 {
     private const string User = "variance";
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
@@ -23,13 +22,6 @@ public sealed partial class PostgresServer : IAsyncDisposable
     private int _databases;
 
     private PostgresServer(Process shell, int port) => (_shell, Port) = (shell, port);
-
-    private enum Signal
-    {
-        Kill = 9,
-        Continue = 18,
-        Stop = 19,
-    }
 
     /// <summary>The one server that the tests of an assembly share; started when it is first asked for.</summary>
     public static Task<PostgresServer> Shared => OfThisProcess.Value;
@@ -161,10 +153,6 @@ public sealed partial class PostgresServer : IAsyncDisposable
         return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
-    [LibraryImport("libc", EntryPoint = "kill")]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.System32)]
-    private static partial int SendSignal(int process, int signal);
-
     private async Task ReadyAsync()
     {
         ServerId = int.Parse((await ReadAsync("started"))["started ".Length..], CultureInfo.InvariantCulture);
@@ -216,7 +204,7 @@ public sealed partial class PostgresServer : IAsyncDisposable
             .ToList();
         foreach (var process in (int[])[ServerId, .. children])
         {
-            _ = SendSignal(process, (int)signal); // who has ended meanwhile needs none
+            Signals.Send(process, signal);
         }
     }
 

@@ -11,4 +11,7 @@ public static class ExitCodes
 
     /// <summary>The configuration or the command line has faults; all are listed on standard error.</summary>
     public const int BadConfiguration = 2;
+
+    /// <summary>The node was downed, put into quarantine or stood still: it is no part of its cluster any more. Start it again.</summary>
+    public const int LostItsCluster = 3;
 }

@@ -18,6 +18,7 @@ internal static class OptionsRules
         }
 
         CheckPostgres(options, report);
+        ClusterRules.Check(options, report);
         CheckSizes(options, report);
         ConnectionRules.Check(options.Connections, report);
     }

@@ -1,17 +1,11 @@
-using Akka.Actor;
-using Akka.Cluster;
-using Akka.Hosting;
 using Microsoft.AspNetCore.Http.HttpResults;
 using VarianceActors.Pipeline;
-using VarianceActors.Pipeline.Ingest;
 
 namespace VarianceActors.Host.Http;
 
 /// <summary>Whether the node lives, and whether it can accept and process.</summary>
 internal static class Health
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
-
     public static void MapHealth(this IEndpointRouteBuilder routes)
     {
         routes.MapGet("/health/live", () => TypedResults.Ok(new HealthView("live")))
@@ -27,50 +21,18 @@ internal static class Health
     }
 
     private static async Task<IResult> OverallAsync(
-        PipelineParts parts,
-        ActorSystem system,
-        IRequiredActor<IngestRegion> ingest,
-        IHostApplicationLifetime lifetime,
-        CancellationToken cancellationToken)
+        Readiness readiness, PipelineParts parts, CancellationToken cancellationToken)
     {
-        var ready = await ReadyAsync(parts, system, ingest, lifetime, cancellationToken);
+        var ready = await ReadyAsync(readiness, cancellationToken);
         return ready is Ok<HealthView> && parts.Meter.Books.Unbalanced.Any()
             ? TypedResults.Ok(new HealthView("degraded", "the books of a connection do not balance; see its ledger"))
             : ready;
     }
 
-    private static async Task<IResult> ReadyAsync(
-        PipelineParts parts,
-        ActorSystem system,
-        IRequiredActor<IngestRegion> ingest,
-        IHostApplicationLifetime lifetime,
-        CancellationToken cancellationToken)
-    {
-        if (lifetime.ApplicationStopping.IsCancellationRequested)
-        {
-            return NotReady("stopping");
-        }
-
-        if (Cluster.Get(system).SelfMember.Status != MemberStatus.Up)
-        {
-            return NotReady("the node has not joined its cluster yet");
-        }
-
-        try
-        {
-            var last = parts.Layout.Partitioning.Partitions - 1;
-            var region = await ingest.GetAsync(cancellationToken);
-            await region.Ask<IngestRunning>(new IngestMessage.GetRunning(last), Patience, cancellationToken);
-        }
-        catch (AskTimeoutException)
-        {
-            return NotReady("the ingest actors do not answer yet");
-        }
-
-        return await parts.Database.CanWriteAsync(Patience)
-            ? TypedResults.Ok(new HealthView("ready"))
-            : NotReady("the database does not take writes");
-    }
+    private static async Task<IResult> ReadyAsync(Readiness readiness, CancellationToken cancellationToken) =>
+        await readiness.MissingAsync(cancellationToken) is { } missing
+            ? NotReady(missing)
+            : TypedResults.Ok(new HealthView("ready"));
 
     private static JsonHttpResult<HealthView> NotReady(string reason) => TypedResults.Json(
         new HealthView("not ready", reason), statusCode: StatusCodes.Status503ServiceUnavailable);

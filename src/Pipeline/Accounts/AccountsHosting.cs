@@ -2,6 +2,7 @@ using Akka.Actor;
 using Akka.Cluster.Hosting;
 using Akka.Cluster.Sharding;
 using Akka.Hosting;
+using VarianceActors.Pipeline.Clustering;
 
 namespace VarianceActors.Pipeline.Accounts;
 
@@ -39,7 +40,12 @@ public static class AccountsHosting
             RegionName,
             (_, registry, _) => Entities(shell(registry)),
             new AccountExtractor(options.Shards),
-            new ShardOptions { PassivateIdleEntityAfter = options.IdleTimeout, RememberEntities = false });
+            new ShardOptions
+            {
+                Role = NodeRoles.People,
+                PassivateIdleEntityAfter = options.IdleTimeout,
+                RememberEntities = false,
+            });
 
     private static Func<string, Props> Entities(AccountShell shell) =>
         entityId => Props.Create(() => new AccountActor(entityId, shell));

@@ -2,6 +2,7 @@ using Akka.Actor;
 using Akka.Cluster.Hosting;
 using Akka.Cluster.Sharding;
 using Akka.Hosting;
+using VarianceActors.Pipeline.Clustering;
 
 namespace VarianceActors.Pipeline.Delivery;
 
@@ -25,13 +26,19 @@ public static class DeliveryHosting
             "connections",
             (_, _, _) => connectionId => Props.Create(() => new ConnectionActor(connectionId, parts)),
             new ConnectionExtractor(),
-            new ShardOptions { RememberEntities = false, PassivateIdleEntityAfter = TimeSpan.Zero })
+            new ShardOptions
+            {
+                Role = NodeRoles.Delivery,
+                RememberEntities = false,
+                PassivateIdleEntityAfter = TimeSpan.Zero,
+            })
         .WithShardRegion<DeliveryRegion>(
             "delivery",
             (system, registry, _) => EntityProps(system, registry, parts),
             new Extractor(),
             new ShardOptions
             {
+                Role = NodeRoles.Delivery,
                 RememberEntities = false,
                 PassivateIdleEntityAfter = TimeSpan.Zero,
                 HandOffStopMessage = DeliveryActor.Drain.Instance,
@@ -39,7 +46,7 @@ public static class DeliveryHosting
 
     private static Func<string, Props> EntityProps(ActorSystem system, IActorRegistry registry, PipelineParts parts)
     {
-        var receivers = new Receivers(parts.Options, parts.Time);
+        var receivers = new Receivers(parts.Options, parts.Time, () => parts.Watch.RanAllTheTime);
         system.RegisterOnTermination(receivers.Dispose);
         var random = new Random();
         var context = new DeliveryContext(

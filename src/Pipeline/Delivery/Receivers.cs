@@ -17,13 +17,16 @@ public sealed class Receivers : IDisposable
     private readonly FrozenDictionary<string, Receiver> _receivers;
 
     /// <summary>Makes a sender for each connection that has a URL.</summary>
-    public Receivers(PipelineOptions options, TimeProvider time) =>
+    /// <param name="options">The configuration.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="maySend">Asked before each attempt: another node may have this one's work by now.</param>
+    public Receivers(PipelineOptions options, TimeProvider time, Func<bool> maySend) =>
         _receivers = options.Connections.ToFrozenDictionary(
             connection => connection.Key,
             connection => connection.Value.Url.Length == 0
                 ? new Receiver(DryRunAsync, new ConnectionFlights(int.MaxValue), IsDryRun: true)
                 : new Receiver(
-                    Sender(connection.Value, options.Delivery, time).SendAsync,
+                    SendIf(maySend, Sender(connection.Value, options.Delivery, time).SendAsync),
                     new ConnectionFlights(options.Delivery.InFlightMax),
                     IsDryRun: false));
 
@@ -32,6 +35,10 @@ public sealed class Receivers : IDisposable
 
     /// <inheritdoc />
     public void Dispose() => _senders.ForEach(sender => sender.Dispose());
+
+    private static Send SendIf(Func<bool> maySend, Send send) => (entry, number) => maySend()
+        ? send(entry, number)
+        : throw new InvalidOperationException("This node may have lost its work to others: it sends nothing more.");
 
     private static Task<DeliveryAttempt> DryRunAsync(OutboxEntry entry, int number) =>
         Task.FromResult(DeliveryAttempt.Unanswered("dry-run") with { Verdict = DeliveryVerdict.DryRun, Number = number });

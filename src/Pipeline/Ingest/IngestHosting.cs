@@ -3,6 +3,7 @@ using Akka.Actor;
 using Akka.Cluster.Hosting;
 using Akka.Cluster.Sharding;
 using Akka.Hosting;
+using VarianceActors.Pipeline.Clustering;
 
 namespace VarianceActors.Pipeline.Ingest;
 
@@ -22,7 +23,12 @@ public static class IngestHosting
             (_, registry, _) => entityId => Props.Create(
                 () => new IngestActor(int.Parse(entityId, CultureInfo.InvariantCulture), context(registry))),
             new Extractor(),
-            new ShardOptions { RememberEntities = false, PassivateIdleEntityAfter = TimeSpan.Zero });
+            new ShardOptions
+            {
+                Role = NodeRoles.Ingest,
+                RememberEntities = false,
+                PassivateIdleEntityAfter = TimeSpan.Zero,
+            });
 
     private sealed class Extractor : IMessageExtractor
     {

@@ -2,6 +2,7 @@ using Akka.Actor;
 using Akka.Cluster.Hosting;
 using Akka.Cluster.Sharding;
 using Akka.Hosting;
+using VarianceActors.Pipeline.Clustering;
 using VarianceActors.Pipeline.Mapping;
 
 namespace VarianceActors.Pipeline.People;
@@ -54,6 +55,7 @@ public static class PeopleHosting
             new PersonExtractor(options.Shards),
             new ShardOptions
             {
+                Role = NodeRoles.People,
                 HandOffStopMessage = PersonActor.Retire.Instance,
                 PassivateIdleEntityAfter = options.IdleTimeout,
                 RememberEntities = false,

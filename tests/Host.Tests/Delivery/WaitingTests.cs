@@ -8,7 +8,7 @@ using Xunit;
 namespace VarianceActors.Host.Tests.Delivery;
 
 /// <summary>Messages that must wait: where, how long, and who waits with them.</summary>
-public class WaitingTests
+public sealed class WaitingTests
 {
     private const int MoreThanAWindow = 2_000;
 

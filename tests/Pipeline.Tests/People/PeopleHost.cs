@@ -8,6 +8,7 @@ using Akka.Remote.Hosting;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using VarianceActors.Pipeline.Clustering;
 using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.People;
@@ -58,7 +59,7 @@ internal sealed class PeopleHost : IAsyncDisposable
             .AddHocon(Quiet + journal, HoconAddMode.Prepend)
             .AddHocon(SqlPersistence.DefaultConfiguration, HoconAddMode.Append)
             .WithRemoting("127.0.0.1", 0)
-            .WithClustering(new ClusterOptions())
+            .WithClustering(new ClusterOptions { Roles = [NodeRoles.People] })
             .WithPeople(options, _ => Describe, unfinished ?? new UnfinishedList().Merges)
             .AddStartup((system, _) => Cluster.Get(system).Join(Cluster.Get(system).SelfAddress)));
         var host = new PeopleHost(builder.Build());
