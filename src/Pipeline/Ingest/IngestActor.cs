@@ -32,7 +32,8 @@ public sealed record IngestContext(
 /// outbox, ledger and progress in one transaction. Everything it knows can be read again, so on any failure it stops, and
 /// the next poke starts it anew.
 /// </summary>
-/// <remarks>Loading: reads the progress → Running: reads, fans out, commits.</remarks>
+/// <remarks>Loading: reads the progress → Running: reads, fans out, commits → draining, when its shard moves: waits for its last
+/// commit, so that whoever goes on reads it.</remarks>
 public sealed class IngestActor : ReceiveActor, IWithTimers
 {
     /// <summary>Which part of the window one distinct id may fill.</summary>
@@ -62,6 +63,7 @@ public sealed class IngestActor : ReceiveActor, IWithTimers
     private bool _mayHaveMore = true;
     private bool _reading;
     private bool _committing;
+    private bool _draining;
 
     /// <summary>The actor of <paramref name="partition"/>.</summary>
     public IngestActor(int partition, IngestContext context)
@@ -92,6 +94,7 @@ public sealed class IngestActor : ReceiveActor, IWithTimers
         Receive<IngestMessage.Poke>(_ => { });
         Receive<IngestMessage.GetRunning>(_ => { });
         Receive<AskAgain>(_ => { });
+        Receive<Drain>(_ => Context.Stop(Self));
         Receive<Status.Failure>(Fail);
     }
 
@@ -103,6 +106,7 @@ public sealed class IngestActor : ReceiveActor, IWithTimers
         Receive<IngestMessage.Poke>(_ => Poked());
         Receive<IngestMessage.GetRunning>(_ => Sender.Tell(new IngestRunning(_partition, _progress.Next)));
         Receive<AskAgain>(_ => Repeat());
+        Receive<Drain>(_ => BeginDraining());
         Receive<Status.Failure>(Fail);
     }
 
@@ -310,7 +314,7 @@ public sealed class IngestActor : ReceiveActor, IWithTimers
     /// <summary>Commits everything that is decided; what is decided meanwhile gathers for the next commit.</summary>
     private void TryCommit()
     {
-        if (_committing || _decided.Count == 0)
+        if (_committing || _draining || _decided.Count == 0)
         {
             return;
         }
@@ -335,6 +339,12 @@ public sealed class IngestActor : ReceiveActor, IWithTimers
         else
         {
             AskStaleAgain(committed);
+        }
+
+        if (_draining)
+        {
+            Context.Stop(Self);
+            return;
         }
 
         TryCommit();
@@ -403,10 +413,25 @@ public sealed class IngestActor : ReceiveActor, IWithTimers
         }
     }
 
+    private void BeginDraining()
+    {
+        _draining = true;
+        if (!_committing)
+        {
+            Context.Stop(Self);
+        }
+    }
+
     private void Fail(Status.Failure failure)
     {
         _log.Warning(
             failure.Cause, "Ingest of partition {Partition} stops and will read again: its last step did not happen.", _partition);
         Context.Stop(Self);
+    }
+
+    /// <summary>Asks the actor to stop with its last commit.</summary>
+    internal sealed record Drain
+    {
+        public static Drain Instance { get; } = new();
     }
 }

@@ -28,6 +28,7 @@ public static class IngestHosting
                 Role = NodeRoles.Ingest,
                 RememberEntities = false,
                 PassivateIdleEntityAfter = TimeSpan.Zero,
+                HandOffStopMessage = IngestActor.Drain.Instance,
             });
 
     private sealed class Extractor : IMessageExtractor

@@ -1,0 +1,136 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using VarianceActors.Databases;
+using VarianceActors.Harness;
+using VarianceActors.Host;
+
+namespace VarianceActors.Cluster.Tests;
+
+/// <summary>A host process that is a node, and what a supervisor does: it starts the process again when it ends by itself.</summary>
+internal sealed class ClusterNode : IAsyncDisposable
+{
+    private readonly string _configuration = Path.GetTempFileName();
+    private readonly ConcurrentQueue<string> _output = [];
+    private readonly ConcurrentQueue<(int Code, TimeSpan At)> _ends = [];
+    private readonly Stopwatch _clock = Stopwatch.StartNew();
+    private Process? _process;
+    private bool _isWanted;
+
+    public ClusterNode(int number)
+    {
+        Number = number;
+        RemotingPort = FreePort();
+        Url = new Uri($"http://127.0.0.1:{FreePort()}");
+        Http = new HttpClient(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(1) })
+        {
+            BaseAddress = Url,
+            Timeout = TimeSpan.FromSeconds(10),
+        };
+        Http.DefaultRequestHeaders.Add("Authorization", $"Bearer {PipelineHarness.AdminKey}");
+    }
+
+    public int Number { get; }
+
+    public int RemotingPort { get; }
+
+    public Uri Url { get; }
+
+    public HttpClient Http { get; }
+
+    public int Id => _process?.Id ?? 0;
+
+    public IEnumerable<string> Output => _output;
+
+    /// <summary>With which code and when the process ended by itself.</summary>
+    public IReadOnlyCollection<(int Code, TimeSpan At)> Ends => _ends;
+
+    public TimeSpan Now => _clock.Elapsed;
+
+    /// <summary>Whether the node says that it is ready.</summary>
+    public bool IsReady { get; private set; }
+
+    public static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    public void Configure(string text) => File.WriteAllText(_configuration, text);
+
+    public void Start()
+    {
+        _isWanted = true;
+        var start = new ProcessStartInfo("dotnet")
+        {
+            ArgumentList =
+            {
+                typeof(VarianceHost).Assembly.Location, "serve", "--config", _configuration, "--urls", Url.ToString(),
+            },
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        start.Environment["DOTNET_TieredPGO"] = "0";
+        var process = new Process { StartInfo = start, EnableRaisingEvents = true };
+        process.OutputDataReceived += (_, line) => _output.Enqueue(line.Data ?? "");
+        process.ErrorDataReceived += (_, line) => _output.Enqueue(line.Data ?? "");
+        process.Exited += (_, _) =>
+        {
+            if (_isWanted && process == _process)
+            {
+                _ends.Enqueue((process.ExitCode, Now));
+                Start();
+            }
+        };
+        _process = process;
+        process.Start();
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+    }
+
+    public void Send(Signal signal) => Signals.Send(Id, signal);
+
+    /// <summary>SIGKILL, and nobody starts it again.</summary>
+    public Task KillAsync() => EndAsync(Signal.Kill);
+
+    /// <summary>SIGTERM; returns when the process has ended.</summary>
+    public Task StopAsync() => EndAsync(Signal.Terminate);
+
+    /// <summary>Asks whether the node is ready, as a load balancer does.</summary>
+    public async Task<bool> LookAsync()
+    {
+        try
+        {
+            using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(3));
+            using var answer = await Http.GetAsync(new Uri("/health/ready", UriKind.Relative), patience.Token);
+            IsReady = answer.IsSuccessStatusCode;
+        }
+        catch (Exception e) when (e is HttpRequestException or OperationCanceledException)
+        {
+            IsReady = false;
+        }
+
+        return IsReady;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Send(Signal.Continue);
+        await KillAsync();
+        Http.Dispose();
+        File.Delete(_configuration);
+    }
+
+    private async Task EndAsync(Signal signal)
+    {
+        _isWanted = false;
+        IsReady = false;
+        if (_process is { HasExited: false } process)
+        {
+            Signals.Send(process.Id, signal);
+            await process.WaitForExitAsync();
+        }
+    }
+}

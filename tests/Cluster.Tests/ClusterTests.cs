@@ -1,0 +1,178 @@
+using System.Diagnostics;
+using System.Globalization;
+using VarianceActors.Databases;
+using Xunit;
+using Xunit.Abstractions;
+
+namespace VarianceActors.Cluster.Tests;
+
+/// <summary>
+/// Nodes die, stand still, lose each other and their database, under load: nothing that was answered with 200 is lost, nothing is
+/// done twice, and the order is kept. <c>VARIANCE_CLUSTER_ROUNDS</c> repeats each fault so many times.
+/// </summary>
+public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) : IClassFixture<TestCluster>
+{
+    private static readonly int Rounds = int.Parse(
+        Environment.GetEnvironmentVariable("VARIANCE_CLUSTER_ROUNDS") ?? "1", CultureInfo.InvariantCulture);
+
+    [Fact]
+    public Task When_one_node_is_killed_the_doors_go_on_and_its_persons_are_served_within_12_seconds() => RoundsAsync(
+        async round =>
+        {
+            var load = Load.Start(cluster);
+            await Load.GoOnAsync(3);
+            var victim = cluster.Nodes[round % 3];
+            await victim.KillAsync();
+            await Load.GoOnAsync(13);
+            victim.Start();
+            var outcome = await load.CheckAsync();
+            Assert.True(outcome.Slowest < TimeSpan.FromSeconds(12), $"served after {outcome.Slowest}");
+            Assert.True(outcome.Gap < TimeSpan.FromSeconds(2), $"no 200 for {outcome.Gap}");
+            return outcome;
+        });
+
+    [Fact]
+    public Task When_all_nodes_are_killed_at_once_they_come_back_without_a_hand() => RoundsAsync(
+        async _ =>
+        {
+            var load = Load.Start(cluster);
+            await Load.GoOnAsync(2);
+            await Task.WhenAll(cluster.Nodes.Select(node => node.KillAsync()));
+            foreach (var node in cluster.Nodes)
+            {
+                node.Start();
+            }
+
+            var back = await cluster.ReadyAsync();
+            await Load.GoOnAsync(2);
+            var outcome = await load.CheckAsync();
+            Assert.True(back < TimeSpan.FromSeconds(20), $"ready after {back}");
+            return outcome;
+        });
+
+    [Fact]
+    public Task A_rolling_restart_fails_no_request() => RoundsAsync(
+        async _ =>
+        {
+            var load = Load.Start(cluster);
+            await Load.GoOnAsync(1);
+            foreach (var node in cluster.Nodes)
+            {
+                await node.StopAsync();
+                node.Start();
+                await cluster.ReadyAsync();
+            }
+
+            var outcome = await load.CheckAsync();
+            Assert.Empty(load.Failures);
+            Assert.True(outcome.Milliseconds99 <= 1_000, $"99 % within {outcome.Milliseconds99} ms");
+            return outcome;
+        });
+
+    [Fact]
+    public Task A_node_that_stood_still_sends_nothing_when_it_wakes_and_ends() => RoundsAsync(
+        async round =>
+        {
+            var load = Load.Start(cluster);
+            await Load.GoOnAsync(2);
+            var zombie = cluster.Nodes[(round + 1) % 3];
+            var ends = zombie.Ends.Count;
+            zombie.Send(Signal.Stop);
+            await Load.GoOnAsync(12);
+            var woken = zombie.Now;
+            zombie.Send(Signal.Continue);
+            await TestCluster.UntilAsync(() => Task.FromResult(zombie.Ends.Count > ends), "the zombie has ended");
+            var (code, at) = zombie.Ends.Last();
+            Assert.Equal(3, code);
+            Assert.True(at - woken < TimeSpan.FromSeconds(5), $"ended {at - woken} after it woke");
+            await cluster.ReadyAsync();
+            return await load.CheckAsync();
+        });
+
+    [Fact]
+    public Task A_node_that_is_cut_off_ends_and_the_others_go_on() => RoundsAsync(
+        async round =>
+        {
+            var load = Load.Start(cluster);
+            await Load.GoOnAsync(2);
+            var alone = cluster.Nodes[(round + 2) % 3];
+            var ends = alone.Ends.Count;
+            foreach (var other in cluster.Nodes.Where(node => node != alone))
+            {
+                cluster.Apart[(alone.Number, other.Number)] = true;
+            }
+
+            await TestCluster.UntilAsync(() => Task.FromResult(alone.Ends.Count > ends), "the one that is alone has ended");
+            Assert.Equal(3, alone.Ends.Last().Code);
+            await Load.GoOnAsync(3);
+            cluster.Apart.Clear();
+            await cluster.ReadyAsync();
+            var outcome = await load.CheckAsync();
+            Assert.Single(cluster.Nodes, node => node.Ends.Count > 0 && node == alone);
+            Assert.True(outcome.Slowest < TimeSpan.FromSeconds(15), $"served after {outcome.Slowest}");
+            return outcome;
+        });
+
+    [Fact]
+    public Task When_the_database_dies_nothing_is_accepted_and_when_it_is_back_everything_goes_on() => RoundsAsync(
+        async _ =>
+        {
+            var load = Load.Start(cluster);
+            await Load.GoOnAsync(2);
+            await cluster.Postgres.KillAsync();
+            var accepted = load.Accepted;
+            var clock = Stopwatch.StartNew();
+            await Load.GoOnAsync(5);
+            Assert.InRange(load.Accepted, accepted, accepted + 3);
+            Assert.NotEmpty(load.Failures);
+            await cluster.Postgres.RestartAsync();
+            var back = Stopwatch.StartNew();
+            accepted = load.Accepted;
+            await TestCluster.UntilAsync(() => Task.FromResult(load.Accepted > accepted), "an event is accepted again");
+            Assert.True(back.Elapsed < TimeSpan.FromSeconds(5), $"accepts after {back.Elapsed}");
+            await Load.GoOnAsync(2);
+            var outcome = await load.CheckAsync();
+            Assert.All(cluster.Nodes, node => Assert.DoesNotContain(node.Ends, end => end.At > node.Now - clock.Elapsed));
+            return outcome;
+        });
+
+    [Fact]
+    public Task A_commit_whose_answer_is_lost_has_no_effect_twice() => RoundsAsync(
+        async _ =>
+        {
+            var random = new Random(17);
+            var cuts = cluster.DatabaseLink.Cuts;
+            var load = Load.Start(cluster);
+            await Load.GoOnAsync(1);
+            cluster.DatabaseLink.ToTarget = bytes =>
+            {
+                lock (random)
+                {
+                    return bytes.Span.IndexOf("COMMIT\0"u8) >= 0 && random.Next(4) == 0 ? Fate.PassThenCut : Fate.Pass;
+                }
+            };
+            await Load.GoOnAsync(6);
+            cluster.DatabaseLink.ToTarget = _ => Fate.Pass;
+            var outcome = await load.CheckAsync();
+            output.WriteLine($"{cluster.DatabaseLink.Cuts - cuts} commits were cut");
+            Assert.True(cluster.DatabaseLink.Cuts - cuts > 20, "the fault must have fired");
+            return outcome;
+        });
+
+    private async Task RoundsAsync(Func<int, Task<Outcome>> fault)
+    {
+        await cluster.ReadyAsync();
+        try
+        {
+            for (var round = 0; round < Rounds; round++)
+            {
+                output.WriteLine($"round {round + 1}: {await fault(round)}");
+            }
+        }
+        catch
+        {
+            output.WriteLine(cluster.Output());
+            throw;
+        }
+    }
+}

@@ -1,0 +1,211 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Net.Http.Json;
+using VarianceActors.Harness;
+using Xunit;
+
+namespace VarianceActors.Cluster.Tests;
+
+/// <summary>
+/// Senders as PostHog's SDKs are: each has some persons, sends their events in order, and sends again what was not answered with
+/// 200. Every fifth event makes another device of its person known. What was answered with 200 is noted, and in the end
+/// everything that must hold is checked.
+/// </summary>
+internal sealed class Load
+{
+    private const int Senders = 12;
+    private readonly TestCluster _cluster;
+    private readonly string _run = Guid.NewGuid().ToString("n")[..8];
+    private readonly ConcurrentDictionary<Guid, Sent> _sent = [];
+    private readonly ConcurrentQueue<(long At, double Milliseconds)> _answered = [];
+    private readonly ConcurrentQueue<string> _failures = [];
+    private readonly ConcurrentDictionary<string, HashSet<string>> _persons = [];
+    private readonly CancellationTokenSource _stop = new();
+    private readonly int _persons_per_sender;
+    private readonly TimeSpan _pause;
+    private readonly List<Task> _senders = [];
+    private readonly Task _balancer;
+    private readonly long _begun = Stopwatch.GetTimestamp();
+    private int _next;
+
+    private Load(TestCluster cluster, int personsPerSender, TimeSpan pause)
+    {
+        (_cluster, _persons_per_sender, _pause) = (cluster, personsPerSender, pause);
+        _balancer = BalanceAsync();
+        _senders.AddRange(Enumerable.Range(0, Senders).Select(SendAsync));
+    }
+
+    /// <summary>How many events were answered with 200.</summary>
+    public int Accepted => _sent.Values.Count(sent => sent.AcceptedAt > 0);
+
+    /// <summary>Requests that were not answered with 200, and how.</summary>
+    public IReadOnlyCollection<string> Failures => _failures;
+
+    /// <summary>Begins to send.</summary>
+    public static Load Start(TestCluster cluster, int personsPerSender = 5, int pauseMilliseconds = 60) =>
+        new(cluster, personsPerSender, TimeSpan.FromMilliseconds(pauseMilliseconds));
+
+    /// <summary>Sends on for a while.</summary>
+    public static Task GoOnAsync(double seconds) => Task.Delay(TimeSpan.FromSeconds(seconds));
+
+    /// <summary>The longest time in which no request was answered with 200.</summary>
+    public TimeSpan LongestGap() => Stopwatch.GetElapsedTime(0, _answered.Select(one => one.At).Order()
+        .Aggregate((Last: _begun, Gap: 0L), (before, at) => (at, Math.Max(before.Gap, at - before.Last))).Gap);
+
+    /// <summary>The 99th percentile of the answers, in milliseconds.</summary>
+    public double Percentile99()
+    {
+        var sorted = _answered.Select(one => one.Milliseconds).Order().ToList();
+        return sorted[(int)(sorted.Count * 0.99)];
+    }
+
+    /// <summary>Stops sending when everything was answered with 200, waits for rest, and checks what must hold: nothing is lost,
+    /// nothing is done twice, the order is kept, persons are who they are, the books balance.</summary>
+    public async Task<Outcome> CheckAsync()
+    {
+        await _stop.CancelAsync();
+        await Task.WhenAll(_senders);
+        await _balancer;
+        var rest = await TestCluster.UntilAsync(
+            async () =>
+            {
+                await Task.WhenAll(_cluster.Nodes.Select(node => node.LookAsync()));
+                return await _cluster.LedgerAsync() is { } books && books.GetValueOrDefault("pending") == 0;
+            },
+            "nothing is pending");
+        Assert.Equal(0, (await _cluster.LedgerAsync())["imbalance"]);
+
+        var arrivals = _cluster.Arrivals.ToList();
+        Assert.All(arrivals.GroupBy(arrival => arrival.MessageId), group => Assert.Single(group.Select(one => one.Hash).Distinct()));
+        var firsts = arrivals.DistinctBy(arrival => arrival.MessageId).ToDictionary(arrival => arrival.MessageId);
+        var tracks = _sent.Values.Where(sent => !sent.IsIdentify).ToList();
+        var lost = tracks.Where(sent => !firsts.ContainsKey(sent.Uuid.ToString())).ToList();
+        Assert.True(lost.Count == 0, $"{lost.Count} of {tracks.Count} accepted events were never delivered.");
+
+        var violations = 0;
+        foreach (var ofOne in tracks.GroupBy(sent => sent.DistinctId))
+        {
+            var numbers = ofOne.OrderBy(sent => firsts[sent.Uuid.ToString()].At).Select(sent => sent.Number).ToList();
+            violations += numbers.Zip(numbers.Skip(1), (first, second) => first > second ? 1 : 0).Sum();
+        }
+
+        Assert.Equal(0, violations);
+        foreach (var (user, devices) in _persons)
+        {
+            Assert.Equal(
+                devices.Append(user).Order(StringComparer.Ordinal),
+                (await _cluster.IdsAsync(user)).Order(StringComparer.Ordinal));
+        }
+
+        Console.Error.WriteLine(string.Join(' ', tracks.GroupBy(sent => (int)Stopwatch.GetElapsedTime(_begun, sent.AcceptedAt).TotalSeconds).OrderBy(g => g.Key)
+            .Select(g => $"{g.Key}s:{g.Count()}/{g.Max(sent => Stopwatch.GetElapsedTime(sent.AcceptedAt, firsts[sent.Uuid.ToString()].At).TotalSeconds):0.0}")));
+        Console.Error.WriteLine(string.Join(' ', _failures.GroupBy(f => f).Select(g => $"{g.Key} x{g.Count()}")));
+        var slowest = tracks.Max(sent => Stopwatch.GetElapsedTime(sent.AcceptedAt, firsts[sent.Uuid.ToString()].At));
+        return new Outcome(
+            tracks.Count, arrivals.Count - firsts.Count, slowest, rest, LongestGap(), Percentile99(), _failures.Count);
+    }
+
+    private async Task BalanceAsync()
+    {
+        using var ticks = new PeriodicTimer(TimeSpan.FromMilliseconds(200));
+        while (!_stop.IsCancellationRequested)
+        {
+            await Task.WhenAll(_cluster.Nodes.Select(node => node.LookAsync()));
+            await ticks.WaitForNextTickAsync();
+        }
+    }
+
+    private async Task SendAsync(int sender)
+    {
+        var users = Enumerable.Range(0, _persons_per_sender).Select(person => $"{_run}-u-{sender}-{person}").ToList();
+        var numbers = new Dictionary<string, int>();
+        for (var round = 0; !_stop.IsCancellationRequested; round++)
+        {
+            var user = users[round % users.Count];
+            var devices = _persons.GetOrAdd(user, _ => []);
+            var events = new List<object>();
+            if (round / users.Count % 5 == 0)
+            {
+                var device = $"{user}-d{devices.Count}";
+                devices.Add(device);
+                events.Add(Event(user, "$identify", isIdentify: true, numbers, device));
+            }
+
+            events.Add(Event(user, "clicked", isIdentify: false, numbers));
+            events.Add(Event(devices.Last(), "viewed", isIdentify: false, numbers));
+            await PostAsync(events);
+            await Task.Delay(_pause);
+        }
+    }
+
+    private object Event(
+        string distinctId, string name, bool isIdentify, Dictionary<string, int> numbers, string? device = null)
+    {
+        var uuid = Guid.NewGuid();
+        var number = numbers[distinctId] = numbers.GetValueOrDefault(distinctId) + 1;
+        _sent[uuid] = new Sent(uuid, distinctId, number, isIdentify);
+        var properties = new Dictionary<string, object> { ["number"] = number };
+        if (device is not null)
+        {
+            properties["$anon_distinct_id"] = device;
+        }
+
+        return new { uuid, @event = name, distinct_id = distinctId, properties };
+    }
+
+    private async Task PostAsync(List<object> events)
+    {
+        var body = new { api_key = PipelineHarness.Token, batch = events };
+        while (true)
+        {
+            var ready = _cluster.Nodes.Where(node => node.IsReady).ToList();
+            if (ready.Count == 0)
+            {
+                ready = [.. _cluster.Nodes];
+            }
+
+            var node = ready[Interlocked.Increment(ref _next) % ready.Count];
+            var begun = Stopwatch.GetTimestamp();
+            try
+            {
+                using var answer = await node.Http.PostAsJsonAsync("/batch", body);
+                if (answer.IsSuccessStatusCode)
+                {
+                    var now = Stopwatch.GetTimestamp();
+                    _answered.Enqueue((now, Stopwatch.GetElapsedTime(begun, now).TotalMilliseconds));
+                    foreach (dynamic sent in events)
+                    {
+                        _sent[(Guid)sent.uuid].AcceptedAt = now;
+                    }
+
+                    return;
+                }
+
+                _failures.Enqueue($"{node.Number}: {(int)answer.StatusCode}");
+            }
+            catch (Exception e) when (e is HttpRequestException or OperationCanceledException)
+            {
+                _failures.Enqueue($"{node.Number}: {e.Message}");
+            }
+
+            await Task.Delay(100);
+        }
+    }
+
+    private sealed record Sent(Guid Uuid, string DistinctId, int Number, bool IsIdentify)
+    {
+        /// <summary>When it was answered with 200; 0: not yet.</summary>
+        public long AcceptedAt { get; set; }
+    }
+}
+
+/// <summary>What a run came to.</summary>
+/// <param name="Events">Accepted events whose delivery was checked.</param>
+/// <param name="Repeats">Messages that were sent more than once, beyond the first time.</param>
+/// <param name="Slowest">The longest time from 200 to the delivery.</param>
+/// <param name="Rest">How long it took until nothing was pending, after the last request.</param>
+/// <param name="Gap">The longest time without a 200.</param>
+/// <param name="Milliseconds99">The 99th percentile of the answers.</param>
+/// <param name="Failures">Requests that were not answered with 200.</param>
+internal sealed record Outcome(
+    int Events, int Repeats, TimeSpan Slowest, TimeSpan Rest, TimeSpan Gap, double Milliseconds99, int Failures);

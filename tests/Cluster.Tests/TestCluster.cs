@@ -1,0 +1,200 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Net.Http.Json;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using VarianceActors.Databases;
+using VarianceActors.Harness;
+using VarianceActors.Host.Demo;
+using Xunit;
+
+namespace VarianceActors.Cluster.Tests;
+
+/// <summary>Three nodes as processes, a PostgreSQL of their own, proxies between node and node and between node and database,
+/// and a receiver that notes every delivery.</summary>
+public sealed class TestCluster : IAsyncLifetime
+{
+    private const string Authorization = "Basic Y2x1c3Rlcjp0ZXN0";
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
+    private readonly ConcurrentQueue<Arrival> _arrivals = [];
+    private readonly List<ChaosProxy> _links = [];
+    private VarianceStandIn _variance = null!;
+
+    internal IReadOnlyList<ClusterNode> Nodes { get; } = [new(1), new(2), new(3)];
+
+    internal PostgresServer Postgres { get; private set; } = null!;
+
+    /// <summary>Between all nodes and the database.</summary>
+    internal ChaosProxy DatabaseLink { get; private set; } = null!;
+
+    /// <summary>Everything that the receiver got, in order.</summary>
+    internal IReadOnlyCollection<Arrival> Arrivals => _arrivals;
+
+    /// <summary>Pairs of node numbers that cannot hear each other.</summary>
+    internal ConcurrentDictionary<(int, int), bool> Apart { get; } = [];
+
+    public async Task InitializeAsync()
+    {
+        Postgres = await PostgresServer.StartAsync();
+        var database = (await Postgres.CreateDatabaseAsync()).Split("Database=")[1].Split(';')[0];
+        DatabaseLink = new ChaosProxy(Postgres.Port);
+        _variance = await VarianceStandIn.StartAsync(Authorization);
+        _variance.Answer = Note;
+        foreach (var node in Nodes)
+        {
+            var link = new ChaosProxy(node.RemotingPort);
+            link.IsSilent = source => !Apart.IsEmpty && IsApart(source, node.Number);
+            _links.Add(link);
+        }
+
+        foreach (var node in Nodes)
+        {
+            node.Configure(Configuration(node, PostgresServer.ConnectionString(database, DatabaseLink.Port)));
+            node.Start();
+        }
+
+        await ReadyAsync();
+    }
+
+    public async Task DisposeAsync()
+    {
+        foreach (var node in Nodes)
+        {
+            await node.DisposeAsync();
+        }
+
+        foreach (var link in _links)
+        {
+            await link.DisposeAsync();
+        }
+
+        await DatabaseLink.DisposeAsync();
+        await _variance.DisposeAsync();
+        await Postgres.DisposeAsync();
+    }
+
+    /// <summary>Returns when every node is ready.</summary>
+    internal Task<TimeSpan> ReadyAsync() => UntilAsync(
+        async () => (await Task.WhenAll(Nodes.Select(node => node.LookAsync()))).All(isReady => isReady), "all are ready");
+
+    /// <summary>Returns how long it took until a condition held.</summary>
+    internal static async Task<TimeSpan> UntilAsync(Func<Task<bool>> condition, string what)
+    {
+        var clock = Stopwatch.StartNew();
+        using var ticks = new PeriodicTimer(TimeSpan.FromMilliseconds(50));
+        while (!await condition())
+        {
+            if (clock.Elapsed > Patience)
+            {
+                throw new TimeoutException($"Waited in vain until {what}.");
+            }
+
+            await ticks.WaitForNextTickAsync();
+        }
+
+        return clock.Elapsed;
+    }
+
+    /// <summary>The books, as any node tells them.</summary>
+    internal async Task<Dictionary<string, long>> LedgerAsync()
+    {
+        foreach (var node in Nodes.Where(node => node.IsReady))
+        {
+            try
+            {
+                using var answer = await node.Http.GetAsync(Api("ledger"));
+                if (answer.IsSuccessStatusCode)
+                {
+                    return (await answer.Content.ReadFromJsonAsync<Dictionary<string, long>>())!;
+                }
+            }
+            catch (Exception e) when (e is HttpRequestException or OperationCanceledException)
+            {
+                // The next one.
+            }
+        }
+
+        return new Dictionary<string, long> { ["pending"] = long.MaxValue };
+    }
+
+    /// <summary>The distinct ids of a person, sorted, as a node tells them.</summary>
+    internal async Task<IReadOnlyList<string>> IdsAsync(string distinctId)
+    {
+        var ids = Array.Empty<string>();
+        await UntilAsync(
+            async () =>
+            {
+                using var answer = await Nodes[0].Http.GetAsync(Api($"persons/{Uri.EscapeDataString(distinctId)}"));
+                if (!answer.IsSuccessStatusCode)
+                {
+                    return false;
+                }
+
+                var person = await answer.Content.ReadFromJsonAsync<JsonElement>();
+                ids = [.. person.GetProperty("distinct_ids").EnumerateArray().Select(id => id.GetString()!)];
+                return true;
+            },
+            "a person answers");
+        return ids;
+    }
+
+    /// <summary>The last lines that the nodes wrote, for the one who looks for a reason.</summary>
+    internal string Output() => string.Join('\n', Nodes.SelectMany(node => node.Output
+        .Where(line => line.Length > 0 && !line.Contains("/system/sharding/", StringComparison.Ordinal))
+        .TakeLast(40)
+        .Select(line => $"{node.Number}: {line[..Math.Min(line.Length, 400)]}")));
+
+    private static Uri Api(string path) => new($"/api/v1/connections/{PipelineHarness.Connection}/{path}", UriKind.Relative);
+
+    private ValueTask<StandInAnswer> Note(ReceivedMessage message)
+    {
+        var hash = SHA256.HashData(Encoding.UTF8.GetBytes(message.Body.GetRawText()));
+        _arrivals.Enqueue(new Arrival(message.MessageId, message.Body, Convert.ToHexString(hash), Stopwatch.GetTimestamp()));
+        return ValueTask.FromResult(StandInAnswer.Ok);
+    }
+
+    /// <summary>Whose connection it is, by the kernel's tables: all nodes share one address.</summary>
+    private bool IsApart(int sourcePort, int target)
+    {
+        var source = Nodes.FirstOrDefault(node => Sockets.Owns(node.Id, sourcePort));
+        return source is not null
+            && (Apart.ContainsKey((source.Number, target)) || Apart.ContainsKey((target, source.Number)));
+    }
+
+    private string Configuration(ClusterNode node, string connectionString) => $$"""
+        variance {
+          admin-key = "{{PipelineHarness.AdminKey}}"
+          store = postgres
+          postgres {
+            connection-string = "{{connectionString}}"
+            writers-max = 3
+            readers-max = 3
+            journal-connections-max = 8
+            statement-timeout = "00:00:05"
+            lock-timeout = "00:00:04"
+          }
+          cluster {
+            hostname = "127.0.0.1"
+            port = {{_links[node.Number - 1].Port}}
+            bind-port = {{node.RemotingPort}}
+            seed-nodes = [{{string.Join(", ", _links.Select(link => $"\"127.0.0.1:{link.Port}\""))}}]
+            stop-after = "00:00:01"
+          }
+          connections.{{PipelineHarness.Connection}} {
+            tokens = ["{{PipelineHarness.Token}}"]
+            url = "{{_variance.Url}}"
+            authorization = "{{Authorization}}"
+            allow-private-network = on
+            rate.per-second = 0
+          }
+        }
+        """;
+}
+
+/// <summary>One POST that the receiver got.</summary>
+/// <param name="MessageId">Its id.</param>
+/// <param name="Body">Its body.</param>
+/// <param name="Hash">The hash of its bytes.</param>
+/// <param name="At">When, by <see cref="Stopwatch.GetTimestamp"/>.</param>
+internal sealed record Arrival(string MessageId, JsonElement Body, string Hash, long At);
