@@ -59,7 +59,7 @@ public static class PipelineHosting
         var map = EventMapping.For(parts.Options);
         return builder
             .AddHocon(ConfigurationFactory.ParseString(ReadHocon("akka.conf")), HoconAddMode.Append)
-            .WithNode(parts.Options.Cluster, parts.Watch)
+            .WithNode(parts.Options.Cluster, parts.Database, parts.Watch)
             .WithJournal(parts.Options)
             .WithPeople(
                 parts.Options.People,

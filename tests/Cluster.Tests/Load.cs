@@ -21,7 +21,7 @@ internal sealed class Load
     private readonly ConcurrentQueue<string> _failures = [];
     private readonly ConcurrentDictionary<string, HashSet<string>> _persons = [];
     private readonly CancellationTokenSource _stop = new();
-    private readonly int _persons_per_sender;
+    private readonly int _personsPerSender;
     private readonly TimeSpan _pause;
     private readonly List<Task> _senders = [];
     private readonly Task _balancer;
@@ -30,7 +30,7 @@ internal sealed class Load
 
     private Load(TestCluster cluster, int personsPerSender, TimeSpan pause)
     {
-        (_cluster, _persons_per_sender, _pause) = (cluster, personsPerSender, pause);
+        (_cluster, _personsPerSender, _pause) = (cluster, personsPerSender, pause);
         _balancer = BalanceAsync();
         _senders.AddRange(Enumerable.Range(0, Senders).Select(SendAsync));
     }
@@ -97,9 +97,6 @@ internal sealed class Load
                 (await _cluster.IdsAsync(user)).Order(StringComparer.Ordinal));
         }
 
-        Console.Error.WriteLine(string.Join(' ', tracks.GroupBy(sent => (int)Stopwatch.GetElapsedTime(_begun, sent.AcceptedAt).TotalSeconds).OrderBy(g => g.Key)
-            .Select(g => $"{g.Key}s:{g.Count()}/{g.Max(sent => Stopwatch.GetElapsedTime(sent.AcceptedAt, firsts[sent.Uuid.ToString()].At).TotalSeconds):0.0}")));
-        Console.Error.WriteLine(string.Join(' ', _failures.GroupBy(f => f).Select(g => $"{g.Key} x{g.Count()}")));
         var slowest = tracks.Max(sent => Stopwatch.GetElapsedTime(sent.AcceptedAt, firsts[sent.Uuid.ToString()].At));
         return new Outcome(
             tracks.Count, arrivals.Count - firsts.Count, slowest, rest, LongestGap(), Percentile99(), _failures.Count);
@@ -117,7 +114,7 @@ internal sealed class Load
 
     private async Task SendAsync(int sender)
     {
-        var users = Enumerable.Range(0, _persons_per_sender).Select(person => $"{_run}-u-{sender}-{person}").ToList();
+        var users = Enumerable.Range(0, _personsPerSender).Select(person => $"{_run}-u-{sender}-{person}").ToList();
         var numbers = new Dictionary<string, int>();
         for (var round = 0; !_stop.IsCancellationRequested; round++)
         {

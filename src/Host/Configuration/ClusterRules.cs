@@ -16,40 +16,17 @@ internal static class ClusterRules
         var cluster = options.Cluster;
         CheckRoles(cluster.Roles, report);
         CheckAddresses($"{Key}:seed-nodes", cluster.SeedNodes, report);
-        CheckAddresses($"{Key}:bootstrap:nodes", cluster.Bootstrap.Nodes, report);
         CheckName($"{Key}:hostname", cluster.Hostname, report);
         CheckName($"{Key}:bind-hostname", cluster.BindHostname, report);
         CheckTls(cluster.Tls, report);
-        if (cluster.IsClustered)
-        {
-            CheckClustered(options, report);
-        }
-        else if (cluster.SeedNodes.Count > 0 || cluster.Bootstrap.Discovery != NodeDiscovery.Off)
-        {
-            report($"{Key}:hostname", "is empty; give the name by which the other nodes reach this one");
-        }
-    }
-
-    private static void CheckClustered(PipelineOptions options, Action<string, string> report)
-    {
-        var (cluster, bootstrap) = (options.Cluster, options.Cluster.Bootstrap);
-        if (options.Store != StoreKind.Postgres)
+        if (cluster.IsClustered && options.Store != StoreKind.Postgres)
         {
             report("variance:store", "must be postgres in a cluster: nodes share one database");
         }
 
-        if (cluster.SeedNodes.Count == 0 && bootstrap.Discovery == NodeDiscovery.Off)
+        if (!cluster.IsClustered && cluster.SeedNodes.Count > 0)
         {
-            report($"{Key}:seed-nodes", "is empty; name nodes, or let them find each other by bootstrap.discovery");
-        }
-        else if (cluster.SeedNodes.Count > 0 && bootstrap.Discovery != NodeDiscovery.Off)
-        {
-            report($"{Key}:seed-nodes", "must be empty where bootstrap.discovery finds the nodes");
-        }
-
-        if (bootstrap.Discovery == NodeDiscovery.List && bootstrap.Nodes.Count == 0)
-        {
-            report($"{Key}:bootstrap:nodes", "is empty; name the management addresses of the nodes");
+            report($"{Key}:hostname", "is empty; give the name by which the other nodes reach this one");
         }
     }
 

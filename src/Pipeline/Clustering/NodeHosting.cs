@@ -2,6 +2,7 @@ using System.Globalization;
 using Akka.Actor;
 using Akka.Configuration;
 using Akka.Hosting;
+using VarianceActors.Pipeline.Stores;
 
 namespace VarianceActors.Pipeline.Clustering;
 
@@ -14,9 +15,10 @@ public static class NodeHosting
     /// <summary>Adds addresses, roles and TLS as the configuration has them, over <c>hocon/cluster.conf</c>.</summary>
     /// <param name="builder">The actor system.</param>
     /// <param name="options">The node's place.</param>
+    /// <param name="database">Where nodes find each other that have no seed nodes.</param>
     /// <param name="watch">Notices that the node is lost.</param>
     public static AkkaConfigurationBuilder WithNode(
-        this AkkaConfigurationBuilder builder, NodeOptions options, NodeWatch watch)
+        this AkkaConfigurationBuilder builder, NodeOptions options, PipelineDatabase database, NodeWatch watch)
     {
         if (options.IsClustered && options.Tls.IsOn)
         {
@@ -29,7 +31,7 @@ public static class NodeHosting
             .AddStartup((system, _) =>
             {
                 watch.Watch(system);
-                Join(system, options);
+                Join(system, options, database, watch);
             });
     }
 
@@ -45,6 +47,7 @@ public static class NodeHosting
         var seeds = options.SeedNodes.Select(seed => Quoted($"{scheme}://{SystemName}@{seed}"));
         return string.Create(CultureInfo.InvariantCulture, $$"""
             {{roles}}
+            akka.remote.use-passive-connections = {{(options.Tls.IsOn ? "off" : "on")}}
             akka.cluster.seed-nodes = [{{string.Join(", ", seeds)}}]
             akka.remote.dot-netty.tcp {
               public-hostname = {{Quoted(options.Hostname)}}
@@ -58,12 +61,16 @@ public static class NodeHosting
 
     private static string Quoted(string text) => $"\"{text}\"";
 
-    private static void Join(ActorSystem system, NodeOptions options)
+    private static void Join(ActorSystem system, NodeOptions options, PipelineDatabase database, NodeWatch watch)
     {
         var cluster = Akka.Cluster.Cluster.Get(system);
         if (!options.IsClustered)
         {
             cluster.Join(cluster.SelfAddress);
+        }
+        else if (options.SeedNodes.Count == 0)
+        {
+            system.ActorOf(Props.Create(() => new NodeMeeting(database, watch.Lose)), "node-meeting");
         }
     }
 }

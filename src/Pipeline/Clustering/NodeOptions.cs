@@ -19,7 +19,8 @@ public sealed class NodeOptions
     [Range(0, 65_535)]
     public int BindPort { get; set; }
 
-    /// <summary>Nodes that let others in, as <c>host:port</c>, the same on every node.</summary>
+    /// <summary>Nodes that let others in, as <c>host:port</c>, the same on every node; none: nodes find each other in the
+    /// database.</summary>
     public required IReadOnlyList<string> SeedNodes { get; set; }
 
     /// <summary>What this node does; see <see cref="NodeRoles"/>.</summary>
@@ -29,48 +30,11 @@ public sealed class NodeOptions
     [Range(typeof(TimeSpan), "00:00:00", "00:05:00")]
     public TimeSpan StopAfter { get; set; }
 
-    /// <summary>How nodes find each other without a list of seeds.</summary>
-    public required BootstrapOptions Bootstrap { get; set; }
-
     /// <summary>Encryption and authentication between nodes.</summary>
     public required NodeTlsOptions Tls { get; set; }
 
     /// <summary>Whether there may be other nodes.</summary>
     public bool IsClustered => Hostname.Length > 0;
-}
-
-/// <summary>Where the addresses of other nodes come from: the key <c>variance.cluster.bootstrap.discovery</c>.</summary>
-public enum NodeDiscovery
-{
-    /// <summary>From <c>seed-nodes</c>.</summary>
-    Off,
-
-    /// <summary>From a list of management addresses.</summary>
-    List,
-
-    /// <summary>From the API of Kubernetes.</summary>
-    Kubernetes,
-}
-
-/// <summary>How nodes find each other without seed nodes: the block <c>variance.cluster.bootstrap</c>.</summary>
-public sealed class BootstrapOptions
-{
-    /// <summary>Where the addresses come from.</summary>
-    public NodeDiscovery Discovery { get; set; }
-
-    /// <summary>The port of Akka.Management, where nodes ask each other.</summary>
-    [Range(1, 65_535)]
-    public int ManagementPort { get; set; }
-
-    /// <summary>For a list: management addresses, as <c>host:port</c>.</summary>
-    public required IReadOnlyList<string> Nodes { get; set; }
-
-    /// <summary>For Kubernetes: the value of the label <c>app</c> of the pods.</summary>
-    public required string ServiceName { get; set; }
-
-    /// <summary>How many nodes must see each other before a new cluster begins.</summary>
-    [Range(1, 100)]
-    public int NodesMin { get; set; }
 }
 
 /// <summary>Encryption and authentication between nodes: the block <c>variance.cluster.tls</c>. On when a certificate is

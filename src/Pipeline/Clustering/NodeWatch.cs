@@ -52,6 +52,9 @@ public sealed class NodeWatch : IDisposable
         _ended.Set();
     }
 
+    /// <summary>Somebody else has noticed it.</summary>
+    internal void Lose(string reason) => _lost(reason);
+
     /// <summary>Watches what the actor system hears of itself.</summary>
     internal void Watch(ActorSystem system)
     {

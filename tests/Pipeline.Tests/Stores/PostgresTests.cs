@@ -27,7 +27,7 @@ public sealed class PostgresTests
 
     private static readonly Statement SelectPostgresColumns = new("""
         SELECT table_name, column_name FROM information_schema.columns
-        WHERE table_schema = 'pipeline' AND table_name <> 'schemaversions'
+        WHERE table_schema = 'pipeline' AND table_name NOT IN ('schemaversions', 'node')
         """);
 
     private static readonly DateTimeOffset Now = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
