@@ -14,6 +14,7 @@ using VarianceActors.Pipeline.Metering;
 using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Sources;
 using VarianceActors.Pipeline.Stores;
+using VarianceActors.Pipeline.Views;
 
 namespace VarianceActors.Host;
 
@@ -91,6 +92,7 @@ public static partial class VarianceHost
         builder.Services.AddSingleton<AccountMerging>();
         builder.Services.AddSingleton<ContactPinning>();
         builder.Services.AddSingleton<StagePreview>();
+        builder.Services.AddSingleton<ViewQueries>();
         builder.Services.AddSingleton(services => new InboxWriter(
             database,
             layout,

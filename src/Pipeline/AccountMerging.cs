@@ -103,6 +103,6 @@ public sealed class AccountMerging(PipelineParts parts, Corrections corrections)
         var uuid = UuidV5.Create(person.PersonUuid, $"account:{account.Target?.Key}:{account.IsMerged}:{place}");
         var messages = corrections.Map(
             home.ConnectionId, person with { Account = told.Card }, EventChange.None, uuid, now);
-        return await corrections.AppendAsync(found.Root, uuid, messages, now, found.Facts);
+        return await corrections.AppendAsync(found.Root, uuid, messages, [], now, found.Facts);
     }
 }

@@ -40,6 +40,10 @@ public sealed class ConnectionOptions
     /// <summary>How contacts find their account.</summary>
     public required AccountMatchingOptions Accounts { get; set; }
 
+    /// <summary>Sources whose events do not move when somebody was last seen: <c>historical</c>, <c>webhook</c>,
+    /// <c>capture</c>, or <c>lib:</c> and the name of a library.</summary>
+    public required IReadOnlyList<string> LastSeenNotFrom { get; set; }
+
     /// <summary>Sales stages.</summary>
     public required StagesOptions Stages { get; set; }
 

@@ -1,9 +1,12 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using Akka.Actor;
+using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Sources;
 using VarianceActors.Pipeline.Stages;
+using VarianceActors.Pipeline.Views;
 
 namespace VarianceActors.Pipeline;
 
@@ -35,7 +38,7 @@ public sealed class ContactPinning(PipelineParts parts, Corrections corrections)
             return null;
         }
 
-        while (!await TellAsync(people, home, pinned, before?.Person.Contact?.Stage?.Name, now, cancellationToken))
+        while (!await TellAsync(people, home, pinned, before?.Person.Contact?.Turn, now, cancellationToken))
         {
         }
 
@@ -47,7 +50,7 @@ public sealed class ContactPinning(PipelineParts parts, Corrections corrections)
         IActorRef people,
         PersonId home,
         PersonSnapshot pinned,
-        string? from,
+        ContactTurn? before,
         DateTimeOffset now,
         CancellationToken cancellationToken)
     {
@@ -62,9 +65,12 @@ public sealed class ContactPinning(PipelineParts parts, Corrections corrections)
         var uuid = UuidV5.Create(pinned.PersonUuid, $"pin:{place.Name}:{place.By}:{since}");
         var change = new EventChange(true, [])
         {
-            Stage = from == place.Name ? null : new StageMove(from, place.Name, place.Rule),
+            Stage = before?.Stage?.Name == place.Name ? null : new StageMove(before?.Stage?.Name, place.Name, place.Rule),
         };
         var messages = corrections.Map(home.ConnectionId, found.Person with { Account = told.Card }, change, uuid, now);
-        return await corrections.AppendAsync(found.Root, uuid, messages, now, found.Facts);
+        var rules = parts.Options.Connections[home.ConnectionId].ToContactRules();
+        var moved = ContactMove.Of(found.Person.Version, before, pinned.Contact.Turn);
+        ImmutableArray<PersonNews> news = [PersonNews.Of(found.Person, moved, rules, now)];
+        return await corrections.AppendAsync(found.Root, uuid, messages, news, now, found.Facts);
     }
 }

@@ -4,6 +4,7 @@ using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Sources;
+using VarianceActors.Pipeline.Views;
 
 namespace VarianceActors.Pipeline;
 
@@ -12,6 +13,7 @@ namespace VarianceActors.Pipeline;
 public sealed class Corrections(PipelineParts parts)
 {
     private readonly Func<string, MapEvent> _map = EventMapping.For(parts.Options);
+    private readonly Func<int, ViewRules?> _views = ViewsHosting.RulesOf(parts);
 
     /// <summary>What a person says of itself now.</summary>
     /// <param name="connectionId">The connection.</param>
@@ -44,6 +46,7 @@ public sealed class Corrections(PipelineParts parts)
     /// <param name="root">The root of the person.</param>
     /// <param name="uuid">Under which the ledger shows them.</param>
     /// <param name="messages">The messages.</param>
+    /// <param name="news">What the views learn, whether there are messages or not; once more does no harm.</param>
     /// <param name="now">When.</param>
     /// <param name="version">How many facts the person was made of that the messages show; null: they show no one's state
     /// that others may have shown meanwhile.</param>
@@ -52,6 +55,7 @@ public sealed class Corrections(PipelineParts parts)
         PersonId root,
         Guid uuid,
         ImmutableArray<OutboundMessage> messages,
+        ImmutableArray<PersonNews> news,
         DateTimeOffset now,
         long? version)
     {
@@ -67,8 +71,18 @@ public sealed class Corrections(PipelineParts parts)
             OutboxRow.Append(payload, entry with { IsCorrection = true });
         }
 
+        var feed = new FeedBatch(parts.Layout.DeliveryPartitions);
+        foreach (var one in news)
+        {
+            if (_views(connection) is { } rules)
+            {
+                feed.Add(connection, lane, rules.Of(now, one));
+            }
+        }
+
         return parts.Database.WriteAsync(session =>
         {
+            feed.Write(session, now);
             if (messages.IsEmpty || LedgerStatements.Exists(session, key))
             {
                 return true;

@@ -5,6 +5,7 @@ using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Sources;
+using VarianceActors.Pipeline.Views;
 
 namespace VarianceActors.Pipeline;
 
@@ -120,9 +121,30 @@ public sealed class MergeUndo(PipelineParts parts, PersonJournal journal, Correc
             split,
             UuidV5.Create(uuid, one.Id),
             now))];
-        await corrections.AppendAsync(root, uuid, messages, now, version: null);
+        var rules = parts.Options.Connections[home.ConnectionId].ToContactRules();
+        var news = News([.. persons.Select(one => one.Person)], split, rules, now);
+        await corrections.AppendAsync(root, uuid, messages, news, now, version: null);
         await EndAsync(home, mergeEvent);
         return new UndoAnswer(UndoResult.Done, messages.IsEmpty ? null : uuid, [.. persons.Select(one => one.Person)]);
+    }
+
+    // Both belong to an account from now on, or to none; an id without a person belongs to nobody.
+    private static ImmutableArray<PersonNews> News(
+        ImmutableArray<PersonSnapshot> persons, PersonFact.Split split, ContactRules rules, DateTimeOffset now)
+    {
+        var version = persons.IsEmpty ? 0 : persons.Max(person => person.Version);
+        return
+        [
+            .. persons.Select(person => PersonNews.Of(
+                person,
+                new ContactMove(person.Version, true, person.Contact?.Account, false, null, person.Contact?.Stage),
+                rules,
+                now)),
+            .. split.Persons.Where(part => part.Profile is null)
+                .Select(part => (part, Ids: part.Ids.RemoveAll(id => persons.Any(one => one.DistinctIds.Contains(id)))))
+                .Where(one => !one.Ids.IsEmpty)
+                .Select(one => new PersonNews(Guid.Empty, version, one.Ids, null)),
+        ];
     }
 
     private static async Task<PersonSnapshot?> PersonAsync(IActorRef people, PersonId home) =>

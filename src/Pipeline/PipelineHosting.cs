@@ -15,6 +15,7 @@ using VarianceActors.Pipeline.Metering;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Stores;
+using VarianceActors.Pipeline.Views;
 
 namespace VarianceActors.Pipeline;
 
@@ -75,8 +76,11 @@ public static class PipelineHosting
                 map,
                 registry.Get<PeopleRegion>(),
                 WakeDelivery(registry.Get<DeliveryRegion>(), parts.Layout),
+                ViewsHosting.RulesOf(parts),
+                WakeViews(registry.Get<ViewsRegion>(), parts.Layout),
                 parts.Time))
             .WithDelivery(parts)
+            .WithViews(parts)
             .WithActors((system, registry) => StopInOrder(
                 system, registry, system.ActorOf(Props.Create(() => new Pulse(registry, parts)), "pulse")))
             .WithActors((system, registry) => system.ActorOf(WakerProps(registry.Get<PeopleRegion>(), parts), "merge-waker"))
@@ -105,6 +109,8 @@ public static class PipelineHosting
             parts.Layout,
             EventMapping.ForAccounts(parts.Options),
             (number, partition) => WakeDelivery(registry.Get<DeliveryRegion>(), parts.Layout)(number, partition),
+            parts.Options.Views.Enabled,
+            (number, partition) => WakeViews(registry.Get<ViewsRegion>(), parts.Layout)(number, partition),
             parts.Time);
         return new AccountShell(
             parts.Options.Accounts,
@@ -125,6 +131,9 @@ public static class PipelineHosting
     private static Action<int, int> WakeDelivery(IActorRef delivery, PipelineLayout layout) => (connection, partition) =>
         delivery.Tell(new DeliveryMessage.Poke(new DeliveryId(layout.ConnectionByNumber[connection], partition)));
 
+    private static Action<int, int> WakeViews(IActorRef views, PipelineLayout layout) => (connection, partition) =>
+        views.Tell(new ViewMessage.Poke(new DeliveryId(layout.ConnectionByNumber[connection], partition)));
+
     /// <summary>
     /// The way of the data, top to bottom: each stage finishes when nobody sends to it any more. All at once, the regions would
     /// keep messages for shards that have gone already, and the node would wait for homes that nobody gives.
@@ -136,7 +145,7 @@ public static class PipelineHosting
             await LeaveAsync(registry.Get<IngestRegion>());
             await LeaveAsync(registry.Get<PeopleRegion>());
             await Task.WhenAll(LeaveAsync(registry.Get<AccountsRegion>()), LeaveAsync(registry.Get<DeliveryRegion>()));
-            await LeaveAsync(registry.Get<ConnectionRegion>());
+            await Task.WhenAll(LeaveAsync(registry.Get<ConnectionRegion>()), LeaveAsync(registry.Get<ViewsRegion>()));
             return Done.Instance;
         });
 

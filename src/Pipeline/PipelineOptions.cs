@@ -7,6 +7,7 @@ using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Sources;
 using VarianceActors.Pipeline.Stores;
+using VarianceActors.Pipeline.Views;
 
 namespace VarianceActors.Pipeline;
 
@@ -51,6 +52,9 @@ public sealed class PipelineOptions
 
     /// <summary>How messages are posted.</summary>
     public required DeliveryOptions Delivery { get; set; }
+
+    /// <summary>The tables of contacts and accounts.</summary>
+    public required ViewsOptions Views { get; set; }
 
     /// <summary>What a connection is unless it says otherwise.</summary>
     public required ConnectionOptions ConnectionDefaults { get; set; }

@@ -2,11 +2,12 @@ using Akka.Actor;
 using Akka.Hosting;
 using VarianceActors.Pipeline.Delivery;
 using VarianceActors.Pipeline.Ingest;
+using VarianceActors.Pipeline.Views;
 
 namespace VarianceActors.Pipeline;
 
 /// <summary>
-/// Pokes every ingest and delivery actor of the cluster now and then, from every node. A poke starts an actor that does not
+/// Pokes every ingest and delivery actor and every projector of the cluster now and then, from every node. A poke starts an actor that does not
 /// run and makes a running one look, so this is what starts the pipeline, what revives an actor that stopped on a failure,
 /// and what a lost wake-up falls back to.
 /// </summary>
@@ -14,6 +15,7 @@ public sealed class Pulse : ReceiveActor, IWithTimers
 {
     private readonly IActorRef _ingest;
     private readonly IActorRef _delivery;
+    private readonly IActorRef? _views;
     private readonly PipelineParts _parts;
     private CancellationTokenRegistration _started;
 
@@ -22,6 +24,7 @@ public sealed class Pulse : ReceiveActor, IWithTimers
     {
         _ingest = registry.Get<IngestRegion>();
         _delivery = registry.Get<DeliveryRegion>();
+        _views = parts.Options.Views.Enabled ? registry.Get<ViewsRegion>() : null;
         _parts = parts;
         Receive<MemberUp>(_ => Begin());
         Receive<Beat>(_ => PokeAll());
@@ -57,7 +60,9 @@ public sealed class Pulse : ReceiveActor, IWithTimers
         {
             for (var partition = 0; partition < _parts.Layout.DeliveryPartitions; partition++)
             {
-                _delivery.Tell(new DeliveryMessage.Poke(new DeliveryId(connectionId, partition)));
+                var slice = new DeliveryId(connectionId, partition);
+                _delivery.Tell(new DeliveryMessage.Poke(slice));
+                _views?.Tell(new ViewMessage.Poke(slice));
             }
         }
     }

@@ -13,6 +13,7 @@ using VarianceActors.Host;
 using VarianceActors.Host.Configuration;
 using VarianceActors.Host.Demo;
 using VarianceActors.Pipeline.Stores;
+using VarianceActors.Pipeline.Views;
 
 namespace VarianceActors.Harness;
 
@@ -166,6 +167,16 @@ public sealed class PipelineHarness : IAsyncDisposable
     {
         var ledger = await LedgerAsync();
         return ledger["pending"] + ledger["parked"];
+    }
+
+    /// <summary>Returns when no event of the connection is pending and the lists of contacts and accounts show all of
+    /// them.</summary>
+    /// <exception cref="TimeoutException">Something still waits after a minute.</exception>
+    public async Task ViewsSettledAsync()
+    {
+        await SettledAsync();
+        var views = Services.GetRequiredService<ViewQueries>();
+        await UntilAsync(() => views.IsUpToDateAsync(Connection, CancellationToken.None), "the views are up to date");
     }
 
     /// <summary>Returns when a condition holds.</summary>

@@ -1,6 +1,7 @@
 using VarianceActors.Pipeline;
 using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.Stages;
+using VarianceActors.Pipeline.Views;
 
 namespace VarianceActors.Host.Configuration;
 
@@ -31,6 +32,21 @@ internal static class ConnectionRules
             CheckTokens($"{key}:tokens", id, connection.Tokens, tokenOwners, report);
             CheckAccounts($"{key}:accounts", connection.Accounts, report);
             CheckStages($"{key}:stages", connection.Stages, report);
+            CheckLastSeen($"{key}:last-seen-not-from", connection.LastSeenNotFrom, report);
+        }
+    }
+
+    private static void CheckLastSeen(string key, IReadOnlyList<string> sources, Action<string, string> report)
+    {
+        for (var place = 0; place < sources.Count; place++)
+        {
+            var isKnown = sources[place] is ViewRules.Historical or ViewRules.Webhook or ViewRules.Capture
+                || (sources[place].StartsWith(ViewRules.LibraryPrefix, StringComparison.Ordinal)
+                    && sources[place].Length > ViewRules.LibraryPrefix.Length);
+            if (!isKnown)
+            {
+                report($"{key}:{place}", "is no source; give historical, webhook, capture, or such as lib:posthog-python");
+            }
         }
     }
 

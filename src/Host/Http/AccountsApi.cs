@@ -6,6 +6,7 @@ using VarianceActors.Pipeline;
 using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Stages;
+using VarianceActors.Pipeline.Views;
 
 namespace VarianceActors.Host.Http;
 
@@ -38,6 +39,13 @@ public sealed record AccountView(
 
     /// <summary>The accounts that are merged into it; each keeps its own contacts and properties.</summary>
     public IReadOnlyList<string> Merged { get; init; } = [];
+
+    /// <summary>What its persons did; null if no views are kept, or they do not know it yet.</summary>
+    public AccountActivityView? Activity { get; init; }
+
+    /// <summary>Who belongs and belonged to it and for how long, those who joined last first; at most 1000. From the
+    /// views.</summary>
+    public IReadOnlyList<MembershipView> Memberships { get; init; } = [];
 }
 
 /// <summary>In which stage somebody is.</summary>
@@ -130,7 +138,8 @@ internal static class AccountsApi
     public static void MapAccountsApi(this IEndpointRouteBuilder connection)
     {
         connection.MapGet("/accounts/{account}", FindAsync)
-            .WithSummary("An account: properties, domains, stage, contacts and why they are its.");
+            .ProducesProblem(StatusCodes.Status400BadRequest)
+            .WithSummary("An account: properties, domains, stage, contacts and why they are its, activity in a period.");
         connection.MapPost("/accounts/{account}/name", RenameAsync)
             .ProducesProblem(StatusCodes.Status400BadRequest)
             .WithSummary("Names an account, or takes the name back; nothing is lost by it. May be repeated.");
@@ -154,10 +163,28 @@ internal static class AccountsApi
         string account,
         HttpContext http,
         IRequiredActor<AccountsRegion> accounts,
-        CancellationToken cancellationToken)
+        ViewQueries views,
+        TimeProvider time,
+        CancellationToken cancellationToken,
+        string? days = null)
     {
+        if (ViewsApi.Days(days, out var fault) is not { } length)
+        {
+            return Bad(fault!);
+        }
+
         var id = new AccountId(connection, RawSegment.Behind(http, "accounts", account));
-        return await AskAsync(accounts, new GetAccount(id), cancellationToken);
+        var answer = await AskAsync(accounts, new GetAccount(id), cancellationToken);
+        var today = ViewsApi.Today(time);
+        return views.IsEnabled
+            && answer.Result is Ok<AccountView> { Value: { } live }
+            && await views.ReadAccountAsync(connection, id.Key, today, length, cancellationToken) is { } page
+                ? TypedResults.Ok(live with
+                {
+                    Activity = AccountActivityView.Of(page, today, length),
+                    Memberships = [.. page.Memberships.Select(MembershipView.Of)],
+                })
+                : answer;
     }
 
     private static async Task<Results<Ok<AccountView>, ProblemHttpResult>> RenameAsync(

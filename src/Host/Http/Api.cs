@@ -117,6 +117,7 @@ internal static class Api
             .ProducesProblem(StatusCodes.Status401Unauthorized)
             .ProducesProblem(StatusCodes.Status404NotFound);
         connection.MapAccountsApi();
+        connection.MapViewsApi();
         connection.MapGet("/ledger", LedgerAsync)
             .WithSummary("The books: accepted equals the sum of all the other columns, at any moment.");
         connection.MapEvents();

@@ -4,6 +4,7 @@ using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.Sources;
 using VarianceActors.Pipeline.Stores;
+using VarianceActors.Pipeline.Views;
 
 namespace VarianceActors.Pipeline.Accounts;
 
@@ -19,20 +20,26 @@ public delegate ImmutableArray<OutboundMessage> MapAccount(AccountState account,
 /// <param name="layout">How the work is cut.</param>
 /// <param name="map">The mapping of each connection, by its id.</param>
 /// <param name="wakeDelivery">Told each connection number and delivery partition that got messages.</param>
+/// <param name="hasViews">Whether views are kept.</param>
+/// <param name="wakeViews">Told each connection number and delivery partition whose views have something to learn.</param>
 /// <param name="time">The clock.</param>
 public sealed class AccountOutbox(
     PipelineDatabase database,
     PipelineLayout layout,
     Func<string, MapAccount> map,
     Action<int, int> wakeDelivery,
+    bool hasViews,
+    Action<int, int> wakeViews,
     TimeProvider time)
 {
     private static readonly Statement SelectSent = new(
-        "SELECT version FROM account_sent WHERE connection = @connection AND account = @account");
+        "SELECT version, facts FROM account_sent WHERE connection = @connection AND account = @account");
 
     private static readonly Statement MoveSent = new("""
-        INSERT INTO account_sent (connection, account, version) VALUES (@connection, @account, @version)
-        ON CONFLICT (connection, account) DO UPDATE SET version = excluded.version WHERE account_sent.version = @sent
+        INSERT INTO account_sent (connection, account, version, facts)
+        VALUES (@connection, @account, @version, @facts)
+        ON CONFLICT (connection, account) DO UPDATE SET version = excluded.version, facts = excluded.facts
+        WHERE account_sent.version = @sent AND account_sent.facts = @seen
         """);
 
     /// <summary>Puts into the outbox what it does not hold of an account.</summary>
@@ -44,15 +51,17 @@ public sealed class AccountOutbox(
         var entity = account.Id.EntityId;
         var partition = (int)(account.Id.Lane % (ulong)layout.DeliveryPartitions);
         var (now, mapping) = (time.GetUtcNow(), map(account.Id.ConnectionId));
-        var (version, isNew) = await database.WriteAsync(session =>
+        var (version, isNew, isSeen) = await database.WriteAsync(session =>
         {
-            var sent = session.Scalar(SelectSent, connection, entity) as long? ?? 0;
-            if (sent >= account.Version)
+            var (sent, seen) = session.Query(
+                SelectSent, row => (row.GetInt64(0), row.GetInt64(1)), connection, entity) is [var held] ? held : (0, 0);
+            var isSeen = hasViews && seen < account.Facts;
+            if (sent >= account.Version && !isSeen)
             {
-                return (sent, false);
+                return (sent, false, false);
             }
 
-            var messages = mapping(account, sent);
+            var messages = sent < account.Version ? mapping(account, sent) : [];
             if (!messages.IsEmpty)
             {
                 var first = OutboxStatements.Raise(session, connection, partition, messages.Length, events: 0);
@@ -60,16 +69,29 @@ public sealed class AccountOutbox(
                 OutboxStatements.Add(session, connection, partition, first, messages.Length, now, payload);
             }
 
-            if (session.Execute(MoveSent, connection, entity, account.Version, sent) == 0)
+            if (isSeen)
+            {
+                var feed = new FeedBatch(layout.DeliveryPartitions);
+                feed.Add(connection, account.Id.Lane, ViewOfAccount.Of(account, sent));
+                feed.Write(session, now);
+            }
+
+            var (told, facts) = (Math.Max(sent, account.Version), isSeen ? account.Facts : seen);
+            if (session.Execute(MoveSent, connection, entity, told, facts, sent, seen) == 0)
             {
                 throw new FencedException("The messages of an account were put into the outbox by somebody else.");
             }
 
-            return (account.Version, !messages.IsEmpty);
+            return (told, !messages.IsEmpty, isSeen);
         }).ConfigureAwait(false);
         if (isNew)
         {
             wakeDelivery(connection, partition);
+        }
+
+        if (isSeen)
+        {
+            wakeViews(connection, partition);
         }
 
         return version;

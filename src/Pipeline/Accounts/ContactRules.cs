@@ -20,6 +20,17 @@ public sealed record ContactRules(
     StageRules AccountStages,
     ulong Fingerprint)
 {
+    // Where nobody ever goes back, the end of a window moves nobody; but accounts may count those who match.
+    private readonly ImmutableArray<StageCondition.Happened> _windows =
+    [
+        .. ContactStages.Policy is StagePolicy.Free
+            ? ContactStages.Stages.SelectMany(stage => StageCondition.WindowsIn(stage.Condition))
+            : [],
+        .. AccountStages.Policy is StagePolicy.Free
+            ? AccountStages.OverContacts.SelectMany(StageCondition.WindowsIn)
+            : [],
+    ];
+
     /// <summary>No accounts and no stages.</summary>
     public static readonly ContactRules None = new(null, "", StageRules.None, StageRules.None, 0);
 
@@ -122,6 +133,27 @@ public sealed record ContactRules(
         var freed = held with { Stage = pinned with { By = null, Since = pin.At } };
         var state = profile.Contact! with { Turn = freed };
         return Look(state, profile.Properties, isIdentified: true, pin.At) ?? freed;
+    }
+
+    /// <summary>When an event leaves a window that a rule looks at, so that the rule does not hold any more; null for
+    /// never. No event need come for that.</summary>
+    /// <param name="state">The contact.</param>
+    /// <param name="after">When it was looked at last.</param>
+    public DateTimeOffset? DueAt(ContactState? state, DateTimeOffset after)
+    {
+        if (state is null || state.Tallies.IsEmpty)
+        {
+            return null;
+        }
+
+        var due = (DateTimeOffset?)null;
+        foreach (var happened in _windows)
+        {
+            var ends = EventTally.EndOf(state.Tallies, happened.Event, happened.Unit, happened.Window, happened.Times);
+            due = ends > after && (due is null || ends < due) ? ends : due;
+        }
+
+        return due;
     }
 
     private static TallyUnits UnitsOf(StageRules rules, string name) =>

@@ -95,6 +95,32 @@ public sealed record ContactTurn(
     string? Domain,
     string? AccountName);
 
+/// <summary>A move of a contact between accounts, between stages, or both.</summary>
+/// <param name="Version">The person's version by it: of two moves of one person the higher one is the later one.</param>
+/// <param name="IsOtherAccount">Whether it belongs to another account than before, or to none any more.</param>
+/// <param name="Account">The account; null for none.</param>
+/// <param name="IsOtherStage">Whether its stage is another one than before.</param>
+/// <param name="Left">The stage before; null for none.</param>
+/// <param name="Stage">The stage; null before the first one.</param>
+public sealed record ContactMove(
+    long Version,
+    bool IsOtherAccount,
+    AccountLink? Account,
+    bool IsOtherStage,
+    StagePlace? Left,
+    StagePlace? Stage)
+{
+    /// <summary>The move from one turn to another; null if neither account nor stage is another one.</summary>
+    public static ContactMove? Of(long version, ContactTurn? before, ContactTurn? after)
+    {
+        var isOtherAccount = before?.Account?.Key != after?.Account?.Key;
+        var isOtherStage = before?.Stage?.Name != after?.Stage?.Name;
+        return isOtherAccount || isOtherStage
+            ? new ContactMove(version, isOtherAccount, after?.Account, isOtherStage, before?.Stage, after?.Stage)
+            : null;
+    }
+}
+
 /// <summary>A person that stopped being a member of an account: it moved, or became part of another person.</summary>
 /// <param name="Person">Its uuid.</param>
 /// <param name="Key">The account.</param>

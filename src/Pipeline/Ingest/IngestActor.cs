@@ -7,6 +7,7 @@ using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Sources;
 using VarianceActors.Pipeline.Stores;
+using VarianceActors.Pipeline.Views;
 
 namespace VarianceActors.Pipeline.Ingest;
 
@@ -17,6 +18,8 @@ namespace VarianceActors.Pipeline.Ingest;
 /// <param name="Map">The mapping of each connection, by its id.</param>
 /// <param name="People">The shard region of persons.</param>
 /// <param name="WakeDelivery">Told each connection number and delivery partition that got messages; must return at once.</param>
+/// <param name="Views">What the views take from a connection, by its number; null: nothing.</param>
+/// <param name="WakeViews">Told each connection number and delivery partition whose views have something to learn.</param>
 /// <param name="Time">The clock.</param>
 public sealed record IngestContext(
     PipelineDatabase Database,
@@ -25,6 +28,8 @@ public sealed record IngestContext(
     Func<string, MapEvent> Map,
     IActorRef People,
     Action<int, int> WakeDelivery,
+    Func<int, ViewRules?> Views,
+    Action<int, int> WakeViews,
     TimeProvider Time);
 
 /// <summary>
@@ -322,7 +327,8 @@ public sealed class IngestActor : ReceiveActor, IWithTimers
         _committing = true;
         var decided = _decided.ToImmutableArray();
         _decided.Clear();
-        var commit = new IngestCommit(_partition, _context.Layout.DeliveryPartitions, decided, _context.Time.GetUtcNow());
+        var commit = new IngestCommit(
+            _partition, _context.Layout.DeliveryPartitions, _context.Views, decided, _context.Time.GetUtcNow());
         var (progress, version) = (_progress.With(decided.Select(one => one.Event.Offset)), _version);
         _context.Database
             .WriteAsync(session => new IngestCommitted(commit, progress, commit.Run(session, progress, version)))
@@ -363,6 +369,11 @@ public sealed class IngestActor : ReceiveActor, IWithTimers
         foreach (var (connection, deliveryPartition) in committed.Commit.Touched)
         {
             _context.WakeDelivery(connection, deliveryPartition);
+        }
+
+        foreach (var (connection, deliveryPartition) in committed.Commit.Seen)
+        {
+            _context.WakeViews(connection, deliveryPartition);
         }
     }
 

@@ -4,6 +4,7 @@ using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.Sources;
 using VarianceActors.Pipeline.Stores;
+using VarianceActors.Pipeline.Views;
 
 namespace VarianceActors.Pipeline.Ingest;
 
@@ -29,10 +30,19 @@ internal sealed class IngestCommit
     private readonly HashSet<(int Connection, ulong Lane)> _disordered = [];
     private readonly List<WarningRow> _warnings = [];
     private readonly List<(int Connection, ulong Id, int DeliveryPartition, int Index)> _givenUp = [];
+    private readonly FeedBatch _feed;
+    private readonly Func<int, ViewRules?> _views;
 
-    /// <summary>Encodes the messages of <paramref name="decided"/>, in order.</summary>
-    public IngestCommit(int partition, int deliveryPartitions, ImmutableArray<DecidedEvent> decided, DateTimeOffset now)
+    /// <summary>Encodes the messages of <paramref name="decided"/> and what the views learn of them, in order.</summary>
+    public IngestCommit(
+        int partition,
+        int deliveryPartitions,
+        Func<int, ViewRules?> views,
+        ImmutableArray<DecidedEvent> decided,
+        DateTimeOffset now)
     {
+        _views = views;
+        _feed = new FeedBatch(deliveryPartitions);
         _partition = partition;
         _now = now;
         _outbox = new OutboxBatch(deliveryPartitions);
@@ -43,6 +53,7 @@ internal sealed class IngestCommit
             {
                 Add(inboxEvent, result);
                 AddWarnings(inboxEvent, result);
+                AddToFeed(inboxEvent, result);
             }
         }
     }
@@ -52,6 +63,9 @@ internal sealed class IngestCommit
 
     /// <summary>The delivery partitions that get messages.</summary>
     public IEnumerable<(int Connection, int DeliveryPartition)> Touched => _outbox.Touched;
+
+    /// <summary>The delivery partitions whose views have something to learn.</summary>
+    public IEnumerable<(int Connection, int DeliveryPartition)> Seen => _feed.Touched;
 
     /// <summary>
     /// Writes everything into the running transaction, unless a person has become part of another one since it answered: its
@@ -89,6 +103,7 @@ internal sealed class IngestCommit
         }
 
         _outbox.Write(session, _now);
+        _feed.Write(session, _now);
         foreach (var row in _ledger)
         {
             LedgerStatements.Add(session, row.DeliveryPartition is { } deliveryPartition
@@ -168,6 +183,17 @@ internal sealed class IngestCommit
             {
                 _givenUp.Add((connection, GivenUpIds.HashOf(id), deliveryPartition, first + index));
             }
+        }
+    }
+
+    // What is filtered has happened all the same; what PostHog drops has not.
+    private void AddToFeed(InboxEvent inboxEvent, EventResult result)
+    {
+        var isSeen = result.Decision is LedgerDecision.Queued or LedgerDecision.Filtered
+            && inboxEvent.Event.DistinctId.Length > 0;
+        if (isSeen && _views(inboxEvent.ConnectionNumber) is { } rules)
+        {
+            _feed.Add(inboxEvent.ConnectionNumber, result.Lane, rules.Of(inboxEvent.Event, result.News));
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Text.Json.Serialization;
 using VarianceActors.Pipeline.Mapping;
+using VarianceActors.Pipeline.Views;
 
 namespace VarianceActors.Pipeline.Outbox;
 
@@ -53,4 +54,8 @@ public sealed record EventResult(
     /// newer one. Null if no message shows one.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public long? Version { get; init; }
+
+    /// <summary>What the views learn of the person; null if there is none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public PersonNews? News { get; init; }
 }

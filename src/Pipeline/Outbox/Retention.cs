@@ -4,6 +4,7 @@ using Akka.Event;
 using VarianceActors.Pipeline.DeadLetters;
 using VarianceActors.Pipeline.Delivery;
 using VarianceActors.Pipeline.Stores;
+using VarianceActors.Pipeline.Views;
 
 namespace VarianceActors.Pipeline.Outbox;
 
@@ -59,7 +60,8 @@ public sealed class Retention : ReceiveActor, IWithTimers
                     + DeadLetterJobStatements.DeleteOldest(session, RowsPerStep, ledgerBefore)
                     + DeliveryErrors.DeleteOldest(session, outboxBefore)
                     + _parts.Layout.NumberByConnection.Values.Sum(
-                        connection => DeleteOutbox(session, connection, outboxBefore));
+                        connection => DeleteOutbox(session, connection, outboxBefore))
+                    + ViewRetention.DeleteOldest(session, _parts, RowsPerStep, now);
                 return new Deleted(rows, attempts.Reached, ledger.Reached);
             })
             .PipeTo(Self);

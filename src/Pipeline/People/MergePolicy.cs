@@ -58,7 +58,7 @@ public static class MergePolicy
     /// <summary>The set of two sets, before the event's own update: members and all, and the person they have
     /// together.</summary>
     public static PersonRoot Join(PersonRoot source, PersonRoot target) => new(
-        Join(source.Profile, target.Profile),
+        Raise(Join(source.Profile, target.Profile), PersonsApart.Join(target.Apart, source.Apart)),
         target.Ids.AddRange(source.Ids),
         target.Members.Count < source.Members.Count
             ? source.Members.SetItems(target.Members)
@@ -77,7 +77,7 @@ public static class MergePolicy
         var (profile, ids) = target.Apart.Persons[place];
         return target with
         {
-            Profile = Join(profile, target.Profile),
+            Profile = Raise(Join(profile, target.Profile), target.Apart),
             Ids = target.Ids.AddRange(ids),
             Apart = target.Apart with { Persons = target.Apart.Persons.RemoveAt(place) },
         };
@@ -157,15 +157,16 @@ public static class MergePolicy
         };
         return root with
         {
-            Profile = Apply(home, root.Profile, pending.Event, settled),
+            Profile = Apply(home, root, pending.Event, settled),
             Members = members.ToImmutable(),
             Pending = root.Pending.Remove(pending),
         };
     }
 
-    private static PersonProfile Apply(PersonId home, PersonProfile? before, AppliedEvent by, SettledMerge settled)
+    private static PersonProfile Apply(PersonId home, PersonRoot root, AppliedEvent by, SettledMerge settled)
     {
-        var profile = before ?? Person.Birth(home, by);
+        var before = root.Profile;
+        var profile = before ?? Person.Birth(home, by, root.Apart);
         var changed = before is not null
             && (settled.Result is MergeResult.Attached or MergeResult.Merged
                 || !settled.Won.IsEmpty
@@ -214,6 +215,11 @@ public static class MergePolicy
             Version = Math.Max(source.Version, target.Version),
         };
     }
+
+    // An id that came apart from a person of the set never goes back to an older version.
+    private static PersonProfile? Raise(PersonProfile? profile, PersonsApart? apart) => profile is null || apart is null
+        ? profile
+        : profile with { Version = Math.Max(profile.Version, apart.HighestVersion) };
 
     // Both may have refused one child: only its newest seal counts.
     private static ImmutableDictionary<string, RefusedSeal> Join(

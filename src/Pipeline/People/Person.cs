@@ -29,6 +29,16 @@ public sealed record EventOutcome(
 
     /// <summary>The memberships of accounts that it ended.</summary>
     public ImmutableArray<AccountLeft> Left { get; init; } = [];
+
+    /// <summary>Where the contact moved by it; null for nowhere.</summary>
+    public ContactMove? Moved { get; init; }
+
+    /// <summary>Whether the event asked for a merge: who has which id may be another one than before.</summary>
+    public bool IsMerge { get; init; }
+
+    /// <summary>Whether the person is another one than before the event, or may be so because the event is a
+    /// repeat.</summary>
+    public bool IsNews { get; init; }
 }
 
 /// <summary>What follows from a command.</summary>
@@ -67,7 +77,7 @@ public static class Person
                 return outcomes.Count > 0 ? Decided() : Ask(state, at, ask, reading, from, rules);
             }
 
-            var cameFrom = member.From;
+            var (cameFrom, before) = (member.From, state.Root.Profile?.Version);
             var fact = Apply(state, at, reading, from, rules);
             if (fact is null)
             {
@@ -85,6 +95,7 @@ public static class Person
             outcomes.Add(Outcome(state, at, reading, kept, Lanes(cameFrom)) with
             {
                 TellsAccount = fact?.Turn is not null,
+                IsNews = state.Root.Profile?.Version != before,
             });
         }
 
@@ -164,7 +175,9 @@ public static class Person
         };
     }
 
-    internal static PersonProfile Birth(PersonId home, AppliedEvent by)
+    /// <summary>The person that an event creates. Where persons have come apart, its version is above all of theirs: an id
+    /// that was one of theirs never goes back to an older version.</summary>
+    internal static PersonProfile Birth(PersonId home, AppliedEvent by, PersonsApart? apart = null)
     {
         var creator = new JsonValue($"\"{by.Uuid}\"");
         return new PersonProfile(
@@ -174,7 +187,7 @@ public static class Person
             false,
             by.Timestamp,
             ImmutableDictionary<string, JsonValue>.Empty.Add(PersonProperties.CreatorEventUuid, creator),
-            0);
+            (apart?.HighestVersion ?? -1) + 1);
     }
 
     internal static IngestionWarning TooLarge(AppliedEvent by) => new(
@@ -296,11 +309,19 @@ public static class Person
         {
             if (kept.Offset == at.Offset)
             {
-                return Outcome(state, at, reading, kept, Lanes(member.From, kept.Behind)) with { TellsAccount = true };
+                return Outcome(state, at, reading, kept, Lanes(member.From, kept.Behind)) with
+                {
+                    TellsAccount = true,
+                    IsNews = true,
+                };
             }
         }
 
-        return Outcome(state, at, reading, KeptOutcome.Nothing, Lanes(member.From)) with { TellsAccount = true };
+        return Outcome(state, at, reading, KeptOutcome.Nothing, Lanes(member.From)) with
+        {
+            TellsAccount = true,
+            IsNews = true,
+        };
     }
 
     private static EventOutcome Outcome(
@@ -312,6 +333,8 @@ public static class Person
         new(at, state.Snapshot(), kept.Change, reading.Refusal, reading.Warnings.AddRange(kept.Warnings), behind)
         {
             Left = kept.Left ?? [],
+            Moved = kept.Moved,
+            IsMerge = reading.Merge is not null,
         };
 
     private static ImmutableArray<ulong> Lanes(params ReadOnlySpan<ulong?> lanes)
@@ -391,7 +414,9 @@ public static class Person
         var by = fact.Event;
         var root = state.Root.SeenFrom(by.DistinctId);
         var before = root.Profile;
-        var profile = before ?? Birth(state.Id, by);
+        var profile = before ?? Birth(state.Id, by, root.Apart);
+        var changes = before is not null && (!fact.Won.IsEmpty || fact.Turn is not null);
+        var version = profile.Version + (changes ? 1 : 0);
         var change = new EventChange(fact.ContactChanged, [])
         {
             Removed = PersonProperties.RemovedFromContact(by.Update, fact.Won),
@@ -399,14 +424,14 @@ public static class Person
         var outcome = new KeptOutcome(by.Offset, change, fact.Warnings)
         {
             Left = fact.Turn is not null && AccountLeft.Of(before, fact.Turn.Account) is { } left ? [left] : null,
+            Moved = fact.Turn is null ? null : ContactMove.Of(version, before?.Contact?.Turn, fact.Turn),
         };
         var member = Trim(root.Members[by.DistinctId], by.BatchFrom);
-        var changes = before is not null && (!fact.Won.IsEmpty || fact.Turn is not null);
         var learnt = profile with
         {
             Properties = PersonProperties.Apply(profile.Properties, by.Update, fact.Won),
             Contact = ContactState.After(profile.Contact, by, fact.Turn),
-            Version = profile.Version + (changes ? 1 : 0),
+            Version = version,
         };
         return (root with { Profile = learnt })
             .With(by.DistinctId, member with { Kept = member.Kept.Add(outcome) });
@@ -505,7 +530,8 @@ public static class Person
         PersonProfile? target)
     {
         var root = MergePolicy.Apply(state.Id, state.Root, settled);
-        var now = root.SeenFrom(settled.Merge.DistinctId).Profile!.Contact?.Account;
+        var profile = root.SeenFrom(settled.Merge.DistinctId).Profile!;
+        var now = profile.Contact?.Account;
         var left = ImmutableArray.CreateBuilder<AccountLeft>();
         if (source is not null && target is not null && AccountLeft.Of(source, null) is { } ended)
         {
@@ -517,9 +543,17 @@ public static class Person
             left.Add(moved);
         }
 
-        return left.Count == 0
+        var move = ContactMove.Of(profile.Version, (target ?? source)?.Contact?.Turn, profile.Contact?.Turn);
+        return left.Count == 0 && move is null
             ? state with { Root = root }
-            : state with { Root = Amend(root, settled, kept => kept with { Left = left.DrainToImmutable() }) };
+            : state with
+            {
+                Root = Amend(root, settled, kept => kept with
+                {
+                    Left = left.Count == 0 ? null : left.DrainToImmutable(),
+                    Moved = move,
+                }),
+            };
     }
 
     // The outcome of a merge's event is the newest one of its distinct id.

@@ -6,6 +6,7 @@ using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.Sources;
+using VarianceActors.Pipeline.Views;
 
 namespace VarianceActors.Pipeline.People;
 
@@ -193,7 +194,7 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
             var map = _shell.Mapping(state.Id.ConnectionId);
             _telling.Tell(distinctId, news, Self, () => sender.Tell(new EventsApplied(
                 distinctId,
-                [.. step.Outcomes.Select(outcome => Result(state, outcome, map))])));
+                [.. step.Outcomes.Select(outcome => Result(state, outcome, map, contacts))])));
         }
     }
 
@@ -294,7 +295,7 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
     }
 
     // What comes through the webhook was admitted by PostHog: nothing is learnt of it here, but it is no reason not to send.
-    private EventResult Result(PersonState state, EventOutcome outcome, MapEvent map)
+    private EventResult Result(PersonState state, EventOutcome outcome, MapEvent map, ContactRules contacts)
     {
         var lane = state.Id.Priority.Lane;
         if (outcome.Refusal is { } refusal && outcome.At.Event.Door == Door.Capture)
@@ -305,7 +306,8 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
             };
         }
 
-        var mapped = map(outcome.At.Event, Now(state, outcome), outcome.Change);
+        var now = Now(state, outcome);
+        var mapped = map(outcome.At.Event, now, outcome.Change);
         return new EventResult(
             outcome.At.Offset,
             mapped.Decision,
@@ -316,6 +318,7 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
         {
             Behind = outcome.Behind,
             Version = mapped.Messages.Any(message => message.Kind == MessageKind.Identify) ? Present(state).Facts : null,
+            News = PersonNews.Of(outcome, now, contacts),
         };
     }
 

@@ -55,6 +55,10 @@ public sealed record KeptOutcome(
     /// <summary>The memberships of accounts that it ended; null for none.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ImmutableArray<AccountLeft>? Left { get; init; }
+
+    /// <summary>Where the contact moved by it, between accounts or stages; null for nowhere.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ContactMove? Moved { get; init; }
 }
 
 /// <summary>One distinct id of a root.</summary>

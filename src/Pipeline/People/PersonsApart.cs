@@ -29,6 +29,9 @@ public readonly record struct UndoneMerge(MergeId Id, MergeAsk Ask)
 /// <param name="Undone">The merges that were taken back, oldest first.</param>
 public sealed record PersonsApart(ImmutableArray<PersonPart> Persons, ImmutableArray<UndoneMerge> Undone)
 {
+    /// <summary>The highest version among the other persons; -1 if none of them is born.</summary>
+    internal long HighestVersion => Persons.IsEmpty ? -1 : Persons.Max(person => person.Profile?.Version ?? -1);
+
     /// <summary>What two roots hold beside the persons that join.</summary>
     public static PersonsApart? Join(PersonsApart? left, PersonsApart? right) => left is null || right is null
         ? left ?? right

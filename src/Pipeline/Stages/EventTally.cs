@@ -85,6 +85,34 @@ public sealed record EventTally(string Event, TallyUnits Unit, ImmutableArray<Ta
         return count;
     }
 
+    /// <summary>When fewer than <paramref name="times"/> events will be within a window, if no further one comes; null if
+    /// there never were so many of them together.</summary>
+    /// <remarks>The time may have passed already.</remarks>
+    public static DateTimeOffset? EndOf(
+        ImmutableArray<EventTally> tallies, string name, TallyUnits unit, int window, int times)
+    {
+        var seconds = unit is TallyUnits.Hour ? 3_600 : 86_400;
+        foreach (var tally in tallies)
+        {
+            if (tally.Unit != unit || tally.Event != name)
+            {
+                continue;
+            }
+
+            var count = 0L;
+            foreach (var bucket in tally.Buckets.Reverse())
+            {
+                count += bucket.Count;
+                if (count >= times)
+                {
+                    return DateTimeOffset.FromUnixTimeSeconds((bucket.Number + window) * seconds);
+                }
+            }
+        }
+
+        return null;
+    }
+
     private static ImmutableArray<EventTally> Add(ImmutableArray<EventTally> tallies, EventTally more)
     {
         for (var place = 0; place < tallies.Length; place++)

@@ -64,6 +64,16 @@ public abstract record StageCondition
     /// <summary>Whether it holds.</summary>
     public abstract bool Holds(in StageView view);
 
+    /// <summary>The conditions in this one that a window of time ends.</summary>
+    internal static IEnumerable<Happened> WindowsIn(StageCondition condition) => condition switch
+    {
+        All all => all.Parts.SelectMany(WindowsIn),
+        Any any => any.Parts.SelectMany(WindowsIn),
+        Not not => WindowsIn(not.Part),
+        Happened { Unit: not TallyUnits.Ever } happened => [happened],
+        _ => [],
+    };
+
     /// <summary>Holds for everybody.</summary>
     public sealed record Always : StageCondition
     {

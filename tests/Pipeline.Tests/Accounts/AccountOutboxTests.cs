@@ -88,6 +88,8 @@ public sealed class AccountOutboxTests
             layout,
             _ => (account, after) => AccountMapping.Map(account, after, options),
             (_, _) => { },
+            hasViews: true,
+            (_, _) => { },
             TimeProvider.System);
     }
 

@@ -85,6 +85,7 @@ public sealed class PostHeadersTests
         Signature = new SignatureOptions { Form = form, Secret = secret, SecretOther = other },
         GroupType = "",
         Accounts = new() { IdPaths = [], NamePaths = [], EmailPath = "", NoAccountDomains = [], AccountDomains = [] },
+        LastSeenNotFrom = [],
         Stages = new() { Contacts = [], Accounts = [] },
         Rate = new RateOptions(),
         Identity = new IdentityOptions { BlockedIds = [] },

@@ -279,7 +279,7 @@ public sealed class PostgresTests
         var message = new OutboundMessage(MessageKind.Track, $"{captured.Uuid}", "{}"u8.ToArray());
         var result = new EventResult(offset, LedgerDecision.Queued, "", lane, [message], []) { Behind = [.. behind] };
         return new IngestCommit(
-            partition, deliveryPartitions: 2, [new DecidedEvent(new InboxEvent(connection, offset, captured), result)], Now);
+            partition, deliveryPartitions: 2, _ => null, [new DecidedEvent(new InboxEvent(connection, offset, captured), result)], Now);
     }
 
     private static byte[] InboxRowOf(Guid uuid)

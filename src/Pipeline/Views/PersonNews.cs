@@ -1,0 +1,76 @@
+using System.Collections.Immutable;
+using System.Text.Json.Serialization;
+using VarianceActors.Pipeline.Accounts;
+using VarianceActors.Pipeline.People;
+
+namespace VarianceActors.Pipeline.Views;
+
+/// <summary>What the views learn of a person from one event, or from an operator's wish.</summary>
+/// <param name="Person">Its uuid; empty: nobody has the ids any more.</param>
+/// <param name="Version">Its version: what an older one says later does not count.</param>
+/// <param name="Ids">Distinct ids that are this person's: all of them after a merge, else the event's own.</param>
+/// <param name="Account">The account that it belonged to when the event happened; null for none.</param>
+public sealed record PersonNews(Guid Person, long Version, ImmutableArray<string> Ids, string? Account)
+{
+    /// <summary>The person; null if it is what it was.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public PersonSnapshot? Shown { get; init; }
+
+    /// <summary>Where it moved between accounts and stages; null for nowhere.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ContactMove? Moved { get; init; }
+
+    /// <summary>Persons that ended by becoming part of it, and the accounts that they were members of.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public ImmutableArray<AccountLeft> Ended { get; init; }
+
+    /// <summary>When the rules of stages must look at it again; null for never.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? DueAt { get; init; }
+
+    /// <summary>What an event teaches.</summary>
+    /// <param name="outcome">What the event became.</param>
+    /// <param name="now">The person by now; null if there is none.</param>
+    /// <param name="rules">The connection's.</param>
+    /// <returns>Null if there is no person.</returns>
+    public static PersonNews? Of(EventOutcome outcome, PersonSnapshot? now, ContactRules rules)
+    {
+        if (now is not { IsBorn: true })
+        {
+            return null;
+        }
+
+        var left = outcome.Left.IsDefault ? [] : outcome.Left;
+        return new PersonNews(
+            now.PersonUuid,
+            now.Version,
+            outcome.IsMerge ? now.DistinctIds : [outcome.At.Event.DistinctId],
+            outcome.Person?.Contact?.Account?.Key)
+        {
+            Shown = outcome.IsNews ? now : null,
+            Moved = outcome.Moved,
+            Ended = [.. left.Where(one => one.Person != now.PersonUuid)],
+            DueAt = outcome.IsNews && now.IsIdentified ? rules.DueAt(now.Contact, LookedAt(outcome)) : null,
+        };
+    }
+
+    /// <summary>What an operator's wish made of a person.</summary>
+    /// <param name="person">The person.</param>
+    /// <param name="moved">Where it moved.</param>
+    /// <param name="rules">The connection's.</param>
+    /// <param name="now">When.</param>
+    public static PersonNews Of(PersonSnapshot person, ContactMove? moved, ContactRules rules, DateTimeOffset now) =>
+        new(person.PersonUuid, person.Version, person.DistinctIds, person.Contact?.Account?.Key)
+        {
+            Shown = person,
+            Moved = moved,
+            DueAt = person.IsIdentified ? rules.DueAt(person.Contact, now) : null,
+        };
+
+    // A merge is looked at as of its own time.
+    private static DateTimeOffset LookedAt(EventOutcome outcome)
+    {
+        var (at, received) = (outcome.At.Event.Timestamp, outcome.At.Event.ReceivedAt);
+        return at < received ? at : received;
+    }
+}

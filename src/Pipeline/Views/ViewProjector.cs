@@ -1,0 +1,116 @@
+using Akka.Actor;
+using Akka.Event;
+using VarianceActors.Pipeline.Delivery;
+
+namespace VarianceActors.Pipeline.Views;
+
+/// <summary>
+/// Folds one slice of a connection's feed into the tables, each step in a transaction that also moves its position: whatever
+/// happens, an entry is folded in once. Everything it knows can be read again, so on any failure it stops, and the next poke
+/// starts it anew.
+/// </summary>
+/// <remarks>Resting: a poke starts a wait in which news gather → waiting → stepping: as long as there is much, at once
+/// again.</remarks>
+public sealed class ViewProjector : ReceiveActor, IWithTimers
+{
+    private const long BytesPerStep = 4 << 20;
+    private readonly ILoggingAdapter _log = Context.GetLogger();
+    private readonly DeliveryId _id;
+    private readonly PipelineParts _parts;
+    private readonly int _connection;
+    private bool _isStepping;
+    private bool _mayHaveMore;
+
+    /// <summary>The projector of a slice.</summary>
+    public ViewProjector(DeliveryId id, PipelineParts parts)
+    {
+        _id = id;
+        _parts = parts;
+        _connection = parts.Layout.NumberByConnection[id.ConnectionId];
+        Receive<ViewMessage.Poke>(_ => Wait());
+        Receive<Due>(_ => Step());
+        Receive<ViewsMoved>(GoOn);
+        Receive<Status.Failure>(Fail);
+    }
+
+    /// <inheritdoc />
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    private void Wait()
+    {
+        if (_isStepping)
+        {
+            _mayHaveMore = true;
+        }
+        else if (!Timers.IsTimerActive(nameof(Due)))
+        {
+            Timers.StartSingleTimer(nameof(Due), Due.Instance, _parts.Options.Views.Lag);
+        }
+    }
+
+    private void Step()
+    {
+        (_isStepping, _mayHaveMore) = (true, false);
+        StepAsync(_parts, _connection, _id.Partition).PipeTo(Self);
+    }
+
+    private void GoOn(ViewsMoved moved)
+    {
+        _isStepping = false;
+        if (moved.Entries >= _parts.Options.Views.BatchEntries)
+        {
+            Step();
+        }
+        else if (_mayHaveMore || moved.Entries > 0)
+        {
+            Wait();
+        }
+    }
+
+    private void Fail(Status.Failure failure)
+    {
+        _log.Warning(
+            failure.Cause, "The views of slice {Partition} stop and will go on: their last step did not happen.", _id.Partition);
+        Context.Stop(Self);
+    }
+
+    /// <summary>One step: reads outside of the transaction, and folds in one that fails if somebody else was there.</summary>
+    private static async Task<ViewsMoved> StepAsync(PipelineParts parts, int connection, int partition)
+    {
+        var options = parts.Options.Views;
+        var (from, rows) = await parts.Database.ReadAsync(session =>
+        {
+            var position = FeedStatements.Position(session, connection, partition);
+            return (position, FeedStatements.Read(
+                session, connection, partition, position, options.BatchEntries, BytesPerStep));
+        }).ConfigureAwait(false);
+        if (rows.Count == 0)
+        {
+            return new ViewsMoved(from, 0);
+        }
+
+        var next = rows[^1].Next;
+        await parts.Database.WriteAsync(session =>
+        {
+            FeedStatements.Take(session, connection);
+            FeedStatements.Move(session, connection, partition, from, next);
+            var fold = new ViewFold(session, connection, options.RecentEvents);
+            foreach (var row in rows)
+            {
+                foreach (var entry in row.Entries)
+                {
+                    fold.Take(entry);
+                }
+            }
+
+            fold.Write();
+            return true;
+        }).ConfigureAwait(false);
+        return new ViewsMoved(next, (int)Math.Min(int.MaxValue, next - from));
+    }
+
+    private sealed record Due
+    {
+        public static Due Instance { get; } = new();
+    }
+}

@@ -1,0 +1,289 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.Http.Json;
+using System.Text.Json;
+using VarianceActors.Harness;
+using Xunit;
+
+namespace VarianceActors.Host.Tests.Views;
+
+/// <summary>Contacts, accounts and stages as the API lists them, through the doors.</summary>
+public sealed class ViewsTests
+{
+    private const string Stages = """
+        variance.connections.acme.stages {
+          contacts = ["lead: always", "active: event 'report' at least 2 times within 7 days", "customer: plan = 'pro'"]
+          accounts = ["prospect: always", "customer: any contact (plan = 'pro')"]
+        }
+        """;
+
+    [Fact]
+    public async Task Contacts_are_listed_by_filters_in_order_and_page_by_page()
+    {
+        await using var pipeline = await StartAsync();
+        await pipeline.CaptureAsync(
+            Identify("u1", new { email = "ada@acme.com", name = "Ada Lovelace", plan = "pro" }),
+            Identify("u2", new { email = "bob@acme.com", name = "bob Stone" }),
+            Identify("u3", new { email = "cy@beta.io", name = "Cy" }),
+            Event("visitor", "report", -1),
+            Event("u1", "report", -3),
+            Event("u2", "report", -2),
+            Event("u3", "report", -1));
+        await pipeline.ViewsSettledAsync();
+
+        Assert.Equal(["u3", "u2", "u1"], await UsersAsync(pipeline, "contacts"));
+        Assert.Equal(["u1", "u2", "u3"], await UsersAsync(pipeline, "contacts?sort=name"));
+        Assert.Equal(["u1", "u3", "u2"], await UsersAsync(pipeline, "contacts?sort=stage"));
+        Assert.Equal(["u2", "u1"], await UsersAsync(pipeline, "contacts?account=acme.com"));
+        Assert.Equal(["u3"], await UsersAsync(pipeline, "contacts?domain=BETA.io"));
+        Assert.Equal(["u1"], await UsersAsync(pipeline, "contacts?stage=customer"));
+        Assert.Equal(["u1"], await UsersAsync(pipeline, "contacts?search=love%20ada"));
+        Assert.Equal(["u2", "u1"], await UsersAsync(pipeline, "contacts?search=acme"));
+        Assert.Empty(await UsersAsync(pipeline, "contacts?search=ovelace"));
+        var since = Uri.EscapeDataString(At(pipeline, -2).ToString("O"));
+        Assert.Equal(["u3", "u2"], await UsersAsync(pipeline, $"contacts?seen_since={since}"));
+        foreach (var sort in (string[])["last_seen", "name", "created", "stage"])
+        {
+            var all = await UsersAsync(pipeline, $"contacts?sort={sort}");
+            Assert.Equal(all, await PagedAsync(pipeline, $"contacts?sort={sort}&limit=1"));
+            Assert.Equal(3, all.Length);
+        }
+    }
+
+    [Fact]
+    public async Task A_contact_shows_its_properties_ids_accounts_stages_and_activity()
+    {
+        await using var pipeline = await StartAsync();
+        await pipeline.CaptureAsync(Event("anon", "report", -5));
+        await pipeline.CaptureAsync(Identify("u1", new { email = "ada@acme.com" }, "anon"), Event("u1", "report", -1));
+        await pipeline.ViewsSettledAsync();
+        await pipeline.CaptureAsync(Event("u1", "report", 0, new { groups = 1 }, "beta"));
+        await pipeline.ViewsSettledAsync();
+
+        var contact = await JsonAsync(pipeline, "contacts/u1");
+        Assert.Equal(["anon", "u1"], Texts(contact.GetProperty("distinct_ids")));
+        Assert.Equal("ada@acme.com", contact.GetProperty("properties").GetProperty("email").GetString());
+        Assert.Equal(["acme.com", "beta"], contact.GetProperty("accounts").EnumerateArray().Select(Account));
+        Assert.Equal("active", contact.GetProperty("contact").GetProperty("stage").GetProperty("name").GetString());
+        Assert.Equal(
+            ["lead", "active"],
+            contact.GetProperty("moves").EnumerateArray().Select(move => move.GetProperty("to").GetString()));
+        var events = contact.GetProperty("activity").EnumerateArray().Sum(day => day.GetProperty("events").GetInt64());
+        Assert.Equal(3, events);
+
+        var list = await JsonAsync(pipeline, "contacts/u1/events?limit=2");
+        Assert.Equal(2, list.GetProperty("items").GetArrayLength());
+        var rest = await JsonAsync(pipeline, $"contacts/u1/events?after={list.GetProperty("next").GetString()}");
+        Assert.Equal(2, rest.GetProperty("items").GetArrayLength());
+        using var nobody = await pipeline.ApiAsync("contacts/nobody");
+        Assert.Equal(HttpStatusCode.NotFound, nobody.StatusCode);
+
+        static string Account(JsonElement membership) => membership.GetProperty("account").GetString()!;
+    }
+
+    [Fact]
+    public async Task Two_contacts_that_become_one_are_one_with_the_activity_of_both_and_a_split_gives_it_back()
+    {
+        await using var pipeline = await StartAsync();
+        var merge = Guid.NewGuid();
+        await SettleAsync(pipeline, Identify("u1", new { email = "ada@acme.com" }), Event("u1", "report", -1));
+        await SettleAsync(pipeline, Identify("u2", new { email = "eve@acme.com" }), Event("u2", "report", -2));
+        await SettleAsync(pipeline, new
+        {
+            @event = "$merge_dangerously",
+            distinct_id = "u1",
+            uuid = merge,
+            properties = new { alias = "u2" },
+        });
+        Assert.Equal(["u1"], await UsersAsync(pipeline, "contacts"));
+        Assert.Equal(2, await EventsAsync(pipeline, "u1"));
+
+        using var split = await pipeline.ApiAsync(HttpMethod.Post, "persons/u1/split", new { @event = merge });
+        Assert.Equal(HttpStatusCode.OK, split.StatusCode);
+        await pipeline.ViewsSettledAsync();
+        Assert.Equal(["u1", "u2"], await UsersAsync(pipeline, "contacts"));
+        Assert.Equal(1, await EventsAsync(pipeline, "u1"));
+        Assert.Equal(1, await EventsAsync(pipeline, "u2"));
+        await SettleAsync(pipeline, Event("u2", "report", 0));
+        Assert.Equal(["u2", "u1"], await UsersAsync(pipeline, "contacts"));
+    }
+
+    [Fact]
+    public async Task Accounts_are_listed_and_show_their_activity_against_the_period_before()
+    {
+        await using var pipeline = await StartAsync();
+        await SettleAsync(
+            pipeline,
+            Identify("u1", new { email = "ada@acme.com", plan = "pro" }),
+            Identify("u2", new { email = "bob@beta.io" }));
+        await SettleAsync(
+            pipeline,
+            Event("u1", "report", -1),
+            Event("u1", "report", -8 * 24),
+            Event("u1", "report", -8 * 24),
+            Event("u2", "report", 0));
+
+        Assert.Equal(["beta.io", "acme.com"], await IdsAsync(pipeline, "accounts"));
+        Assert.Equal(["acme.com", "beta.io"], await IdsAsync(pipeline, "accounts?sort=name"));
+        Assert.Equal(["acme.com", "beta.io"], await IdsAsync(pipeline, "accounts?sort=stage"));
+        Assert.Equal(["acme.com"], await IdsAsync(pipeline, "accounts?stage=customer"));
+        Assert.Equal(["beta.io"], await IdsAsync(pipeline, "accounts?domain=beta.io"));
+        Assert.Equal(["beta.io"], await IdsAsync(pipeline, "accounts?search=bet"));
+        var activity = (await JsonAsync(pipeline, "accounts/acme.com?days=7")).GetProperty("activity");
+        Assert.Equal(1, activity.GetProperty("events").GetInt64());
+        Assert.Equal(2, activity.GetProperty("events_before").GetInt64());
+        Assert.Equal(-50, activity.GetProperty("events_change").GetDouble());
+        Assert.Equal(1, activity.GetProperty("active_contacts").GetInt32());
+        var stages = await JsonAsync(pipeline, "stages");
+        Assert.Equal(
+            ["lead 1 2 1 1", "active 0 0 0 0", "customer 1 1 0 0", " 0 0 2 2"],
+            stages.GetProperty("contacts").EnumerateArray().Select(stage => string.Join(
+                ' ',
+                stage.GetProperty("stage").GetString(),
+                stage.GetProperty("count"),
+                stage.GetProperty("entered"),
+                stage.GetProperty("left"),
+                stage.GetProperty("advanced"))));
+    }
+
+    [Fact]
+    public async Task Lists_are_exported_as_csv_in_which_no_spreadsheet_finds_a_formula()
+    {
+        await using var pipeline = await StartAsync();
+        await SettleAsync(pipeline, Identify("u1", new { name = "=cmd|' /C calc'!A0", email = "a,\"b\"@acme.com" }));
+        using var csv = await pipeline.ApiAsync("contacts.csv?sort=name");
+        var lines = (await csv.Content.ReadAsStringAsync()).Split("\r\n");
+
+        Assert.Equal("text/csv", csv.Content.Headers.ContentType!.MediaType);
+        Assert.StartsWith("person_id,user_id,name,email,account,", lines[0]);
+        Assert.Contains(",u1,'=cmd|' /C calc'!A0,\"a,\"\"b\"\"@acme.com\",acme.com,", lines[1]);
+        using var asked = new HttpRequestMessage(HttpMethod.Get, "/api/v1/connections/acme/accounts");
+        asked.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("text/csv"));
+        asked.Headers.TryAddWithoutValidation("Authorization", $"Bearer {PipelineHarness.AdminKey}");
+        using var accounts = await pipeline.Http.SendAsync(asked);
+        Assert.StartsWith("id,name,domains,contact_count", await accounts.Content.ReadAsStringAsync());
+    }
+
+    [Theory]
+    [InlineData("contacts?sort=colour", "'sort' is last_seen, name, created or stage.")]
+    [InlineData("contacts?limit=0", "'limit' is a whole number from 1 to 1000.")]
+    [InlineData("contacts?limit=x", "'limit' is a whole number from 1 to 1000.")]
+    [InlineData("contacts?after=x!", "'after' is not the 'next' of a page.")]
+    [InlineData("contacts?seen_since=soon", "'seen_since' is no time in ISO 8601, such as 2026-03-01T09:00:00Z.")]
+    [InlineData("contacts?search=%20", "'search' has no word to look for, or more than 200 characters.")]
+    [InlineData("accounts?account=acme", "'account' is a filter of contacts.")]
+    [InlineData("contacts/u1/events?after=9", "'after' is not the 'next' of a page.")]
+    [InlineData("contacts/u1?days=9999", "'days' is a whole number from 1 to 366.")]
+    [InlineData("stages?from=2026-13-01", "'from' is no day, such as 2026-03-01.")]
+    [InlineData("stages?from=2026-03-02&to=2026-03-01", "'from' is behind 'to'.")]
+    public async Task What_is_asked_wrongly_is_told_exactly(string path, string detail)
+    {
+        await using var pipeline = await StartAsync();
+        using var answer = await pipeline.ApiAsync(path);
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+        Assert.Equal(detail, (await answer.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("detail").GetString());
+    }
+
+    [Fact]
+    public async Task A_cursor_belongs_to_its_list_alone()
+    {
+        await using var pipeline = await StartAsync();
+        await SettleAsync(pipeline, Identify("u1", new { email = "a@acme.com" }), Identify("u2", new { email = "b@acme.com" }));
+        var next = (await JsonAsync(pipeline, "contacts?limit=1&search=acme")).GetProperty("next").GetString();
+
+        Assert.Single(await UsersAsync(pipeline, $"contacts?search=acme&after={next}"));
+        foreach (var other in (string[])[$"contacts?after={next}", $"contacts?search=acme&sort=name&after={next}"])
+        {
+            using var answer = await pipeline.ApiAsync(other);
+            Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+        }
+    }
+
+    [Fact]
+    public async Task A_backfill_counts_and_leaves_last_seen_as_it_is()
+    {
+        await using var pipeline = await StartAsync();
+        await SettleAsync(pipeline, Identify("u1", new { email = "a@acme.com" }));
+        using var answer = await pipeline.Http.PostAsJsonAsync("/batch", new
+        {
+            api_key = PipelineHarness.Token,
+            historical_migration = true,
+            batch = (object[])[Event("u1", "report", -1)],
+        });
+        await pipeline.ViewsSettledAsync();
+
+        var contact = (await JsonAsync(pipeline, "contacts")).GetProperty("items")[0];
+        Assert.Equal(JsonValueKind.Null, contact.GetProperty("last_seen").ValueKind);
+        Assert.Equal(1, await EventsAsync(pipeline, "u1"));
+    }
+
+    private static Task<PipelineHarness> StartAsync() =>
+        PipelineHarness.StartAsync(new HarnessOptions(DryRun: true, Hocon: Stages));
+
+    private static async Task SettleAsync(PipelineHarness pipeline, params object[] events)
+    {
+        await pipeline.CaptureAsync(events);
+        await pipeline.ViewsSettledAsync();
+    }
+
+    private static object Identify(string id, object set, string? from = null) => new
+    {
+        @event = "$identify",
+        distinct_id = id,
+        properties = new Dictionary<string, object?> { ["$set"] = set, ["$anon_distinct_id"] = from ?? $"{id}-device" },
+    };
+
+    private static object Event(string id, string name, int hours, object? set = null, string? group = null) => new
+    {
+        @event = name,
+        distinct_id = id,
+        timestamp = TimeProvider.System.GetUtcNow().AddHours(hours).ToString("O"),
+        properties = new Dictionary<string, object?>
+        {
+            ["$set"] = set,
+            ["$groups"] = group is null ? null : new { company = group },
+        },
+    };
+
+    private static DateTimeOffset At(PipelineHarness pipeline, int hours) =>
+        pipeline.Clock.GetUtcNow().AddHours(hours).AddMinutes(-1);
+
+    private static async Task<JsonElement> JsonAsync(PipelineHarness pipeline, string path)
+    {
+        using var answer = await pipeline.ApiAsync(path);
+        Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
+        return await answer.Content.ReadFromJsonAsync<JsonElement>();
+    }
+
+    private static async Task<string[]> UsersAsync(PipelineHarness pipeline, string path) =>
+        await ItemsAsync(pipeline, path, "user_id");
+
+    private static async Task<string[]> IdsAsync(PipelineHarness pipeline, string path) =>
+        await ItemsAsync(pipeline, path, "id");
+
+    private static async Task<string[]> ItemsAsync(PipelineHarness pipeline, string path, string name) =>
+    [
+        .. (await JsonAsync(pipeline, path)).GetProperty("items").EnumerateArray()
+            .Select(item => item.GetProperty(name).GetString()!),
+    ];
+
+    private static async Task<string[]> PagedAsync(PipelineHarness pipeline, string path)
+    {
+        var users = new List<string>();
+        var after = "";
+        do
+        {
+            var page = await JsonAsync(pipeline, path + after);
+            users.AddRange(page.GetProperty("items").EnumerateArray().Select(item => item.GetProperty("user_id").GetString()!));
+            after = page.GetProperty("next").GetString() is { } next ? $"&after={next}" : "";
+        }
+        while (after.Length > 0);
+        return [.. users];
+    }
+
+    private static async Task<long> EventsAsync(PipelineHarness pipeline, string id) =>
+        (await JsonAsync(pipeline, $"contacts/{id}")).GetProperty("activity").EnumerateArray()
+        .Sum(day => day.GetProperty("events").GetInt64());
+
+    private static IEnumerable<string> Texts(JsonElement texts) => texts.EnumerateArray().Select(text => text.GetString()!);
+}
