@@ -8,6 +8,7 @@ using VarianceActors.Host.Http;
 using VarianceActors.Pipeline;
 using VarianceActors.Pipeline.Clustering;
 using VarianceActors.Pipeline.DeadLetters;
+using VarianceActors.Pipeline.Erasures;
 using VarianceActors.Pipeline.Inbox;
 using VarianceActors.Pipeline.Ingest;
 using VarianceActors.Pipeline.Metering;
@@ -93,6 +94,7 @@ public static partial class VarianceHost
         builder.Services.AddSingleton<ContactPinning>();
         builder.Services.AddSingleton<StagePreview>();
         builder.Services.AddSingleton<ViewQueries>();
+        builder.Services.AddSingleton<ErasureDesk>();
         builder.Services.AddSingleton(services => new InboxWriter(
             database,
             layout,

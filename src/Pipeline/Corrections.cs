@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Collections.Immutable;
+using VarianceActors.Pipeline.Erasures;
 using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.People;
@@ -82,8 +83,14 @@ public sealed class Corrections(PipelineParts parts)
 
         return parts.Database.WriteAsync(session =>
         {
-            feed.Write(session, now);
-            if (messages.IsEmpty || LedgerStatements.Exists(session, key))
+            var isErased = messages.Select(MessageFields.ContactOf).OfType<string>()
+                .Any(contact => ErasedIdStatements.Contains(session, connection, contact));
+            if (!isErased)
+            {
+                feed.Write(session, now);
+            }
+
+            if (messages.IsEmpty || isErased || LedgerStatements.Exists(session, key))
             {
                 return true;
             }

@@ -9,6 +9,7 @@ using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.Clustering;
 using VarianceActors.Pipeline.DeadLetters;
 using VarianceActors.Pipeline.Delivery;
+using VarianceActors.Pipeline.Erasures;
 using VarianceActors.Pipeline.Ingest;
 using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.Metering;
@@ -37,6 +38,12 @@ public sealed record PipelineParts(
 
     /// <summary>Notices that the node is lost.</summary>
     public required NodeWatch Watch { get; init; }
+
+    /// <summary>The erased ids, as far as the node knows them.</summary>
+    public ErasedIds Erased { get; } = new();
+
+    /// <summary>Takes erased persons out of the views; null if there are none.</summary>
+    public EraseViews? EraseViews { get; init; }
 }
 
 /// <summary>Wires the whole pipeline of a node, for the host and for the tests alike.</summary>
@@ -67,7 +74,8 @@ public static class PipelineHosting
                 map,
                 UnfinishedMerges.In(parts.Database, parts.Layout, parts.Time),
                 RulesOf(parts.Options),
-                registry => registry.Get<AccountsRegion>())
+                registry => registry.Get<AccountsRegion>(),
+                ErasedHomes.Of(parts))
             .WithAccounts(registry => AccountsOf(registry, parts), parts.Options.Accounts)
             .WithIngest(registry => new IngestContext(
                 parts.Database,
@@ -78,7 +86,10 @@ public static class PipelineHosting
                 WakeDelivery(registry.Get<DeliveryRegion>(), parts.Layout),
                 ViewsHosting.RulesOf(parts),
                 WakeViews(registry.Get<ViewsRegion>(), parts.Layout),
-                parts.Time))
+                parts.Time)
+            {
+                Erased = parts.Erased,
+            })
             .WithDelivery(parts)
             .WithViews(parts)
             .WithActors((system, registry) => StopInOrder(
@@ -88,7 +99,9 @@ public static class PipelineHosting
             .WithActors((system, _) => system.ActorOf(Props.Create(() => new Retention(parts)), "retention"))
             .WithActors((system, _) => system.ActorOf(Props.Create(() => new BooksWatch(parts)), "books-watch"))
             .WithActors((system, registry) => registry.Register<DeadLetterJobs>(
-                system.ActorOf(JobsProps(registry.Get<DeliveryRegion>(), parts), "dead-letter-jobs")));
+                system.ActorOf(JobsProps(registry.Get<DeliveryRegion>(), parts), "dead-letter-jobs")))
+            .WithActors((system, registry) => registry.Register<ErasureRunner>(
+                system.ActorOf(Props.Create(() => new ErasureRunner(parts, registry)), "erasures")));
     }
 
     private static Func<string, PersonRules> RulesOf(PipelineOptions options)
@@ -116,7 +129,10 @@ public static class PipelineHosting
             parts.Options.Accounts,
             connectionId => stages[connectionId],
             outbox.SendAsync,
-            () => registry.Get<AccountsRegion>());
+            () => registry.Get<AccountsRegion>())
+        {
+            Erased = ErasedHomes.Of(parts),
+        };
     }
 
     private static Props WakerProps(IActorRef people, PipelineParts parts) =>

@@ -129,6 +129,7 @@ internal static class Api
             .ProducesProblem(StatusCodes.Status400BadRequest)
             .ProducesProblem(StatusCodes.Status409Conflict)
             .WithSummary("Takes a merge of the timeline back, as if it had never happened. May be repeated.");
+        connection.MapErasures();
         connection.MapDelivery();
         connection.MapDeadLetters();
         connection.MapGet("/warnings", WarningsAsync)

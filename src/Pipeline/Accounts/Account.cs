@@ -28,10 +28,13 @@ public static class Account
             case ObserveAccount observe:
                 Observe(step, observe);
                 break;
-            case RenameAccount or PinAccountStage or MergeAccount when state.Facts == 0:
+            case RenameAccount or PinAccountStage or MergeAccount or ForgetMembers when state.Facts == 0:
                 break;
             case RenameAccount rename when step.State.GivenName != rename.Name:
                 step.Take(new AccountFact.NameGiven(rename.Name, rename.By, rename.At));
+                break;
+            case ForgetMembers forget:
+                Forget(step, forget);
                 break;
             case PinAccountStage pin:
                 Pin(step, pin);
@@ -64,6 +67,7 @@ public static class Account
         return fact switch
         {
             AccountFact.MemberSeen seen => See(before, seen.Member),
+            AccountFact.MemberErased erased => Erase(before, erased),
             AccountFact.GroupSeen seen => Shown(before, seen.At) with
             {
                 GroupType = seen.GroupType,
@@ -147,6 +151,25 @@ public static class Account
         var after = traits.SetItems(news.Select(one => KeyValuePair.Create(one.Name, one.Value)));
         var bytes = after.Sum(one => (long)one.Key.Length + one.Value.Json.Length);
         return bytes > TraitBytesMax ? [] : news;
+    }
+
+    private static void Forget(Steps step, ForgetMembers forget)
+    {
+        foreach (var person in forget.Persons)
+        {
+            if (step.State.Members.ContainsKey(person))
+            {
+                step.Take(new AccountFact.MemberErased(person, forget.At));
+            }
+        }
+    }
+
+    // It leaves, and then even that it was here is forgotten.
+    private static AccountState Erase(AccountState state, AccountFact.MemberErased erased)
+    {
+        var version = state.Members.GetValueOrDefault(erased.Person)?.Version ?? 0;
+        var left = See(state, new MemberSays(erased.Person, version, null, erased.At));
+        return left with { Members = left.Members.Remove(erased.Person) };
     }
 
     private static void Pin(Steps step, PinAccountStage pin)
@@ -234,6 +257,7 @@ public static class Account
         ObserveAccount { Groups: [.., var last] } => last.At,
         RenameAccount rename => rename.At,
         PinAccountStage pin => pin.At,
+        ForgetMembers forget => forget.At,
         MergeAccount merge => merge.At,
         TakePart take => take.At,
         _ => state.ChangedAt,

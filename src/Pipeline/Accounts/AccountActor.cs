@@ -1,6 +1,8 @@
 using Akka.Actor;
 using Akka.Event;
 using Akka.Persistence;
+using VarianceActors.Pipeline.Erasures;
+using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Stages;
 
 namespace VarianceActors.Pipeline.Accounts;
@@ -19,6 +21,9 @@ public sealed record AccountShell(
 {
     /// <summary>How long an account waits for the one that it is merged into.</summary>
     internal static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+
+    /// <summary>Who was erased.</summary>
+    public ErasedHomes Erased { get; init; } = ErasedHomes.None;
 }
 
 /// <summary>The shell around <see cref="Account"/>: durability, time and the way into the outbox. An answer leaves once
@@ -44,6 +49,7 @@ public sealed class AccountActor : ReceivePersistentActor
         PersistenceId = AccountId.PersistenceIdOf(entityId);
         Recover<SnapshotOffer>(Load);
         Recover<AccountFact>(fact => _state = Account.Evolve(_state, fact));
+        Command<ForgetAccount>(_ => Leave());
         Command<IAccountMessage>(Handle);
         Command<Sent>(GoOn);
         Command<NotSent>(GiveUp);
@@ -63,8 +69,19 @@ public sealed class AccountActor : ReceivePersistentActor
         Context.Stop(Self);
     }
 
+    private void Leave()
+    {
+        Sender.Tell(new AccountForgotten());
+        Context.Stop(Self);
+    }
+
     private void Handle(IAccountMessage message)
     {
+        if (message is ObserveAccount observe)
+        {
+            message = WithoutErased(observe);
+        }
+
         _state ??= AccountState.Unborn(message.To);
         var step = Account.Decide(_state, message, _shell.Stages(_state.Id.ConnectionId));
         var sender = Sender;
@@ -76,6 +93,13 @@ public sealed class AccountActor : ReceivePersistentActor
 
         PersistAll(step.Facts, _ => { }, () => Finish(step.State, message, sender));
     }
+
+    // What an erased person said before may still be on its way.
+    private ObserveAccount WithoutErased(ObserveAccount observe) => observe with
+    {
+        Members = observe.Members.RemoveAll(says => says.Contact is { } contact
+            && _shell.Erased.IsErased(new PersonId(observe.To.ConnectionId, contact.DistinctId))),
+    };
 
     private void Finish(AccountState state, IAccountMessage message, IActorRef sender)
     {

@@ -31,6 +31,11 @@ public abstract record AccountFact
         DateTimeOffset At,
         ImmutableArray<NamedValue> Set) : AccountFact;
 
+    /// <summary>A contact, now or before, was erased: it is none and never was.</summary>
+    /// <param name="Person">Its uuid.</param>
+    /// <param name="At">When.</param>
+    public sealed record MemberErased(Guid Person, DateTimeOffset At) : AccountFact;
+
     /// <summary>The stage changed, by a rule or by a pin, or was pinned or unpinned where it is.</summary>
     public sealed record StageMoved(StagePlace Place) : AccountFact;
 

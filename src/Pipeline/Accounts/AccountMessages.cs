@@ -112,6 +112,19 @@ public sealed record RenameAccount(AccountId To, string? Name, string By, DateTi
 /// <param name="At">When.</param>
 public sealed record PinAccountStage(AccountId To, string? Stage, string By, DateTimeOffset At) : IAccountMessage;
 
+/// <summary>Some persons were erased: nothing of them stays; answered by <see cref="AccountChanged"/>.</summary>
+/// <param name="To">The account.</param>
+/// <param name="Persons">Their uuids, also those of persons that it never heard of.</param>
+/// <param name="At">When.</param>
+public sealed record ForgetMembers(AccountId To, ImmutableArray<Guid> Persons, DateTimeOffset At) : IAccountMessage;
+
+/// <summary>Leave memory at once; answered by <see cref="AccountForgotten"/>.</summary>
+/// <param name="To">The account.</param>
+public sealed record ForgetAccount(AccountId To) : IAccountMessage;
+
+/// <summary>The answer to <see cref="ForgetAccount"/>: nothing of the account is on its way to the journal.</summary>
+public sealed record AccountForgotten;
+
 /// <summary>The answer to an operator's wish, once it is durable.</summary>
 /// <param name="Account">The account; null if there is none.</param>
 public sealed record AccountChanged(AccountState? Account);

@@ -16,6 +16,7 @@ public sealed record ReplayPlace(int DeliveryPartition, long Position, DateTimeO
 internal static class ReplayStatements
 {
     private const string NoReceiver = "The connection has no receiver: nothing was sent.";
+    internal const string ErasedNote = "erased";
 
     private static readonly Statement AddReplay = new("""
         INSERT INTO replay (connection, delivery_partition, position, letter, at, job, is_forced)
@@ -75,6 +76,11 @@ internal static class ReplayStatements
                 DeadLetterStatements.SetState(session, id, DeadLetterState.Superseded, Replay.SupersededNote, endedAt);
                 DeadLetterJobStatements.CountOutcome(session, job, superseded: 1);
                 ChangeBooks(session, connection, letter, letters => letters.WithReplayDead().WithSuperseded());
+                break;
+            case DeliveryOutcome.Erased:
+                DeadLetterStatements.SetState(session, id, DeadLetterState.Discarded, ErasedNote, endedAt);
+                DeadLetterJobStatements.CountOutcome(session, job, dead: 1);
+                ChangeBooks(session, connection, letter, letters => letters.WithReplayDead().WithDiscard());
                 break;
             case DeliveryOutcome.Delivered:
                 DeadLetterStatements.SetState(session, id, DeadLetterState.Delivered, note: null, endedAt);

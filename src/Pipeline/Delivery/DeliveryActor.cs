@@ -5,6 +5,7 @@ using Akka.Event;
 using Akka.Streams;
 using Akka.Streams.Dsl;
 using VarianceActors.Pipeline.DeadLetters;
+using VarianceActors.Pipeline.Erasures;
 using VarianceActors.Pipeline.Metering;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.Stores;
@@ -32,6 +33,9 @@ public sealed record DeliveryContext(
 {
     /// <summary>Told what was committed.</summary>
     public required PipelineMeter Meter { get; init; }
+
+    /// <summary>The erased ids, as far as the node knows them.</summary>
+    public required ErasedIds Erased { get; init; }
 }
 
 /// <summary>
@@ -56,6 +60,7 @@ public sealed class DeliveryActor : ReceiveActor
     private readonly Channel<Flight> _flights;
     private readonly HashSet<Flight> _inFlight = [];
     private readonly SliceChanges _changes = new();
+    private readonly List<Settling> _settling = [];
     private readonly DeliveryLanes _lanes;
     private readonly SliceDemand _demand;
     private readonly int _backfillSendingMax;
@@ -135,6 +140,7 @@ public sealed class DeliveryActor : ReceiveActor
     {
         Receive<DeliveryState>(Start);
         Receive<DeliveryMessage.Poke>(_ => { });
+        Receive<DeliveryMessage.Settle>(_ => { });
         Receive<WakeUp>(_ => { });
         Receive<Drain>(_ => Context.Stop(Self));
         Receive<Status.Failure>(Fail);
@@ -151,6 +157,8 @@ public sealed class DeliveryActor : ReceiveActor
         Receive<DeliveryMessage.Poke>(_ => Poked());
         Receive<WakeUp>(_ => WokeUp());
         Receive<RoomFree>(_ => UseRoom());
+        Receive<DeliveryMessage.Settle>(_ => LearnErased());
+        Receive<ErasedIdsKnown>(known => Settle(known.Asking));
         Receive<Drain>(_ => BeginDraining());
         Receive<Status.Failure>(Fail);
     }
@@ -396,6 +404,11 @@ public sealed class DeliveryActor : ReceiveActor
             return null;
         }
 
+        if (first.IsErased || ErasedMessages.AreErased(_context.Erased.Now, _connection, first))
+        {
+            return new DeliveryOutcome.Erased();
+        }
+
         if (_demand.IsSkipped(first))
         {
             return new DeliveryOutcome.Skipped();
@@ -448,6 +461,8 @@ public sealed class DeliveryActor : ReceiveActor
         {
             Conclude(flight, attempt);
         }
+
+        _settling.ForEach(one => one.Land(flight, _changes));
 
         Proceed();
     }
@@ -521,6 +536,7 @@ public sealed class DeliveryActor : ReceiveActor
         _committing = false;
         _version++;
         _committed = changes.Commit;
+        AnswerSettled();
         _context.Meter.Count(_id.ConnectionId, changes);
         _lanes.Release(
             changes.Finished.Count + changes.Stored.Count,
@@ -532,6 +548,30 @@ public sealed class DeliveryActor : ReceiveActor
         }
 
         Proceed();
+    }
+
+    // Whoever asks wants to know that nothing of an erased person is under way, and that nothing will be.
+    private void LearnErased()
+    {
+        var asking = Sender;
+        _context.Erased.RefreshAsync(_context.Database).PipeTo(Self, success: _ => new ErasedIdsKnown(asking));
+    }
+
+    private void Settle(IActorRef asking)
+    {
+        var flights = _inFlight.Where(flight => ErasedMessages.AreErased(_context.Erased.Now, _connection, flight.Entry));
+        _settling.Add(new Settling(asking, [.. flights], _changes));
+        AnswerSettled();
+    }
+
+    private void AnswerSettled()
+    {
+        foreach (var one in _settling.Where(one => one.IsSettled(_committed)))
+        {
+            one.Asking.Tell(new SliceSettled());
+        }
+
+        _settling.RemoveAll(one => one.IsSettled(_committed));
     }
 
     /// <summary>Tells the gate what the slice needs and how its attempts went, if there is anything new to tell.</summary>
@@ -580,5 +620,25 @@ public sealed class DeliveryActor : ReceiveActor
     internal sealed record Drain
     {
         public static Drain Instance { get; } = new();
+    }
+
+    private sealed record ErasedIdsKnown(IActorRef Asking);
+
+    /// <summary>Somebody waits until some attempts are over and what came of them is on disk.</summary>
+    private sealed class Settling(IActorRef asking, HashSet<Flight> flights, SliceChanges changes)
+    {
+        private long _commit = changes.CommitOfNow;
+
+        public IActorRef Asking => asking;
+
+        public void Land(Flight flight, SliceChanges then)
+        {
+            if (flights.Remove(flight))
+            {
+                _commit = then.CommitOfNow;
+            }
+        }
+
+        public bool IsSettled(long committed) => flights.Count == 0 && committed >= _commit;
     }
 }

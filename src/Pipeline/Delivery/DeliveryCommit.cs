@@ -55,14 +55,10 @@ internal sealed class DeliveryCommit
 
         foreach (var finished in _changes.Finished)
         {
-            if (finished.Outcome is DeliveryOutcome.Coalesced or DeliveryOutcome.Skipped)
+            if (UnsentAs(finished.Outcome) is { } reason)
             {
                 DeliveryStatements.AddUnsent(
-                    session,
-                    _connection,
-                    deliveryPartition,
-                    finished.Entry.Position,
-                    finished.Outcome is DeliveryOutcome.Coalesced);
+                    session, _connection, deliveryPartition, finished.Entry.Position, reason);
             }
 
             if (finished.Entry.IsReplay)
@@ -90,9 +86,17 @@ internal sealed class DeliveryCommit
     private static bool IsCounted(FinishedMessage finished) =>
         finished.Entry is { IsCorrection: false, IsReplay: false, Barrier: null };
 
+    private static UnsentReason? UnsentAs(DeliveryOutcome outcome) => outcome switch
+    {
+        DeliveryOutcome.Coalesced => UnsentReason.Coalesced,
+        DeliveryOutcome.Skipped => UnsentReason.Skipped,
+        DeliveryOutcome.Erased => UnsentReason.Erased,
+        _ => null,
+    };
+
     private static DeliveryCounts Close(DeliveryOutcome outcome) => outcome switch
     {
-        DeliveryOutcome.DryRun => new DeliveryCounts { Suppressed = 1, Closed = 1 },
+        DeliveryOutcome.DryRun or DeliveryOutcome.Erased => new DeliveryCounts { Suppressed = 1, Closed = 1 },
         DeliveryOutcome.Coalesced => new DeliveryCounts { Coalesced = 1, Closed = 1 },
         DeliveryOutcome.Skipped => new DeliveryCounts { Skipped = 1, Closed = 1 },
         _ => new DeliveryCounts { Delivered = 1, Closed = 1 },

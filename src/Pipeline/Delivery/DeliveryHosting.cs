@@ -20,7 +20,7 @@ public static class DeliveryHosting
     public static AkkaConfigurationBuilder WithDelivery(this AkkaConfigurationBuilder builder, PipelineParts parts) => builder
         .WithCustomSerializer(
             "delivery",
-            [typeof(DeliveryMessage), typeof(ConnectionMessage), typeof(PermitsGranted), typeof(DeliveryStatus)],
+            [typeof(DeliveryMessage), typeof(SliceSettled), typeof(ConnectionMessage), typeof(PermitsGranted), typeof(DeliveryStatus)],
             system => new DeliverySerializer(system))
         .WithShardRegion<ConnectionRegion>(
             "connections",
@@ -60,6 +60,7 @@ public static class DeliveryHosting
             () => Draw(random))
         {
             Meter = parts.Meter,
+            Erased = parts.Erased,
         };
         return entityId => Props.Create(() => new DeliveryActor(DeliveryId.Parse(entityId), context));
     }

@@ -22,7 +22,22 @@ public abstract record DeliveryMessage
         {
         }
     }
+
+    /// <summary>Some ids were erased: see to it that nothing of theirs is under way. Answered with <see cref="SliceSettled"/>
+    /// once that is so; may be lost or repeated.</summary>
+    public sealed record Settle : DeliveryMessage
+    {
+        /// <summary>To the actor of a slice.</summary>
+        public Settle(DeliveryId id)
+            : base(id)
+        {
+        }
+    }
 }
+
+/// <summary>The answer to <see cref="DeliveryMessage.Settle"/>: what was under way for erased persons is over and on disk, and
+/// nothing more will be sent for them.</summary>
+public sealed record SliceSettled;
 
 /// <summary>A message and its outcome.</summary>
 /// <param name="Entry">The message.</param>

@@ -23,6 +23,9 @@ public abstract record DeliveryOutcome
     /// <summary>A dead letter that was on its way again would put old values back: it is a dead letter as before.</summary>
     public sealed record Withdrawn : DeliveryOutcome;
 
+    /// <summary>Not sent: its person was erased.</summary>
+    public sealed record Erased : DeliveryOutcome;
+
     /// <summary>It is not done: its lane waits.</summary>
     /// <param name="History">What it has been through, and when it is sent again.</param>
     /// <param name="Reason">Why, such as <c>status-503</c>.</param>

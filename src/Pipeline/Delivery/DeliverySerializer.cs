@@ -10,6 +10,8 @@ public sealed partial class DeliverySerializer(ExtendedActorSystem system) : Man
     private static readonly ManifestTable Table = new(new Dictionary<string, JsonTypeInfo>
     {
         ["delivery.poke.v1"] = DeliveryJson.Default.Poke,
+        ["delivery.settle.v1"] = DeliveryJson.Default.Settle,
+        ["delivery.settled.v1"] = DeliveryJson.Default.SliceSettled,
         ["delivery.report.v1"] = DeliveryJson.Default.SliceReport,
         ["delivery.pause.v1"] = DeliveryJson.Default.PauseDelivery,
         ["delivery.resume.v1"] = DeliveryJson.Default.ResumeDelivery,
@@ -27,6 +29,8 @@ public sealed partial class DeliverySerializer(ExtendedActorSystem system) : Man
 
     [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
     [JsonSerializable(typeof(DeliveryMessage.Poke))]
+    [JsonSerializable(typeof(DeliveryMessage.Settle))]
+    [JsonSerializable(typeof(SliceSettled))]
     [JsonSerializable(typeof(ConnectionMessage.SliceReport))]
     [JsonSerializable(typeof(ConnectionMessage.PauseDelivery))]
     [JsonSerializable(typeof(ConnectionMessage.ResumeDelivery))]

@@ -3,6 +3,19 @@ using VarianceActors.Pipeline.Stores;
 
 namespace VarianceActors.Pipeline.Delivery;
 
+/// <summary>Why a message was not sent although it might have been.</summary>
+internal enum UnsentReason
+{
+    /// <summary>A newer snapshot says all that it says.</summary>
+    Coalesced = 1,
+
+    /// <summary>An operator skipped it.</summary>
+    Skipped = 2,
+
+    /// <summary>Its person was erased.</summary>
+    Erased = 3,
+}
+
 /// <summary>Everything that is said to the delivery tables.</summary>
 internal static class DeliveryStatements
 {
@@ -93,15 +106,16 @@ internal static class DeliveryStatements
         select place;
 
     /// <summary>Writes down that a message was not sent: <c>coalesced</c> or <c>skipped</c>.</summary>
-    public static void AddUnsent(Session session, int connection, int deliveryPartition, long position, bool isCoalesced) =>
-        session.Post(AddUnsentMessage, connection, deliveryPartition, position, isCoalesced ? 1 : 2);
+    public static void AddUnsent(Session session, int connection, int deliveryPartition, long position, UnsentReason reason) =>
+        session.Post(AddUnsentMessage, connection, deliveryPartition, position, (int)reason);
 
     /// <summary>Why a message that has its outcome was not sent: <c>coalesced</c> or <c>skipped</c>; null if it was sent.</summary>
     public static string? Unsent(Session session, int connection, int deliveryPartition, long position) =>
         session.Scalar(SelectUnsent, connection, deliveryPartition, position) switch
         {
-            1L => "coalesced",
-            2L => "skipped",
+            (long)UnsentReason.Coalesced => MessageStanding.Coalesced,
+            (long)UnsentReason.Skipped => "skipped",
+            (long)UnsentReason.Erased => MessageStanding.Suppressed,
             _ => null,
         };
 

@@ -28,6 +28,9 @@ internal sealed class SliceChanges
         .Where(one => one.Attempt is { Verdict: not DeliveryVerdict.DryRun })
         .Select(one => (one.Entry.Position, one.Attempt!));
 
+    /// <summary>The number of the commit that has everything which happened until now.</summary>
+    public long CommitOfNow => IsEmpty ? Commit - 1 : Commit;
+
     /// <summary>Whether there is nothing to write.</summary>
     public bool IsEmpty =>
         Finished.Count + Deferred.Count + Stored.Count + Removed.Count + Histories.Count == 0;

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Akka.Actor;
 using Akka.Event;
+using VarianceActors.Pipeline.Erasures;
 using VarianceActors.Pipeline.Inbox;
 using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.Outbox;
@@ -30,7 +31,11 @@ public sealed record IngestContext(
     Action<int, int> WakeDelivery,
     Func<int, ViewRules?> Views,
     Action<int, int> WakeViews,
-    TimeProvider Time);
+    TimeProvider Time)
+{
+    /// <summary>The erased ids, as far as the node knows them.</summary>
+    public ErasedIds Erased { get; init; } = new();
+}
 
 /// <summary>
 /// Fans the events of one partition out to persons, in offset order for each distinct id, and commits what they became:
@@ -152,7 +157,10 @@ public sealed class IngestActor : ReceiveActor, IWithTimers
         _committedWhileReading.Clear();
         var (events, bytes) = (_context.Options.WindowEvents - _windowEvents, _context.Options.WindowBytesMax - _windowBytes);
         _context.Database
-            .ReadAsync(session => IngestStatements.ReadEvents(session, _partition, from, events, bytes))
+            .ReadAsync(session => IngestStatements.ReadEvents(session, _partition, from, events, bytes) with
+            {
+                Erased = _context.Erased.Refresh(session),
+            })
             .PipeTo(Self);
     }
 
@@ -163,7 +171,7 @@ public sealed class IngestActor : ReceiveActor, IWithTimers
         {
             if (!_progress.IsDone(inboxEvent.Offset) && !_windowOffsets.Contains(inboxEvent.Offset))
             {
-                Admit(inboxEvent, read.Known);
+                Admit(Without(read.Erased, inboxEvent), read);
             }
         }
 
@@ -185,15 +193,20 @@ public sealed class IngestActor : ReceiveActor, IWithTimers
         TryRead();
     }
 
-    private void Admit(InboxEvent inboxEvent, ImmutableHashSet<EventKey> known)
+    private static InboxEvent Without(ErasedSet erased, InboxEvent inboxEvent) => inboxEvent with
+    {
+        Event = ErasedEvents.Without(erased, inboxEvent.ConnectionNumber, inboxEvent.Event),
+    };
+
+    private void Admit(InboxEvent inboxEvent, EventsRead read)
     {
         var key = KeyOf(inboxEvent);
-        if (known.Contains(key) || _committedWhileReading.Contains(key) || _windowKeys.Contains(key))
+        if (read.Known.Contains(key) || _committedWhileReading.Contains(key) || _windowKeys.Contains(key))
         {
             Take(inboxEvent);
             _decided.Add(new DecidedEvent(inboxEvent, Decide(inboxEvent, LedgerDecision.Duplicate, "", [])));
         }
-        else if (WithoutPerson(inboxEvent) is { } result)
+        else if (WithoutPerson(inboxEvent, read.Erased) is { } result)
         {
             Take(inboxEvent);
             _windowKeys.Add(key);
@@ -223,12 +236,18 @@ public sealed class IngestActor : ReceiveActor, IWithTimers
     }
 
     /// <summary>What becomes of an event that no person is asked about; null if one must be.</summary>
-    private EventResult? WithoutPerson(InboxEvent inboxEvent)
+    private EventResult? WithoutPerson(InboxEvent inboxEvent, ErasedSet erased)
     {
         var captured = inboxEvent.Event;
         if (!_context.Layout.ConnectionByNumber.TryGetValue(inboxEvent.ConnectionNumber, out var connectionId))
         {
             return Decide(inboxEvent, LedgerDecision.Filtered, "connection-removed", []);
+        }
+
+        if (ErasedEvents.IsErased(erased, inboxEvent.ConnectionNumber, captured))
+        {
+            _context.Erased.NoteSuppressed();
+            return ErasedEvents.Suppress(inboxEvent.Offset, captured.Fingerprint);
         }
 
         if (captured.Notes.HasFlag(CaptureNotes.TooLarge))

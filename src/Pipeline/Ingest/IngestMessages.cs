@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using VarianceActors.Pipeline.Erasures;
 using VarianceActors.Pipeline.Inbox;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.Stores;
@@ -42,7 +43,11 @@ public sealed record IngestRunning(int Partition, long NextOffset);
 /// <summary>What a read of the inbox brought.</summary>
 /// <param name="Events">Events in offset order.</param>
 /// <param name="Known">Those of their keys that the ledger already holds.</param>
-internal sealed record EventsRead(ImmutableArray<InboxEvent> Events, ImmutableHashSet<EventKey> Known);
+internal sealed record EventsRead(ImmutableArray<InboxEvent> Events, ImmutableHashSet<EventKey> Known)
+{
+    /// <summary>The ids that are erased by the time of the read.</summary>
+    public ErasedSet Erased { get; init; } = ErasedSet.Empty;
+}
 
 /// <summary>The progress of the partition, when the actor starts.</summary>
 internal sealed record ProgressRead(long Version, Progress Progress);

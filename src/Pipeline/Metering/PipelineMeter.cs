@@ -90,6 +90,7 @@ public sealed class PipelineMeter : IDisposable
         DeliveryOutcome.Coalesced => "coalesced",
         DeliveryOutcome.Skipped => "skipped",
         DeliveryOutcome.Withdrawn => "withdrawn",
+        DeliveryOutcome.Erased => "erased",
         DeliveryOutcome.DryRun => "dry_run",
         _ => "delivered",
     };

@@ -31,6 +31,9 @@ public sealed record OutboxEntry(
     /// <summary>True for a message of an event that came with <c>historical_migration</c>: it leaves others the way.</summary>
     public bool IsBackfill { get; init; }
 
+    /// <summary>Whether its person was erased: the message has no content any more and is not sent.</summary>
+    public bool IsErased { get; init; }
+
     /// <summary>Set on an entry that is no message: it keeps the order between two lanes.</summary>
     public LaneBarrier? Barrier { get; init; }
 }
@@ -52,8 +55,12 @@ public sealed record LaneBarrier(int? Wakes, (int DeliveryPartition, long Positi
 internal static class OutboxRow
 {
     private const byte Form = 2;
+
+    /// <summary>As form 2, and some entries are erased.</summary>
+    private const byte FormWithErased = 3;
     private const byte FormWithoutBackfill = 1;
     private const byte Backfill = 16;
+    private const byte Erased = 32;
     private const byte Further = 0;
     private const byte Last = 1;
     private const byte Correction = 2;
@@ -61,13 +68,27 @@ internal static class OutboxRow
 
     public static void Begin(IBufferWriter<byte> buffer) => new RowWriter(buffer).WriteByte(Form);
 
+    /// <summary>The same entries as an earlier row, some of them erased.</summary>
+    public static byte[] Rewrite(IEnumerable<OutboxEntry> entries)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        new RowWriter(buffer).WriteByte(FormWithErased);
+        foreach (var entry in entries)
+        {
+            Append(buffer, entry);
+        }
+
+        return buffer.WrittenSpan.ToArray();
+    }
+
     public static void Append(IBufferWriter<byte> buffer, OutboxEntry entry)
     {
         var writer = new RowWriter(buffer);
         writer.WriteFixed(entry.Lane);
         writer.WriteGuid(entry.Uuid);
         writer.WriteFixed(entry.Fingerprint);
-        writer.WriteByte((byte)(PlaceOf(entry) | (entry.IsBackfill ? Backfill : 0)));
+        writer.WriteByte((byte)(
+            PlaceOf(entry) | (entry.IsBackfill ? Backfill : 0) | (entry.IsErased ? Erased : 0)));
         writer.WriteFixed((ulong)entry.AcceptedAt.UtcTicks);
         writer.WriteByte((byte)entry.Message.Kind);
         if (entry.Barrier is { } barrier)
@@ -86,7 +107,7 @@ internal static class OutboxRow
     public static ImmutableArray<OutboxEntry> Read(long firstPosition, int count, byte[] payload)
     {
         var reader = new RowReader(payload);
-        if (reader.ReadByte() is var form and not (Form or FormWithoutBackfill))
+        if (reader.ReadByte() is var form and not (Form or FormWithoutBackfill or FormWithErased))
         {
             throw new InvalidDataException($"An outbox row has form {form}; this build reads form {Form}.");
         }
@@ -109,7 +130,7 @@ internal static class OutboxRow
         var uuid = reader.ReadGuid();
         var fingerprint = reader.ReadFixed();
         var mark = reader.ReadByte();
-        var place = (byte)(mark & ~Backfill);
+        var place = (byte)(mark & ~(Backfill | Erased));
         var acceptedAt = new DateTimeOffset((long)reader.ReadFixed(), TimeSpan.Zero);
         var kind = reader.ReadByte();
         return kind == 0
@@ -124,6 +145,7 @@ internal static class OutboxRow
                 IsCorrection = place == Correction,
                 IsReplay = place == Replay,
                 IsBackfill = (mark & Backfill) != 0,
+                IsErased = (mark & Erased) != 0,
             };
     }
 

@@ -98,7 +98,8 @@ public sealed record EventReading(
         IReadOnlySet<string>? blockedIds,
         ImmutableArray<IngestionWarning>.Builder warnings)
     {
-        if (Named(captured, scan) is not { } ask || ask.SourceId == ask.TargetId)
+        var isAlone = captured.Notes.HasFlag(CaptureNotes.OtherIdErased);
+        if (Named(captured, scan) is not { } ask || (ask.SourceId == ask.TargetId && !isAlone))
         {
             return null;
         }
@@ -134,6 +135,8 @@ public sealed record EventReading(
 
     private static MergeAsk? Named(CaptureEvent captured, PropertyScan scan) => captured.Event switch
     {
+        Identify when captured.Notes.HasFlag(CaptureNotes.OtherIdErased) =>
+            new MergeAsk(MergeKind.Identify, captured.DistinctId, captured.DistinctId),
         Identify when scan.AnonDistinctId.IsThere =>
             new MergeAsk(MergeKind.Identify, scan.AnonDistinctId.Text ?? "null", captured.DistinctId),
         CreateAlias when scan.Alias.Text is { Length: > 0 } alias =>

@@ -57,6 +57,7 @@ public static class HomeNode
         ShortenPath shorten => Shorten(state, shorten),
         SplitPerson split => Split(state, split),
         PinContactStage pin => Pin(state, pin, rules),
+        RewriteHome rewrite => Rewrite(state, rewrite),
         ResumeMerge => new Step(state, [], Resume(state, rules), [], Next.Done),
         _ => throw new UnreachableException(message.GetType().Name),
     };
@@ -357,6 +358,18 @@ public static class HomeNode
 
         var (split, fact) = Record(state, message.Split);
         return new Step(split, [fact], [], [], Next.Done);
+    }
+
+    private static Step Rewrite(PersonState state, RewriteHome message)
+    {
+        if (state.IsBusy || state.Facts == 0)
+        {
+            return Quiet(state, Next.Done);
+        }
+
+        var rest = state with { Root = state.Root.Without([.. message.Without]) };
+        var fact = new PersonFact.Rewritten(rest, state.Facts + 1) { Home = state.Id };
+        return new Step(Person.Evolve(state, fact), [fact], [], [], Next.Done);
     }
 
     private static (PersonState State, PersonFact Fact) Record(PersonState state, PersonFact fact)

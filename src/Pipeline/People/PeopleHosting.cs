@@ -3,6 +3,7 @@ using Akka.Cluster.Hosting;
 using Akka.Cluster.Sharding;
 using Akka.Hosting;
 using VarianceActors.Pipeline.Clustering;
+using VarianceActors.Pipeline.Erasures;
 using VarianceActors.Pipeline.Mapping;
 
 namespace VarianceActors.Pipeline.People;
@@ -35,13 +36,15 @@ public static class PeopleHosting
     /// <param name="unfinished">The homes that must be woken after a crash.</param>
     /// <param name="rules">A connection's rules of identity, by connection id; PostHog's own if null.</param>
     /// <param name="accounts">The region of accounts; null: nobody is told of contacts.</param>
+    /// <param name="erased">Who was erased; nobody if null.</param>
     public static AkkaConfigurationBuilder WithPeople(
         this AkkaConfigurationBuilder builder,
         PeopleOptions options,
         Func<string, MapEvent> mapping,
         UnfinishedMerges unfinished,
         Func<string, PersonRules>? rules = null,
-        Func<IActorRegistry, IActorRef>? accounts = null) => builder
+        Func<IActorRegistry, IActorRef>? accounts = null,
+        ErasedHomes? erased = null) => builder
         .WithPersonSerializer()
         .WithShardRegion<PeopleRegion>(
             RegionName,
@@ -51,7 +54,10 @@ public static class PeopleHosting
                 mapping,
                 unfinished,
                 () => registry.Get<PeopleRegion>(),
-                () => accounts?.Invoke(registry))),
+                () => accounts?.Invoke(registry))
+            {
+                Erased = erased ?? ErasedHomes.None,
+            }),
             new PersonExtractor(options.Shards),
             new ShardOptions
             {

@@ -109,6 +109,11 @@ public static class Person
     /// <param name="fact">The fact.</param>
     public static PersonState Evolve(PersonState? state, PersonFact fact)
     {
+        if (fact is PersonFact.Rewritten rewritten)
+        {
+            return rewritten.Rest with { Facts = rewritten.Number };
+        }
+
         var before = Move(state ?? PersonState.Unborn(fact.Home!), fact);
         return fact switch
         {

@@ -3,6 +3,7 @@ using Akka.Actor;
 using Akka.Event;
 using Akka.Persistence;
 using VarianceActors.Pipeline.Accounts;
+using VarianceActors.Pipeline.Erasures;
 using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.Sources;
@@ -36,6 +37,9 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
         Recover<SnapshotOffer>(Load);
         Recover<PersonFact>(fact => _state = Person.Evolve(_state, fact));
         Recover<RecoveryCompleted>(_ => Continue());
+        Command<ForgetHome>(_ => Forget());
+        Command<ErasedIdsKnown>(known => Leave(known.Asking));
+        Command<ErasedIdsNotKnown>(failed => Warn(failed.Cause, "learn which ids are erased"));
         Command<IPersonMessage>(message => Handle(message, Sender));
         Command<AccountObserved>(Hear);
         Command<Retry>(_ => Continue());
@@ -64,8 +68,19 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
 
     private void Handle(IPersonMessage message, IActorRef sender)
     {
+        if (message is ApplyEvents apply && _shell.Erased.IsErased(apply.To.Beside(apply.DistinctId)))
+        {
+            Suppress(apply, sender);
+            return;
+        }
+
         _state ??= PersonState.Unborn(message.To);
         var step = HomeNode.Handle(_state, message, _shell.Rules(_state.Id.ConnectionId));
+        if (!step.Facts.IsEmpty && _shell.Erased.IsGone(_state.Id))
+        {
+            return; // whatever it is, it is late: this home must not begin a history again
+        }
+
         if (step.State.IsBusy && !_state.IsBusy && _listedAs is null)
         {
             List(_state, message, sender);
@@ -80,6 +95,10 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
 
         PersistAll(step.Facts, _ => { }, () => Finish(step, message, sender));
     }
+
+    private static void Suppress(ApplyEvents apply, IActorRef sender) => sender.Tell(new EventsApplied(
+        apply.DistinctId,
+        [.. apply.Events.Select(at => ErasedEvents.Suppress(at.Offset, apply.To.Priority.Lane))]));
 
     // First the list, then the fact: were this node to stop in between, a home without business would be woken, and never
     // would one with business sleep. The message is handled anew afterwards, because others are handled meanwhile.
@@ -169,6 +188,10 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
                     [.. state.Root.Members.Keys])
                 : new PersonNotFound());
         }
+        else if (message is RewriteHome)
+        {
+            sender.Tell(new HomeRewritten(step.Facts.IsEmpty ? 0 : state.Facts));
+        }
         else if (message is SplitPerson)
         {
             sender.Tell(new SplitAnswered(!step.Facts.IsEmpty));
@@ -241,7 +264,7 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
 
     private void Continue()
     {
-        if (_state is { IsBusy: true } state)
+        if (_state is { IsBusy: true } state && !_shell.Erased.IsGone(state.Id))
         {
             // It is on the list, with a mark that is not known any more.
             if (_listedAs is null)
@@ -263,6 +286,20 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
         }
 
         Context.Stop(Self);
+    }
+
+    private void Forget()
+    {
+        var asking = Sender;
+        _shell.Erased.Refresh().PipeTo(
+            Self, success: () => new ErasedIdsKnown(asking), failure: cause => new ErasedIdsNotKnown(cause));
+    }
+
+    // Nothing is on its way to the journal: a home that waits for it takes no message.
+    private void Leave(IActorRef asking)
+    {
+        Leave();
+        asking.Tell(new HomeForgotten());
     }
 
     private void Load(SnapshotOffer offer)
@@ -330,7 +367,7 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
         }
 
         var step = HomeNode.Hear(state, observed.Key, observed.Card);
-        if (step.Facts.IsEmpty)
+        if (step.Facts.IsEmpty || _shell.Erased.IsGone(state.Id))
         {
             _telling.Heard(observed);
             return;
@@ -365,6 +402,10 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
 
     private sealed record NotUnlisted(Exception Cause);
 
+    private sealed record ErasedIdsKnown(IActorRef Asking);
+
+    private sealed record ErasedIdsNotKnown(Exception Cause);
+
     private readonly record struct Waiting(IPersonMessage Message, IActorRef Sender);
 
     private sealed record Retry
@@ -392,4 +433,8 @@ public sealed record PersonShell(
     Func<string, MapEvent> Mapping,
     UnfinishedMerges Unfinished,
     Func<IActorRef> People,
-    Func<IActorRef?> Accounts);
+    Func<IActorRef?> Accounts)
+{
+    /// <summary>Who was erased.</summary>
+    public ErasedHomes Erased { get; init; } = ErasedHomes.None;
+}

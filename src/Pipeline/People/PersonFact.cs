@@ -163,4 +163,9 @@ public abstract record PersonFact
         [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
         public DateTimeOffset? At { get; init; }
     }
+
+    /// <summary>Everything before this was erased. It is what is left, whole: the journal begins with it.</summary>
+    /// <param name="Rest">The home as it is from now on.</param>
+    /// <param name="Number">The number of this fact.</param>
+    public sealed record Rewritten(PersonState Rest, long Number) : PersonFact;
 }

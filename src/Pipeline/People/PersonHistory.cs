@@ -51,6 +51,9 @@ public sealed class PersonHistory
             case PersonFact.EventApplied { Event: var by }:
                 Keep(Person.Learn(_home, PersonOf(by.DistinctId), by, _rules));
                 break;
+            case PersonFact.Rewritten { Rest.Root: var root }:
+                Begin(root);
+                break;
             case PersonFact.StagePinned pinned:
                 Keep(Person.Pin(PersonOf(pinned.DistinctId), pinned));
                 break;
@@ -71,6 +74,23 @@ public sealed class PersonHistory
                 break;
             default:
                 break;
+        }
+    }
+
+    // What was before is erased: the persons begin as they were left.
+    private void Begin(PersonRoot root)
+    {
+        foreach (var id in root.FirstIds)
+        {
+            var person = root.SeenFrom(id);
+            var members = root.Members.Where(member => person.Ids.Contains(member.Key)).ToImmutableDictionary();
+            Keep(person with
+            {
+                Members = members,
+                Pending = [],
+                Refused = PersonRoot.Empty.Refused,
+                Apart = null,
+            });
         }
     }
 

@@ -35,6 +35,15 @@ public sealed class PersonJournal(ActorSystem system)
         ];
     }
 
+    /// <summary>The facts of one home, in order.</summary>
+    public async Task<ImmutableArray<PersonFact>> ReadFactsOfAsync(PersonId home, CancellationToken cancellationToken) =>
+        [
+            .. await Facts(home)
+                .Select(one => one.Fact)
+                .Via(cancellationToken.AsFlow<PersonFact>(cancelGracefully: false))
+                .RunWith(Sink.Seq<PersonFact>(), system.Materializer()),
+        ];
+
     /// <summary>The facts of a root up to a moment, and all of the homes below it, in the order of the journal.</summary>
     /// <param name="found">The root, the moment, and its homes.</param>
     /// <param name="known">What was read of the same homes before: only what the root recorded since is read then; null

@@ -129,6 +129,33 @@ public sealed record TellAccount(PersonId To, ImmutableArray<AccountLeft> Left, 
 /// <param name="Card">The person's account as it calls itself; null if there is none.</param>
 public sealed record AccountTold(AccountCard? Card);
 
+/// <summary>Leave memory at once; answered by <see cref="HomeForgotten"/>. Whoever comes next is read from the
+/// journal.</summary>
+/// <param name="To">The home; nobody it belongs to is asked.</param>
+public sealed record ForgetHome(PersonId To) : IPersonMessage
+{
+    /// <inheritdoc />
+    public IPersonMessage Towards(PersonId home, PersonId by) => this with { To = home };
+}
+
+/// <summary>The answer to <see cref="ForgetHome"/>: nothing of the home is on its way to the journal, and its node knows every
+/// erased id that the database knew.</summary>
+public sealed record HomeForgotten;
+
+/// <summary>Write down what is left without some ids, so that everything before it can be deleted; answered by
+/// <see cref="HomeRewritten"/>.</summary>
+/// <param name="To">The home; nobody it belongs to is asked.</param>
+/// <param name="Without">The ids of an erased person that the home holds beside others.</param>
+public sealed record RewriteHome(PersonId To, ImmutableArray<string> Without) : IPersonMessage
+{
+    /// <inheritdoc />
+    public IPersonMessage Towards(PersonId home, PersonId by) => this with { To = home };
+}
+
+/// <summary>The answer to <see cref="RewriteHome"/>.</summary>
+/// <param name="Facts">The number of the fact that holds what is left; 0 if a merge is under way: ask again.</param>
+public sealed record HomeRewritten(long Facts);
+
 /// <summary>Two sets of ids are to be one, says the root that holds the merge; or, turned round, says the root of the
 /// other set because its priority is the higher.</summary>
 /// <param name="To">A home in the set that has to answer.</param>

@@ -186,6 +186,28 @@ public sealed record PersonRoot(
     /// <summary>The root with one member changed.</summary>
     public PersonRoot With(string distinctId, Member member) =>
         this with { Members = Members.SetItem(distinctId, member) };
+
+    /// <summary>The same root without some of its ids, which are all the ids of one of its persons.</summary>
+    internal PersonRoot Without(ImmutableHashSet<string> ids)
+    {
+        var first = Members.Keys.Where(id => !ids.Contains(id)).Order(StringComparer.Ordinal).FirstOrDefault();
+        if (first is null)
+        {
+            return Empty;
+        }
+
+        var root = SeenFrom(Ids.FirstOrDefault(id => !ids.Contains(id)) ?? first);
+        return root with
+        {
+            Members = root.Members.RemoveRange(ids),
+            Refused = root.Refused
+                .Where(one => !ids.Contains(one.Key)
+                    && (one.Value.Refusal.Asked?.Ask is not { } ask
+                        || !(ids.Contains(ask.SourceId) || ids.Contains(ask.TargetId))))
+                .ToImmutableDictionary(),
+            Apart = root.Apart?.Without(ids),
+        };
+    }
 }
 
 /// <summary>A root that froze itself to be absorbed.</summary>

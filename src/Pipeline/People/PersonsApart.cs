@@ -51,6 +51,13 @@ public sealed record PersonsApart(ImmutableArray<PersonPart> Persons, ImmutableA
         return false;
     }
 
+    /// <summary>Without a person, and without the merges that name it.</summary>
+    internal PersonsApart Without(ImmutableHashSet<string> ids) => new(
+        Persons.RemoveAll(person => ids.Contains(person.Ids[0])),
+        Undone.RemoveAll(undone => ids.Contains(undone.Id.DistinctId)
+            || ids.Contains(undone.Ask.SourceId)
+            || ids.Contains(undone.Ask.TargetId)));
+
     /// <summary>The place among <see cref="Persons"/> of the one that has the id; -1 if none has.</summary>
     public int PlaceOf(string distinctId)
     {

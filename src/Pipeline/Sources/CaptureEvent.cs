@@ -40,6 +40,10 @@ public enum CaptureNotes : byte
     /// neighbours are kept and the ledger can say what became of it (warning <c>message_size_too_large</c>).
     /// </summary>
     TooLarge = 64,
+
+    /// <summary>An <c>$identify</c> whose other id belongs to an erased person and was taken out: it merges nobody, but says who
+    /// its own id is. Noted when the event is read, never kept.</summary>
+    OtherIdErased = 128,
 }
 
 /// <summary>One PostHog event after decoding and normalising: the only shape the pipeline knows.</summary>

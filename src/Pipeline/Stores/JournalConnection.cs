@@ -16,7 +16,7 @@ internal sealed class JournalConnection(string connectionString) : SqliteConnect
     {
         base.Open();
         using var command = CreateCommand();
-        command.CommandText = "PRAGMA busy_timeout = 1000;";
+        command.CommandText = "PRAGMA busy_timeout = 1000; PRAGMA secure_delete = ON;";
         command.ExecuteNonQuery();
     }
 

@@ -19,8 +19,7 @@ public static class JournalHosting
     /// <summary>Keeps them in <c>journal.db</c> in <paramref name="dataDirectory"/>.</summary>
     public static AkkaConfigurationBuilder WithSqliteJournal(this AkkaConfigurationBuilder builder, string dataDirectory)
     {
-        var connectionString = SqliteFile.ConnectionString(
-            Path.Combine(dataDirectory, "journal.db"), busyTimeout: TimeSpan.FromSeconds(30));
+        var connectionString = SqliteConnectionString(dataDirectory);
         SqliteFile.Prepare(connectionString);
         return builder.WithSqlJournal("sqlite.conf", new DataOptions()
             .UseConnectionString(ProviderName.SQLiteMS, connectionString)
@@ -39,6 +38,9 @@ public static class JournalHosting
                     PostgreSQLTools.GetDataProvider(PostgreSQLVersion.v15), _ => source.CreateConnection()))
             .AddStartup((system, _) => system.RegisterOnTermination(source.Dispose));
     }
+
+    internal static string SqliteConnectionString(string dataDirectory) => SqliteFile.ConnectionString(
+        Path.Combine(dataDirectory, "journal.db"), busyTimeout: TimeSpan.FromSeconds(30));
 
     private static AkkaConfigurationBuilder WithSqlJournal(
         this AkkaConfigurationBuilder builder, string hocon, DataOptions connections) => builder

@@ -112,6 +112,10 @@ public sealed class PipelineDatabase : IAsyncDisposable
         }
     }
 
+    /// <summary>Empties the write-ahead log of a SQLite file, where what was deleted may still be read.</summary>
+    /// <returns>False if somebody reads what is in the log: try again.</returns>
+    public Task<bool> TruncateLogAsync() => Task.Run(_engine.TruncateLog);
+
     /// <summary>Commits what waits and closes the files.</summary>
     public async ValueTask DisposeAsync()
     {

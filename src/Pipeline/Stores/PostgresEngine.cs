@@ -71,6 +71,8 @@ internal sealed class PostgresEngine(PostgresOptions options) : Engine
 
     public override bool IsBroken(Exception failure) => false;
 
+    public override bool TruncateLog() => true;
+
     public override ValueTask DisposeAsync() => _source.DisposeAsync();
 
     private static bool IsConnectionFailure(Exception failure) =>

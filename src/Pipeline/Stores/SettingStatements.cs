@@ -22,6 +22,16 @@ internal static class SettingStatements
         return int.Parse((string)session.Scalar(SelectSetting, name)!, CultureInfo.InvariantCulture);
     }
 
+    /// <summary>The text under <paramref name="name"/>: what was written earlier, or <paramref name="text"/> from now on.</summary>
+    public static string Fix(Session session, string name, string text)
+    {
+        session.Execute(AddSetting, name, text);
+        return (string)session.Scalar(SelectSetting, name)!;
+    }
+
+    /// <summary>The text under <paramref name="name"/>; null if there is none.</summary>
+    public static string? Find(Session session, string name) => session.Scalar(SelectSetting, name) as string;
+
     /// <summary>The number of a connection, given to it when it was first seen.</summary>
     public static int NumberOf(Session session, string connectionId)
     {

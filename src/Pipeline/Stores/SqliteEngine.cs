@@ -36,5 +36,7 @@ internal sealed class SqliteEngine(string connectionString) : Engine
         return failure is SqliteException { SqliteErrorCode: inputOutputError or corrupt or notADatabase };
     }
 
+    public override bool TruncateLog() => SqliteFile.TruncateLog(connectionString);
+
     public override ValueTask DisposeAsync() => ValueTask.CompletedTask;
 }

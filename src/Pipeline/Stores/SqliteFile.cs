@@ -25,12 +25,24 @@ public static class SqliteFile
         command.ExecuteNonQuery();
     }
 
+    /// <summary>Writes the log into the file and empties it.</summary>
+    /// <returns>False if somebody reads what is in the log.</returns>
+    internal static bool TruncateLog(string connectionString)
+    {
+        using var connection = OpenConnection(connectionString);
+        using var command = connection.CreateCommand();
+        command.CommandText = "PRAGMA busy_timeout = 1000;";
+        command.ExecuteNonQuery();
+        command.CommandText = "PRAGMA wal_checkpoint(TRUNCATE);"; // its first column: whether somebody was in the way
+        return command.ExecuteScalar() is 0L;
+    }
+
     internal static SqliteConnection OpenConnection(string connectionString)
     {
         var connection = new SqliteConnection(connectionString);
         connection.Open();
         using var command = connection.CreateCommand();
-        command.CommandText = "PRAGMA synchronous = FULL;";
+        command.CommandText = "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;";
         command.ExecuteNonQuery();
         return connection;
     }

@@ -102,6 +102,10 @@ public sealed class AccountSerializerTests : IDisposable
             Version = 4,
             ChangedAt = Captured.Nine,
         };
+        yield return new ForgetMembers(id, [Ada], Captured.Nine);
+        yield return new ForgetAccount(id);
+        yield return new AccountForgotten();
+        yield return new AccountFact.MemberErased(Ada, Captured.Nine);
         yield return new ObserveAccount(
             id,
             "3:acc-1",

@@ -54,6 +54,8 @@ public sealed class DeliverySerializerTests : IDisposable
     private static IEnumerable<object> Samples()
     {
         yield return new DeliveryMessage.Poke(new DeliveryId("acme", 3));
+        yield return new DeliveryMessage.Settle(new DeliveryId("acme", 3));
+        yield return new SliceSettled();
         yield return GateSetup.Report(
             3, live: 64, backfill: 2, unused: 1, epoch: 9, taken: 40, failed: 3, throttled: 1, "status-401", true, ProbeResult.Failed);
         yield return new ConnectionMessage.PauseDelivery("acme");

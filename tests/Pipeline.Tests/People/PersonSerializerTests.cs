@@ -129,6 +129,11 @@ public sealed class PersonSerializerTests : IDisposable
         yield return new AccountTold(new AccountCard("acme", null));
         yield return new SplitPerson(account, 12, Split(merge));
         yield return new SplitAnswered(true);
+        yield return new ForgetHome(account);
+        yield return new HomeForgotten();
+        yield return new RewriteHome(account, ["dév ☃-1"]);
+        yield return new HomeRewritten(13);
+        yield return new PersonFact.Rewritten(State(), 13) { Home = account };
         yield return Split(merge) with { Cursors = cursors };
         yield return new Unite(device, merge, account);
         yield return new Absorb(account, device, 3, merge.Id, State().Root);

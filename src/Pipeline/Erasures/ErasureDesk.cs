@@ -1,0 +1,58 @@
+using VarianceActors.Pipeline.People;
+
+namespace VarianceActors.Pipeline.Erasures;
+
+/// <summary>What operators do about erasures.</summary>
+public sealed class ErasureDesk(PipelineParts parts)
+{
+    /// <summary>Suppresses an id from now on, whether anything is known of it or not, and puts the erasure of its person on the
+    /// list.</summary>
+    /// <param name="home">The id.</param>
+    /// <param name="cancellationToken">Ends the waiting, not what has begun.</param>
+    /// <returns>The number of the erasure; <see cref="RunErasure"/> runs it.</returns>
+    public async Task<long> BeginAsync(PersonId home, CancellationToken cancellationToken)
+    {
+        var (connection, now) = (NumberOf(home.ConnectionId), parts.Time.GetUtcNow());
+        var number = await parts.Database.WriteAsync(
+            session =>
+            {
+                ErasedIdStatements.Add(session, connection, [home.DistinctId], areGone: false, now);
+                return ErasureStatements.Add(session, connection, new ErasureWork([home.DistinctId]), now);
+            },
+            cancellationToken).ConfigureAwait(false);
+        await parts.Erased.RefreshAsync(parts.Database, cancellationToken).ConfigureAwait(false);
+        return number;
+    }
+
+    /// <summary>An erasure; null if the connection has none with this number.</summary>
+    public Task<Erasure?> FindAsync(string connectionId, long number, CancellationToken cancellationToken) =>
+        parts.Database.ReadAsync(
+            session => ErasureStatements.Find(session, number) is { } found && found.Connection == NumberOf(connectionId)
+                ? found
+                : null,
+            cancellationToken);
+
+    /// <summary>A page of a connection's erasures, the newest first.</summary>
+    public Task<List<Erasure>> ListAsync(string connectionId, long below, int limit, CancellationToken cancellationToken) =>
+        parts.Database.ReadAsync(
+            session => ErasureStatements.List(session, NumberOf(connectionId), below, limit), cancellationToken);
+
+    /// <summary>Lets a person begin anew under an id that was erased. Nothing that was erased comes back.</summary>
+    /// <returns>False if the id was not erased.</returns>
+    public async Task<bool> LiftAsync(PersonId home, CancellationToken cancellationToken)
+    {
+        var connection = NumberOf(home.ConnectionId);
+        var isLifted = await parts.Database.WriteAsync(
+            session =>
+            {
+                var lifted = ErasedIdStatements.Lift(session, connection, home.DistinctId);
+                ErasedIdStatements.Lift(session, connection, ErasedMessages.LaneName(home.Priority.Lane));
+                return lifted;
+            },
+            cancellationToken).ConfigureAwait(false);
+        await parts.Erased.RefreshAsync(parts.Database, cancellationToken).ConfigureAwait(false);
+        return isLifted;
+    }
+
+    private int NumberOf(string connectionId) => parts.Layout.NumberByConnection[connectionId];
+}

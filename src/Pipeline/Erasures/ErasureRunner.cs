@@ -1,0 +1,210 @@
+using System.Collections.Immutable;
+using System.Data.Common;
+using Akka.Actor;
+using Akka.Event;
+using Akka.Hosting;
+using VarianceActors.Pipeline.Accounts;
+using VarianceActors.Pipeline.Delivery;
+using VarianceActors.Pipeline.People;
+
+namespace VarianceActors.Pipeline.Erasures;
+
+/// <summary>Run an erasure; answered by <see cref="ErasureEnded"/> when all is done.</summary>
+/// <param name="ConnectionId">Its connection.</param>
+/// <param name="Number">Its number.</param>
+public sealed record RunErasure(string ConnectionId, long Number);
+
+/// <summary>An erasure is done.</summary>
+/// <param name="Number">Its number.</param>
+/// <param name="Held">The ids under which Variance still holds a contact, as far as they were met.</param>
+public sealed record ErasureEnded(long Number, ImmutableArray<string> Held);
+
+/// <summary>
+/// Runs the erasures of this node, side by side and step by step, and those that a node left behind which has stopped half
+/// way. It also keeps the node's knowledge of the erased ids fresh.
+/// </summary>
+public sealed class ErasureRunner : ReceiveActor, IWithTimers
+{
+    private static readonly TimeSpan Rest = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan LongRest = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan BetweenLooks = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan LongAgo = TimeSpan.FromMinutes(2);
+    private readonly ILoggingAdapter _log = Context.GetLogger();
+    private readonly Dictionary<long, Running> _running = [];
+    private readonly PipelineParts _parts;
+    private readonly ErasureRegions _regions;
+    private readonly PersonJournal _people = new(Context.System);
+    private readonly JournalErasing _journal;
+    private bool _isFirst = true;
+
+    /// <summary>Runs the erasures that the database of <paramref name="parts"/> lists.</summary>
+    /// <param name="parts">The pipeline.</param>
+    /// <param name="registry">Where the regions are.</param>
+    public ErasureRunner(PipelineParts parts, IReadOnlyActorRegistry registry)
+    {
+        _parts = parts;
+        var cluster = Akka.Cluster.Cluster.Get(Context.System);
+        _regions = new ErasureRegions(
+            registry.Get<PeopleRegion>(),
+            registry.Get<AccountsRegion>(),
+            registry.Get<DeliveryRegion>(),
+            () => cluster.State.Members.Count);
+        _journal = new JournalErasing(parts.Options);
+        Receive<RunErasure>(run => Run(run.ConnectionId, run.Number, Sender));
+        Receive<Stepped>(GoOn);
+        Receive<Failed>(TryAgain);
+        Receive<Resumed>(resumed => Step(resumed.Number));
+        Receive<Look>(_ => LookForLeft());
+        Receive<LeftFound>(Adopt);
+        Receive<Truncated>(NoteTruncated);
+        Receive<Learn>(_ => Refresh());
+        Receive<Learnt>(_ => Timers.StartSingleTimer(nameof(Learn), Learn.Instance, LongRest));
+        Receive<NotLearnt>(NoteNotLearnt);
+    }
+
+    /// <inheritdoc />
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    /// <inheritdoc />
+    protected override void PreStart()
+    {
+        var self = Self;
+        Self.Tell(Learn.Instance);
+        Akka.Cluster.Cluster.Get(Context.System).RegisterOnMemberUp(() => self.Tell(Look.Instance));
+    }
+
+    /// <inheritdoc />
+    protected override void PostStop() => _journal.DisposeAsync().AsTask();
+
+    private void Run(string connectionId, long number, IActorRef? asking)
+    {
+        if (!_running.TryGetValue(number, out var running))
+        {
+            var steps = new ErasureSteps(_parts, _regions, _people, _journal, connectionId, number);
+            _running[number] = running = new Running(steps);
+            Step(number);
+        }
+
+        if (asking is not null)
+        {
+            running.Asking.Add(asking);
+        }
+    }
+
+    private void Step(long number)
+    {
+        if (_running.TryGetValue(number, out var running))
+        {
+            running.Steps.StepAsync().PipeTo(
+                Self, success: next => new Stepped(number, next), failure: cause => new Failed(number, cause));
+        }
+    }
+
+    private void GoOn(Stepped stepped)
+    {
+        switch (stepped.Next)
+        {
+            case ErasureNext.Step:
+                Step(stepped.Number);
+                break;
+            case ErasureNext.Wait:
+                Timers.StartSingleTimer(stepped.Number, new Resumed(stepped.Number), Rest);
+                break;
+            default:
+                _running.Remove(stepped.Number, out var ended);
+                ended?.Asking.ForEach(one => one.Tell(new ErasureEnded(stepped.Number, ended.Steps.Held)));
+                break;
+        }
+    }
+
+    // Nothing personal is in the failures of the databases and of those who are asked.
+    private void TryAgain(Failed failed)
+    {
+        if (failed.Cause is not (AskTimeoutException or DbException or TimeoutException))
+        {
+            _log.Warning(failed.Cause, "A step of erasure {Number} did not happen; it is tried again.", failed.Number);
+        }
+
+        Timers.StartSingleTimer(failed.Number, new Resumed(failed.Number), LongRest);
+    }
+
+    private void LookForLeft()
+    {
+        var before = _isFirst ? DateTimeOffset.MaxValue : _parts.Time.GetUtcNow() - LongAgo;
+        _parts.Database
+            .ReadAsync(session => ErasureStatements.Unfinished(session, before))
+            .PipeTo(Self, success: left => new LeftFound(left), failure: _ => new LeftFound([]));
+    }
+
+    private void Adopt(LeftFound found)
+    {
+        _isFirst = false;
+        if (_parts.Erased.TakeSuppressed())
+        {
+            _parts.Database.TruncateLogAsync().PipeTo(
+                Self, success: isEmpty => new Truncated(isEmpty), failure: _ => new Truncated(false));
+        }
+
+        foreach (var (number, connection) in found.Left)
+        {
+            if (_parts.Layout.ConnectionByNumber.TryGetValue(connection, out var connectionId))
+            {
+                Run(connectionId, number, asking: null);
+            }
+        }
+
+        Timers.StartSingleTimer(nameof(Look), Look.Instance, BetweenLooks);
+    }
+
+    // What came late and was suppressed lies in the log until it is emptied; if somebody was in the way, the next look does it.
+    private void NoteTruncated(Truncated truncated)
+    {
+        if (!truncated.IsEmpty)
+        {
+            _parts.Erased.NoteSuppressed();
+        }
+    }
+
+    private void Refresh() => _parts.Erased.RefreshAsync(_parts.Database).PipeTo(
+        Self, success: _ => Learnt.Instance, failure: cause => new NotLearnt(cause));
+
+    private void NoteNotLearnt(NotLearnt failed)
+    {
+        _log.Debug("The erased ids could not be read ({Failure}); they are read again soon.", failed.Cause.GetType().Name);
+        Timers.StartSingleTimer(nameof(Learn), Learn.Instance, LongRest);
+    }
+
+    private sealed class Running(ErasureSteps steps)
+    {
+        public ErasureSteps Steps => steps;
+
+        public List<IActorRef> Asking { get; } = [];
+    }
+
+    private sealed record Stepped(long Number, ErasureNext Next);
+
+    private sealed record Failed(long Number, Exception Cause);
+
+    private sealed record Resumed(long Number);
+
+    private sealed record LeftFound(List<(long Number, int Connection)> Left);
+
+    private sealed record NotLearnt(Exception Cause);
+
+    private sealed record Truncated(bool IsEmpty);
+
+    private sealed record Look
+    {
+        public static Look Instance { get; } = new();
+    }
+
+    private sealed record Learn
+    {
+        public static Learn Instance { get; } = new();
+    }
+
+    private sealed record Learnt
+    {
+        public static Learnt Instance { get; } = new();
+    }
+}

@@ -1,0 +1,407 @@
+using System.Collections.Immutable;
+using Akka.Actor;
+using VarianceActors.Pipeline.Accounts;
+using VarianceActors.Pipeline.Delivery;
+using VarianceActors.Pipeline.People;
+
+namespace VarianceActors.Pipeline.Erasures;
+
+/// <summary>How an erasure goes on.</summary>
+internal enum ErasureNext
+{
+    /// <summary>At once, with the next step.</summary>
+    Step,
+
+    /// <summary>A little later, with the same step.</summary>
+    Wait,
+
+    /// <summary>It is done.</summary>
+    End,
+}
+
+/// <summary>Who is asked on behalf of erasures.</summary>
+/// <param name="People">The region of persons.</param>
+/// <param name="Accounts">The region of accounts.</param>
+/// <param name="Delivery">The region of delivery slices.</param>
+/// <param name="Nodes">How many nodes the cluster has now.</param>
+internal sealed record ErasureRegions(IActorRef People, IActorRef Accounts, IActorRef Delivery, Func<int> Nodes);
+
+/// <summary>
+/// The steps of one erasure. Each reads from the database what is to be done, does it, and notes it there: whoever stops in
+/// between goes on from there, and whatever was done twice was done once.
+/// </summary>
+/// <param name="parts">The pipeline.</param>
+/// <param name="regions">Who is asked.</param>
+/// <param name="people">The history of persons.</param>
+/// <param name="journal">The rows of the journal.</param>
+/// <param name="connectionId">The connection.</param>
+/// <param name="number">The erasure.</param>
+internal sealed class ErasureSteps(
+    PipelineParts parts,
+    ErasureRegions regions,
+    PersonJournal people,
+    JournalErasing journal,
+    string connectionId,
+    long number)
+{
+    /// <summary>Longer than it takes a node to learn which ids are erased.</summary>
+    private static readonly TimeSpan NodesLearn = TimeSpan.FromSeconds(3);
+
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+    private const int HeldMax = 1_000;
+    private readonly int _connection = parts.Layout.NumberByConnection[connectionId];
+    private readonly SortedSet<string> _held = new(StringComparer.Ordinal);
+
+    /// <summary>Ids under which Variance holds a contact, as far as they were met. They are never stored.</summary>
+    public ImmutableArray<string> Held => [.. _held];
+
+    /// <summary>Does the next step.</summary>
+    /// <exception cref="AskTimeoutException">Somebody did not answer: try again.</exception>
+    public async Task<ErasureNext> StepAsync()
+    {
+        var (erasure, work) = await parts.Database
+            .ReadAsync(session => (ErasureStatements.Find(session, number), ErasureStatements.Work(session, number)))
+            .ConfigureAwait(false);
+        return (erasure?.Phase, work) switch
+        {
+            (ErasurePhase.Suppressing, { } todo) => await SuppressAsync(todo).ConfigureAwait(false),
+            (ErasurePhase.Silencing, { } todo) => await SilenceAsync(todo).ConfigureAwait(false),
+            (ErasurePhase.Outbox, { } todo) => await EraseOutboxAsync(todo).ConfigureAwait(false),
+            (ErasurePhase.Letters, { } todo) => await EraseLettersAsync(todo).ConfigureAwait(false),
+            (ErasurePhase.Warnings, { } todo) => await EraseWarningsAsync(todo).ConfigureAwait(false),
+            (ErasurePhase.Accounts, { } todo) => await EraseInAccountsAsync(todo).ConfigureAwait(false),
+            (ErasurePhase.Journal, { } todo) => await EraseJournalAsync(todo).ConfigureAwait(false),
+            (ErasurePhase.Views, { } todo) => await EraseViewsAsync(todo).ConfigureAwait(false),
+            (ErasurePhase.Ending, _) => await EndAsync().ConfigureAwait(false),
+            _ => ErasureNext.End,
+        };
+    }
+
+    // What was accepted before the ids were suppressed must be decided before anything is erased; what comes later is read by
+    // somebody who knows. Meanwhile the person may have got further ids, and then it begins anew.
+    private async Task<ErasureNext> SuppressAsync(ErasureWork work)
+    {
+        await parts.Erased.RefreshAsync(parts.Database).ConfigureAwait(false);
+        if (work.Barrier.IsEmpty)
+        {
+            var offsets = await parts.Database.ReadAsync(ErasureStatements.Offsets).ConfigureAwait(false);
+            return await MoveAsync(ErasurePhase.Suppressing, work with { Barrier = [.. offsets] }).ConfigureAwait(false);
+        }
+
+        var (decided, isBusy) = await parts.Database
+            .ReadAsync(session => (
+                ErasureStatements.Decided(session), ErasureStatements.IsBusy(session, _connection, work.Ids)))
+            .ConfigureAwait(false);
+        if (isBusy || decided.Zip(work.Barrier, (next, barrier) => next < barrier).Any(isBehind => isBehind))
+        {
+            return ErasureNext.Wait;
+        }
+
+        var found = await FindAsync(work.Ids[0]).ConfigureAwait(false);
+        if (found is not null && found.Person.DistinctIds.Except(work.Ids).ToImmutableArray() is { IsEmpty: false } further)
+        {
+            return await BeginAgainAsync(work, further).ConfigureAwait(false);
+        }
+
+        var plan = await PlanAsync(work, found).ConfigureAwait(false);
+        return await SealAsync(plan).ConfigureAwait(false);
+    }
+
+    private async Task<ErasureNext> BeginAgainAsync(ErasureWork work, ImmutableArray<string> further)
+    {
+        var now = parts.Time.GetUtcNow();
+        await parts.Database.WriteAsync(session =>
+        {
+            ErasedIdStatements.Add(session, _connection, further, areGone: false, now);
+            ErasureStatements.Move(
+                session,
+                number,
+                ErasurePhase.Suppressing,
+                work with { Ids = [.. work.Ids, .. further], Barrier = [] },
+                new ErasureCounts { Ids = further.Length },
+                now);
+            return true;
+        }).ConfigureAwait(false);
+        return ErasureNext.Step;
+    }
+
+    private async Task<HistoryFound?> FindAsync(string id) => await regions.People
+        .Ask<object>(new GetHistory(new PersonId(connectionId, id)), Patience).ConfigureAwait(false) as HistoryFound;
+
+    private async Task<ErasureWork> PlanAsync(ErasureWork work, HistoryFound? found)
+    {
+        if (found is null)
+        {
+            return work with { Homes = work.Ids };
+        }
+
+        if (found.Person is { IsIdentified: true, UserId: { } userId })
+        {
+            _held.Add(userId);
+        }
+
+        var ids = work.Ids.ToImmutableHashSet();
+        var facts = await people.ReadFactsAsync(found, known: null, CancellationToken.None).ConfigureAwait(false);
+        var routes = found.Homes.All(ids.Contains) ? [] : await RoutesAsync(found, ids).ConfigureAwait(false);
+        return work with
+        {
+            Homes = [.. work.Ids.Except(routes)],
+            Routes = routes,
+            Accounts = [.. facts.SelectMany(ErasureReading.AccountsIn).Concat(ErasureReading.AccountsOf(found.Person)).Distinct()],
+            Neighbours =
+            [
+                .. facts.SelectMany(ErasureReading.IdsIn).Concat(found.Homes).Where(id => !ids.Contains(id)).Distinct(),
+            ],
+        };
+    }
+
+    // Others are found through the root, and through every home that took in another one which is not the person's.
+    private async Task<ImmutableArray<string>> RoutesAsync(HistoryFound found, ImmutableHashSet<string> ids)
+    {
+        var routes = ImmutableArray.CreateBuilder<string>();
+        foreach (var id in ids.Intersect(found.Homes))
+        {
+            var home = found.Root.Beside(id);
+            var isRoute = home == found.Root
+                || (await people.ReadFactsOfAsync(home, CancellationToken.None).ConfigureAwait(false))
+                    .OfType<PersonFact.Absorbed>()
+                    .Any(absorbed => absorbed.Frozen.Members.Keys.Any(member => !ids.Contains(member)));
+            if (isRoute)
+            {
+                routes.Add(id);
+            }
+        }
+
+        return routes.DrainToImmutable();
+    }
+
+    private async Task<ErasureNext> SealAsync(ErasureWork plan)
+    {
+        var now = parts.Time.GetUtcNow();
+        await parts.Database.WriteAsync(session =>
+        {
+            ErasedIdStatements.Add(session, _connection, plan.Homes, areGone: true, now);
+            ErasedIdStatements.Add(
+                session, _connection, LanesOf(plan).Select(ErasedMessages.LaneName), areGone: false, now);
+            ErasureStatements.Move(
+                session,
+                number,
+                ErasurePhase.Silencing,
+                plan with { GoneAt = now },
+                new ErasureCounts { Routes = plan.Routes.Length },
+                now);
+            return true;
+        }).ConfigureAwait(false);
+        return ErasureNext.Step;
+    }
+
+    private async Task<ErasureNext> SilenceAsync(ErasureWork work)
+    {
+        await parts.Erased.RefreshAsync(parts.Database).ConfigureAwait(false);
+        if (regions.Nodes() > 1 && parts.Time.GetUtcNow() - work.GoneAt < NodesLearn)
+        {
+            return ErasureNext.Wait;
+        }
+
+        await ForgetHomesAsync(work.Homes).ConfigureAwait(false);
+        await Task.WhenAll(Enumerable.Range(0, parts.Layout.DeliveryPartitions).Select(partition =>
+            regions.Delivery.Ask<SliceSettled>(
+                new DeliveryMessage.Settle(new DeliveryId(connectionId, partition)), Patience))).ConfigureAwait(false);
+        return await MoveAsync(ErasurePhase.Outbox, work with { Partition = 0, After = -1 }).ConfigureAwait(false);
+    }
+
+    private async Task<ErasureNext> EraseOutboxAsync(ErasureWork work)
+    {
+        var erasing = ErasingOf(work);
+        var rows = await parts.Database
+            .ReadAsync(session => erasing.Read(session, work.Partition, work.After)).ConfigureAwait(false);
+        foreach (var contact in rows.Contacts.Where(_ => _held.Count < HeldMax))
+        {
+            _held.Add(contact);
+        }
+
+        var isLast = rows.Next is null && work.Partition + 1 == parts.Layout.DeliveryPartitions;
+        var next = isLast
+            ? work with { Partition = 0, After = 0 }
+            : rows.Next is { } after
+                ? work with { After = after }
+                : work with { Partition = work.Partition + 1, After = -1 };
+        var now = parts.Time.GetUtcNow();
+        await parts.Database.WriteAsync(session =>
+        {
+            erasing.Write(session, work.Partition, rows);
+            var counts = new ErasureCounts { Messages = rows.Erased.Length, Unsent = rows.Unsent };
+            var phase = isLast ? ErasurePhase.Letters : ErasurePhase.Outbox;
+            ErasureStatements.Move(session, number, phase, next, counts, now);
+            return true;
+        }).ConfigureAwait(false);
+        return ErasureNext.Step;
+    }
+
+    private async Task<ErasureNext> EraseLettersAsync(ErasureWork work)
+    {
+        var (erasing, now) = (ErasingOf(work), parts.Time.GetUtcNow());
+        await parts.Database.WriteAsync(session =>
+        {
+            var (letters, next) = erasing.EraseLetters(session, work.After, now);
+            ErasureStatements.Move(
+                session,
+                number,
+                next is null ? ErasurePhase.Warnings : ErasurePhase.Letters,
+                work with { After = next ?? 0 },
+                new ErasureCounts { Letters = letters },
+                now);
+            return true;
+        }).ConfigureAwait(false);
+        return ErasureNext.Step;
+    }
+
+    private async Task<ErasureNext> EraseWarningsAsync(ErasureWork work)
+    {
+        var (erasing, now) = (ErasingOf(work), parts.Time.GetUtcNow());
+        await parts.Database.WriteAsync(session =>
+        {
+            var (warnings, next) = erasing.EraseWarnings(session, work.After);
+            if (next is null)
+            {
+                ErasureStatements.DeleteTraces(session, _connection, work.Ids, LanesOf(work));
+            }
+
+            ErasureStatements.Move(
+                session,
+                number,
+                next is null ? ErasurePhase.Accounts : ErasurePhase.Warnings,
+                work with { After = next ?? 0 },
+                new ErasureCounts { Warnings = warnings },
+                now);
+            return true;
+        }).ConfigureAwait(false);
+        return ErasureNext.Step;
+    }
+
+    private async Task<ErasureNext> EraseInAccountsAsync(ErasureWork work)
+    {
+        var (standIns, now) = (StandIns(work), parts.Time.GetUtcNow());
+        var rows = 0;
+        foreach (var account in work.Accounts.Select(key => new AccountId(connectionId, key)))
+        {
+            await regions.Accounts
+                .Ask<AccountChanged>(new ForgetMembers(account, PersonsOf(work), now), Patience).ConfigureAwait(false);
+            rows += await journal.ReplaceAsync([account.PersistenceId], standIns).ConfigureAwait(false);
+            await regions.Accounts.Ask<AccountForgotten>(new ForgetAccount(account), Patience).ConfigureAwait(false);
+            await journal.ReplaceAsync([account.PersistenceId], standIns).ConfigureAwait(false);
+        }
+
+        return await MoveAsync(
+            ErasurePhase.Journal, work, new ErasureCounts { Accounts = work.Accounts.Length, Facts = rows })
+            .ConfigureAwait(false);
+    }
+
+    private async Task<ErasureNext> EraseJournalAsync(ErasureWork work)
+    {
+        var rows = 0;
+        foreach (var route in work.Routes.Select(HomeOf))
+        {
+            var rewritten = await regions.People
+                .Ask<HomeRewritten>(new RewriteHome(route, work.Ids), Patience).ConfigureAwait(false);
+            if (rewritten.Facts == 0)
+            {
+                return ErasureNext.Wait;
+            }
+
+            rows += await journal.DeleteAsync([route.PersistenceId], below: rewritten.Facts).ConfigureAwait(false);
+        }
+
+        foreach (var home in work.Homes.Select(HomeOf))
+        {
+            rows += await journal.DeleteAsync([home.PersistenceId], below: null).ConfigureAwait(false);
+        }
+
+        // A home that was read before its rows went still has them in memory.
+        await ForgetHomesAsync(work.Homes).ConfigureAwait(false);
+        foreach (var home in work.Homes.Select(HomeOf))
+        {
+            rows += await journal.DeleteAsync([home.PersistenceId], below: null).ConfigureAwait(false);
+        }
+
+        rows += await EraseInNeighboursAsync(work).ConfigureAwait(false);
+        return await MoveAsync(ErasurePhase.Views, work, new ErasureCounts { Facts = rows }).ConfigureAwait(false);
+    }
+
+    // They never became one with the person, but the question stands in their history.
+    private async Task<int> EraseInNeighboursAsync(ErasureWork work)
+    {
+        var (rows, standIns) = (0, StandIns(work));
+        foreach (var id in work.Neighbours)
+        {
+            var found = await FindAsync(id).ConfigureAwait(false);
+            ImmutableArray<PersonId> homes = [.. (found?.Homes ?? []).Append(id).Distinct().Except(work.Ids).Select(HomeOf)];
+            var all = homes.Select(home => home.PersistenceId).ToList();
+            rows += await journal.ReplaceAsync(all, standIns).ConfigureAwait(false);
+            await ForgetHomesAsync(homes.Select(home => home.DistinctId)).ConfigureAwait(false);
+            rows += await journal.ReplaceAsync(all, standIns).ConfigureAwait(false);
+        }
+
+        return rows;
+    }
+
+    private async Task<ErasureNext> EraseViewsAsync(ErasureWork work)
+    {
+        if (parts.EraseViews is { } erase)
+        {
+            var persons = PersonsOf(work);
+            while (await parts.Database
+                .WriteAsync(session => erase(session, _connection, work.Ids, persons)).ConfigureAwait(false))
+            {
+            }
+        }
+
+        return await MoveAsync(ErasurePhase.Ending, work: null).ConfigureAwait(false);
+    }
+
+    // Only now is it known that the log held nothing but what may be read.
+    private async Task<ErasureNext> EndAsync()
+    {
+        if (!await parts.Database.TruncateLogAsync().ConfigureAwait(false)
+            || !await journal.TruncateLogAsync().ConfigureAwait(false))
+        {
+            return ErasureNext.Wait;
+        }
+
+        var now = parts.Time.GetUtcNow();
+        await parts.Database.WriteAsync(session =>
+        {
+            ErasureStatements.Finish(session, number, now);
+            return true;
+        }).ConfigureAwait(false);
+        return ErasureNext.End;
+    }
+
+    private async Task<ErasureNext> MoveAsync(ErasurePhase phase, ErasureWork? work, ErasureCounts counts = default)
+    {
+        var now = parts.Time.GetUtcNow();
+        await parts.Database.WriteAsync(session =>
+        {
+            ErasureStatements.Move(session, number, phase, work, counts, now);
+            return true;
+        }).ConfigureAwait(false);
+        return ErasureNext.Step;
+    }
+
+    private Task<HomeForgotten[]> ForgetHomesAsync(IEnumerable<string> ids) => Task.WhenAll(ids.Select(id =>
+        regions.People.Ask<HomeForgotten>(new ForgetHome(HomeOf(id)), Patience)));
+
+    private OutboxErasing ErasingOf(ErasureWork work) =>
+        new(_connection, work.Ids, LanesOf(work).ToHashSet());
+
+    // The ids of homes that stay are how the others are found: they stay wherever they are.
+    private static Dictionary<string, string> StandIns(ErasureWork work) => work.Ids
+        .Except(work.Routes)
+        .ToDictionary(id => id, _ => $"erased-{Guid.NewGuid():N}");
+
+    private IEnumerable<ulong> LanesOf(ErasureWork work) => work.Homes.Select(id => HomeOf(id).Priority.Lane);
+
+    private ImmutableArray<Guid> PersonsOf(ErasureWork work) => [.. work.Ids.Select(id => PersonUuid.Of(HomeOf(id)))];
+
+    private PersonId HomeOf(string id) => new(connectionId, id);
+}

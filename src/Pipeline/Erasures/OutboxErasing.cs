@@ -1,0 +1,214 @@
+using System.Collections.Immutable;
+using VarianceActors.Pipeline.DeadLetters;
+using VarianceActors.Pipeline.Delivery;
+using VarianceActors.Pipeline.Mapping;
+using VarianceActors.Pipeline.Outbox;
+using VarianceActors.Pipeline.Stores;
+
+namespace VarianceActors.Pipeline.Erasures;
+
+/// <summary>Outbox rows that are to be written anew.</summary>
+/// <param name="Rows">By first position, the payload.</param>
+/// <param name="Erased">Positions of the messages that lose their content.</param>
+/// <param name="Unsent">How many of these wait.</param>
+/// <param name="Contacts">The ids under which Variance got messages of the person.</param>
+/// <param name="Next">Up to which first position rows were looked at; null at the end of the partition.</param>
+internal sealed record ErasedRows(
+    ImmutableArray<(long First, byte[] Payload)> Rows,
+    ImmutableArray<long> Erased,
+    int Unsent,
+    ImmutableArray<string> Contacts,
+    long? Next);
+
+/// <summary>Takes a person out of outbox, attempts, dead letters and warnings, in pages.</summary>
+/// <param name="connection">The number of the connection.</param>
+/// <param name="ids">The ids of the person.</param>
+/// <param name="lanes">Lanes in which only its messages lie.</param>
+internal sealed class OutboxErasing(int connection, IReadOnlyCollection<string> ids, IReadOnlySet<ulong> lanes)
+{
+    private const long PageBytes = 4 << 20;
+    private const int LettersPerPage = 200;
+    private const int WarningsPerPage = 1_000;
+    private static readonly byte[] NoContent = "{}"u8.ToArray();
+
+    private static readonly Statement SelectRows = new("""
+        SELECT first_position, message_count, payload FROM outbox
+        WHERE connection = @connection AND delivery_partition = @delivery_partition AND first_position > @after
+        ORDER BY first_position
+        """);
+
+    private static readonly Statement UpdateRow = new("""
+        UPDATE outbox SET payload = @payload
+        WHERE connection = @connection AND delivery_partition = @delivery_partition AND first_position = @first_position
+        """);
+
+    private static readonly Statement BlankAttempts = new("""
+        UPDATE attempt SET response = NULL
+        WHERE connection = @connection AND delivery_partition = @delivery_partition AND position = @position
+        """);
+
+    private static readonly Statement BlankLetter = new("""
+        UPDATE dead_letter SET body = @body, event = NULL, response = NULL, entity = NULL, note = 'erased' WHERE id = @id
+        """);
+
+    private static readonly Statement ChangeLetter = new("UPDATE dead_letter SET body = @body WHERE id = @id");
+
+    private static readonly Statement SelectWarnings = new("""
+        SELECT id, uuid, details FROM warning WHERE connection = @connection AND id > @after ORDER BY id LIMIT @rows
+        """);
+
+    private static readonly Statement DeleteWarning = new("DELETE FROM warning WHERE id = @id");
+
+    private static readonly Statement ForgetWarnings = new(
+        "UPDATE ledger SET warnings = NULL WHERE connection = @connection AND uuid = @uuid");
+
+    private readonly Dictionary<string, string> _standIns = ids.ToDictionary(id => id, _ => "erased");
+
+    /// <summary>Looks at a page of the outbox.</summary>
+    public ErasedRows Read(Session session, int deliveryPartition, long after)
+    {
+        var progress = DeliveryStatements.ReadProgress(session, connection, deliveryPartition);
+        var page = new Page();
+        session.Scan(
+            SelectRows,
+            row =>
+            {
+                var payload = row.GetFieldValue<byte[]>(2);
+                Look(page, OutboxRow.Read(row.GetInt64(0), row.GetInt32(1), payload));
+                (page.Next, page.Bytes) = (row.GetInt64(0), page.Bytes + payload.Length);
+                return page.Bytes < PageBytes;
+            },
+            connection, deliveryPartition, after);
+        var waiting = page.Erased.Where(entry => !progress.IsDone(entry.Position)
+            || HeldStatements.IsHeld(session, connection, deliveryPartition, entry.Position)).ToHashSet();
+        var contacts = page.Erased
+            .Where(entry => !waiting.Contains(entry)
+                && AttemptStatements.Of(session, connection, deliveryPartition, entry.Position) is [.., { Status: < 300 }])
+            .Select(entry => MessageFields.ContactOf(entry.Message))
+            .OfType<string>()
+            .Distinct();
+        return new ErasedRows(
+            [.. page.Rows], [.. page.Erased.Select(entry => entry.Position)], waiting.Count, [.. contacts], page.Next);
+    }
+
+    /// <summary>Writes the page anew.</summary>
+    public void Write(Session session, int deliveryPartition, ErasedRows rows)
+    {
+        foreach (var (first, payload) in rows.Rows)
+        {
+            session.Post(UpdateRow, payload, connection, deliveryPartition, first);
+        }
+
+        foreach (var position in rows.Erased)
+        {
+            session.Post(BlankAttempts, connection, deliveryPartition, position);
+        }
+    }
+
+    /// <summary>Blanks the dead letters of a page, and gives those up that wait for an operator.</summary>
+    /// <returns>How many, and up to which letter; null at the end.</returns>
+    public (int Letters, long? Next) EraseLetters(Session session, long after, DateTimeOffset now)
+    {
+        var letters = new List<DeadLetter>();
+        DeadLetterStatements.Scan(
+            session, connection, state: null, DeadLetterFilter.All, (after, long.MaxValue), LettersPerPage,
+            letter =>
+            {
+                letters.Add(letter);
+                return true;
+            });
+        var erased = 0;
+        foreach (var letter in letters)
+        {
+            if (IsPersons(letter.Lane, letter.Message))
+            {
+                erased += letter.Message.Body.Span.SequenceEqual(NoContent) ? 0 : 1;
+                DeadLetterJob.Discard(session, connection, letter, ReplayStatements.ErasedNote, now);
+                session.Post(BlankLetter, NoContent, letter.Id);
+                BlankAttemptsOf(session, letter);
+            }
+            else if (ErasedText.Replace(letter.Message.Body.Span, _standIns) is { } body)
+            {
+                session.Post(ChangeLetter, body, letter.Id);
+            }
+        }
+
+        return (erased, letters.Count == LettersPerPage ? letters[^1].Id : null);
+    }
+
+    /// <summary>Deletes the warnings of a page that name the person.</summary>
+    /// <returns>How many, and up to which warning; null at the end.</returns>
+    public (int Warnings, long? Next) EraseWarnings(Session session, long after)
+    {
+        var rows = session.Query(
+            SelectWarnings,
+            row => (Id: row.GetInt64(0), Uuid: row.GetFieldValue<byte[]>(1), Details: row.GetString(2)),
+            connection, after, WarningsPerPage);
+        var naming = rows
+            .Where(row => ErasedText.Names(System.Text.Encoding.UTF8.GetBytes(row.Details), _standIns))
+            .ToList();
+        foreach (var (id, uuid, _) in naming)
+        {
+            session.Post(DeleteWarning, id);
+            session.Post(ForgetWarnings, connection, uuid);
+        }
+
+        return (naming.Count, rows.Count == WarningsPerPage ? rows[^1].Id : null);
+    }
+
+    private void Look(Page page, ImmutableArray<OutboxEntry> entries)
+    {
+        OutboxEntry[]? changed = null;
+        for (var index = 0; index < entries.Length; index++)
+        {
+            var entry = entries[index];
+            if (entry.Barrier is not null || entry.IsErased)
+            {
+                continue;
+            }
+
+            if (IsPersons(entry.Lane, entry.Message))
+            {
+                page.Erased.Add(entry);
+                (changed ??= [.. entries])[index] = entry with
+                {
+                    IsErased = true,
+                    Message = entry.Message with { Body = NoContent },
+                };
+            }
+            else if (ErasedText.Replace(entry.Message.Body.Span, _standIns) is { } body)
+            {
+                (changed ??= [.. entries])[index] = entry with { Message = entry.Message with { Body = body } };
+            }
+        }
+
+        if (changed is not null)
+        {
+            page.Rows.Add((entries[0].Position, OutboxRow.Rewrite(changed)));
+        }
+    }
+
+    private bool IsPersons(ulong lane, OutboundMessage message) => lanes.Contains(lane)
+        || (MessageFields.ContactOf(message) is { } contact && _standIns.ContainsKey(contact))
+        || (MessageFields.GivenUpBy(message) is { } previous && _standIns.ContainsKey(previous));
+
+    private void BlankAttemptsOf(Session session, DeadLetter letter)
+    {
+        session.Post(BlankAttempts, connection, letter.DeliveryPartition, letter.Position);
+        foreach (var place in ReplayStatements.Places(session, letter.Id))
+        {
+            session.Post(BlankAttempts, connection, place.DeliveryPartition, place.Position);
+        }
+    }
+
+    private sealed class Page
+    {
+        public List<(long First, byte[] Payload)> Rows { get; } = [];
+
+        public List<OutboxEntry> Erased { get; } = [];
+
+        public long? Next { get; set; }
+
+        public long Bytes { get; set; }
+    }
+}

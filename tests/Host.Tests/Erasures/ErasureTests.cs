@@ -1,0 +1,416 @@
+using System.Net;
+using System.Text;
+using System.Text.Json;
+using VarianceActors.Harness;
+using VarianceActors.Host.Demo;
+using Xunit;
+
+namespace VarianceActors.Host.Tests.Erasures;
+
+/// <summary>Erasing a person, through the doors and the API.</summary>
+public sealed class ErasureTests
+{
+    private const string Canary = "canary-7f3a";
+
+    [Fact]
+    public async Task Whichever_id_is_named_nothing_of_the_person_is_left_in_any_file()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        await PlantAsync(pipeline);
+        await pipeline.CaptureAsync(Seen("neighbour", new { city = "Oslo" }));
+        await pipeline.SettledAsync();
+
+        var receipt = await EraseAsync(pipeline, Id("phone"));
+
+        Assert.Equal("done", receipt.GetProperty("state").GetString());
+        Assert.Equal(3, receipt.GetProperty("ids").GetInt32());
+        Assert.True(receipt.GetProperty("journal_rows").GetInt32() > 0);
+        Assert.Equal(Id("ada"), receipt.GetProperty("variance").GetProperty("ids")[0].GetString());
+        await AssertNothingLeftAsync(pipeline);
+        foreach (var id in (string[])["ada", "phone", "laptop"])
+        {
+            Assert.Null(await pipeline.PersonAsync(Id(id)));
+        }
+
+        Assert.NotNull(await pipeline.PersonAsync("neighbour"));
+    }
+
+    [Fact]
+    public async Task What_comes_late_does_not_bring_the_person_back()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        await PlantAsync(pipeline);
+        await EraseAsync(pipeline, Id("ada"));
+        var sent = pipeline.Variance.Received.Length;
+
+        await pipeline.CaptureAsync(Seen(Id("ada"), new { email = $"{Canary}@work.example" }));
+        await pipeline.CaptureAsync(Identify(Id("ada"), Id("new-device"), new { name = Canary }));
+        await pipeline.CaptureAsync(Identify("bob", Id("phone"), new { name = "Bob" }));
+        await pipeline.CaptureAsync(Alias("carl", Id("laptop")));
+        await pipeline.SettledAsync();
+
+        foreach (var id in (string[])["ada", "phone", "laptop", "new-device"])
+        {
+            Assert.Null(await pipeline.PersonAsync(Id(id)));
+        }
+
+        var bob = (await pipeline.PersonAsync("bob"))!.Value;
+        Assert.Equal("bob", Assert.Single(bob.GetProperty("distinct_ids").EnumerateArray()).GetString());
+        Assert.True(bob.GetProperty("is_identified").GetBoolean());
+        Assert.Equal("carl", Assert.Single(
+            (await pipeline.PersonAsync("carl"))!.Value.GetProperty("distinct_ids").EnumerateArray()).GetString());
+        var ledger = await pipeline.LedgerAsync();
+        Assert.Equal((2, 0), (ledger["suppressed"], ledger["imbalance"]));
+        Assert.DoesNotContain(
+            pipeline.Variance.Received.Skip(sent), one => one.Body.GetRawText().Contains(Canary, StringComparison.Ordinal));
+        await EraseAsync(pipeline, Id("ada"));
+        await AssertNothingLeftAsync(pipeline);
+    }
+
+    [Fact]
+    public async Task What_waits_is_not_sent_and_what_is_on_the_wire_is_awaited()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        await PlantAsync(pipeline);
+        var (reached, release) = (new TaskCompletionSource(), new TaskCompletionSource());
+        pipeline.Variance.Answer = async _ =>
+        {
+            reached.TrySetResult();
+            await release.Task;
+            return new StandInAnswer(500, Body: $"no {Canary}");
+        };
+        await pipeline.CaptureAsync(Track(Id("ada"), "first"));
+        await reached.Task;
+        await pipeline.CaptureAsync(Track(Id("ada"), "second"));
+        await pipeline.CaptureAsync(Track("bob", "third"));
+        await UntilWaitingAsync(pipeline, 3);
+
+        var erasing = EraseAsync(pipeline, Id("laptop"));
+        await PipelineHarness.UntilAsync(async () => await PhaseAsync(pipeline) == "running", "the erasure runs");
+        Assert.False(erasing.IsCompleted);
+        var sent = pipeline.Variance.Received.Length;
+        release.SetResult();
+        var receipt = await erasing;
+        pipeline.Variance.Answer = _ => ValueTask.FromResult(new StandInAnswer(200));
+        pipeline.Clock.Advance(TimeSpan.FromMinutes(10));
+        await pipeline.SettledAsync();
+
+        Assert.Equal(2, receipt.GetProperty("messages_not_sent").GetInt32());
+        Assert.All(
+            pipeline.Variance.Received.Skip(sent),
+            one => Assert.DoesNotContain(Canary, one.Body.GetRawText(), StringComparison.Ordinal));
+        var ledger = await pipeline.LedgerAsync();
+        Assert.Equal((2, 0), (ledger["suppressed"], ledger["imbalance"]));
+        await AssertNothingLeftAsync(pipeline);
+    }
+
+    [Fact]
+    public async Task Dead_letters_and_replays_lose_their_content_and_the_books_balance()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        await PlantAsync(pipeline);
+        pipeline.Variance.Answer = _ => ValueTask.FromResult(new StandInAnswer(400, Body: $"bad {Canary}"));
+        await pipeline.CaptureAsync(Track(Id("ada"), $"dead {Canary}"));
+        await pipeline.CaptureAsync(Track(Id("phone"), "replayed"));
+        await pipeline.CaptureAsync(Track("bob", "bobs"));
+        await PipelineHarness.UntilAsync(async () => (await pipeline.LedgerAsync())["dead"] == 3, "three are dead");
+        using (await pipeline.ApiAsync(HttpMethod.Post, "pause"))
+        {
+        }
+
+        using (await pipeline.ApiAsync(HttpMethod.Post, "dead-letters/2/replay"))
+        {
+        }
+
+        var receipt = await EraseAsync(pipeline, Id("ada"));
+
+        Assert.Equal(2, receipt.GetProperty("dead_letters").GetInt32());
+        Assert.Equal(0, (await pipeline.LedgerAsync())["imbalance"]);
+        await AssertNothingLeftAsync(pipeline);
+        pipeline.Variance.Answer = _ => ValueTask.FromResult(new StandInAnswer(200));
+        using (await pipeline.ApiAsync(HttpMethod.Post, "resume"))
+        {
+        }
+
+        await pipeline.SettledAsync();
+        var ledger = await pipeline.LedgerAsync();
+        Assert.Equal((1, 2, 0), (ledger["dead"], ledger["discarded"], ledger["imbalance"]));
+        using var letter = await pipeline.ApiAsync("dead-letters/1");
+        Assert.Contains("erased", await letter.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_account_keeps_its_own_and_forgets_the_member()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        await PlantAsync(pipeline);
+        await pipeline.CaptureAsync(Identify("bob", "bob-phone", new { email = "bob@work.example", name = "Bob" }));
+        await pipeline.SettledAsync();
+
+        var receipt = await EraseAsync(pipeline, Id("phone"));
+
+        Assert.Equal(1, receipt.GetProperty("accounts").GetInt32());
+        using var answer = await pipeline.ApiAsync("accounts/work.example");
+        Assert.Contains("bob", await answer.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        await AssertNothingLeftAsync(pipeline);
+    }
+
+    [Fact]
+    public async Task Somebody_who_was_asked_to_become_one_with_the_person_keeps_everything_but_the_name()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        await PlantAsync(pipeline);
+        await pipeline.CaptureAsync(Identify("bob", "bob-phone", new { name = "Bob" }));
+        await pipeline.SettledAsync();
+        await pipeline.CaptureAsync(Identify("bob", Id("ada"), new { plan = "pro" }));
+        await pipeline.CaptureAsync(Identify(Id("phone"), "bob-phone", new { last = Canary }));
+        await pipeline.SettledAsync();
+
+        var receipt = await EraseAsync(pipeline, Id("ada"));
+
+        Assert.Equal(2, receipt.GetProperty("warnings").GetInt32());
+        await AssertNothingLeftAsync(pipeline);
+        await pipeline.RestartAsync();
+        await pipeline.CaptureAsync(Seen("bob-phone", new { last = "seen" }));
+        await pipeline.SettledAsync();
+        var bob = (await pipeline.PersonAsync("bob"))!.Value;
+        Assert.Equal(2, bob.GetProperty("distinct_ids").GetArrayLength());
+        Assert.Equal("seen", bob.GetProperty("properties").GetProperty("last").GetString());
+        Assert.Equal("pro", bob.GetProperty("properties").GetProperty("plan").GetString());
+        using var timeline = await pipeline.ApiAsync("persons/bob/timeline");
+        Assert.Equal(HttpStatusCode.OK, timeline.StatusCode);
+        await AssertNothingLeftAsync(pipeline);
+    }
+
+    [Fact]
+    public async Task A_person_that_shares_its_place_with_another_one_goes_and_the_other_one_stays()
+    {
+        foreach (var other in (string[])["ann", "amy", "abe"])
+        {
+            await using var pipeline = await PipelineHarness.StartAsync();
+            await PlantAsync(pipeline);
+            await pipeline.CaptureAsync(Identify(other, $"{other}-phone", new { plan = "pro" }));
+            await pipeline.SettledAsync();
+            var merge = Guid.NewGuid();
+            await pipeline.CaptureAsync(Dangerous(other, Id("ada"), merge));
+            await pipeline.SettledAsync();
+            using var split = await pipeline.ApiAsync(HttpMethod.Post, $"persons/{other}/split", new { @event = merge });
+            Assert.Equal(HttpStatusCode.OK, split.StatusCode);
+            await pipeline.SettledAsync();
+
+            var receipt = await EraseAsync(pipeline, Id("ada"));
+            await pipeline.RestartAsync();
+            await pipeline.CaptureAsync(Seen($"{other}-phone", new { last = "seen" }));
+            await pipeline.CaptureAsync(Seen(other, new { first = "seen" }));
+            await pipeline.SettledAsync();
+
+            var stayed = (await pipeline.PersonAsync(other))!.Value;
+            Assert.Equal(2, stayed.GetProperty("distinct_ids").GetArrayLength());
+            Assert.Equal("pro", stayed.GetProperty("properties").GetProperty("plan").GetString());
+            Assert.Equal("seen", stayed.GetProperty("properties").GetProperty("last").GetString());
+            using var timeline = await pipeline.ApiAsync($"persons/{other}/timeline");
+            Assert.Equal(HttpStatusCode.OK, timeline.StatusCode);
+            if (receipt.GetProperty("routing_keys_kept").GetInt32() == 0)
+            {
+                await AssertNothingLeftAsync(pipeline);
+            }
+
+            Assert.Null(await pipeline.PersonAsync(Id("phone")));
+            Assert.Equal(0, (await pipeline.LedgerAsync())["imbalance"]);
+        }
+    }
+
+    [Fact]
+    public async Task An_erasure_that_is_stopped_at_any_moment_is_done_after_the_restart()
+    {
+        for (var round = 0; round < 8; round++)
+        {
+            await using var pipeline = await PipelineHarness.StartAsync();
+            await PlantAsync(pipeline);
+            using var wish = new HttpRequestMessage(
+                HttpMethod.Delete,
+                $"/api/v1/connections/{PipelineHarness.Connection}/persons/{Uri.EscapeDataString(Id("ada"))}");
+            wish.Headers.TryAddWithoutValidation("Authorization", $"Bearer {PipelineHarness.AdminKey}");
+            var erasing = pipeline.Http.SendAsync(wish);
+            var delay = round;
+            await PipelineHarness.UntilAsync(
+                async () => await PhaseAsync(pipeline) is not null && delay-- <= 0, "the erasure is under way");
+            await pipeline.RestartAsync();
+            await Assert.ThrowsAnyAsync<Exception>(async () => (await erasing).EnsureSuccessStatusCode().Dispose());
+
+            await PipelineHarness.UntilAsync(async () => await PhaseAsync(pipeline) == "done", "the erasure is done");
+            Assert.Null(await pipeline.PersonAsync(Id("phone")));
+            await pipeline.SettledAsync();
+            await AssertNothingLeftAsync(pipeline);
+            Assert.Equal(0, (await pipeline.LedgerAsync())["imbalance"]);
+        }
+    }
+
+    [Fact]
+    public async Task An_id_can_be_erased_before_it_is_known_and_freed_again()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        var receipt = await EraseAsync(pipeline, Id("ada"));
+        Assert.Equal((1, 0), (receipt.GetProperty("ids").GetInt32(), receipt.GetProperty("journal_rows").GetInt32()));
+        await pipeline.CaptureAsync(Seen(Id("ada"), new { cart = 1 }));
+        await pipeline.SettledAsync();
+        Assert.Null(await pipeline.PersonAsync(Id("ada")));
+
+        var path = $"erasures/ids/{Uri.EscapeDataString(Id("ada"))}";
+        using (var lifted = await pipeline.ApiAsync(HttpMethod.Delete, path))
+        {
+            Assert.Equal(HttpStatusCode.OK, lifted.StatusCode);
+        }
+
+        using (var again = await pipeline.ApiAsync(HttpMethod.Delete, path))
+        {
+            Assert.Equal(HttpStatusCode.NotFound, again.StatusCode);
+        }
+
+        await pipeline.CaptureAsync(Seen(Id("ada"), new { cart = 2 }));
+        await pipeline.SettledAsync();
+        Assert.NotNull(await pipeline.PersonAsync(Id("ada")));
+        Assert.Equal(1, (await pipeline.LedgerAsync())["suppressed"]);
+        using var unknown = await pipeline.ApiAsync("erasures/77");
+        Assert.Equal(HttpStatusCode.NotFound, unknown.StatusCode);
+    }
+
+    [Fact]
+    public async Task Under_load_with_merges_nothing_is_left_and_nobody_else_loses_anything()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        using var stop = new CancellationTokenSource();
+        var load = Task.Run(async () =>
+        {
+            var sent = 0;
+            for (var round = 0; !stop.IsCancellationRequested; round++)
+            {
+                await pipeline.CaptureAsync(
+                    Seen(Id($"dev{round % 5}"), new { cart = $"{Canary}{round}" }),
+                    Identify(Id("ada"), Id($"dev{round % 5}"), new { name = Canary, round }),
+                    Seen($"other{round % 7}", new { round }),
+                    Identify($"user{round % 7}", $"other{round % 7}", new { round }));
+                sent += 4;
+            }
+
+            return sent;
+        });
+        await PipelineHarness.UntilAsync(async () => (await pipeline.LedgerAsync())["delivered"] > 40, "some is delivered");
+        var erasing = EraseAsync(pipeline, Id("ada"));
+        while (!erasing.IsCompleted)
+        {
+            Assert.Equal(0, (await pipeline.LedgerAsync())["imbalance"]);
+        }
+
+        await erasing;
+        var received = pipeline.Variance.Received.Length;
+        await PipelineHarness.UntilAsync(
+            () => Task.FromResult(pipeline.Variance.Received.Length > received + 40), "others are delivered");
+        await stop.CancelAsync();
+        var accepted = await load;
+        await pipeline.SettledAsync();
+
+        Assert.All(
+            pipeline.Variance.Received.Skip(received),
+            one => Assert.DoesNotContain(Canary, one.Body.GetRawText(), StringComparison.Ordinal));
+        for (var device = 0; device < 5; device++)
+        {
+            Assert.Null(await pipeline.PersonAsync(Id($"dev{device}")));
+        }
+
+        for (var other = 0; other < 7; other++)
+        {
+            Assert.Equal(
+                2, (await pipeline.PersonAsync($"user{other}"))!.Value.GetProperty("distinct_ids").GetArrayLength());
+        }
+
+        var ledger = await pipeline.LedgerAsync();
+        Assert.Equal((accepted, 0), (ledger["accepted"], ledger["imbalance"]));
+        await EraseAsync(pipeline, Id("ada"));
+        await AssertNothingLeftAsync(pipeline);
+    }
+
+    private static async Task<string?> PhaseAsync(PipelineHarness pipeline)
+    {
+        using var answer = await pipeline.ApiAsync("erasures/1");
+        return answer.IsSuccessStatusCode
+            ? JsonDocument.Parse(await answer.Content.ReadAsStringAsync()).RootElement.GetProperty("state").GetString()
+            : null;
+    }
+
+    private static Task UntilWaitingAsync(PipelineHarness pipeline, long events) =>
+        PipelineHarness.UntilAsync(async () => await pipeline.WaitingAsync() == events, "they wait");
+
+    private static Dictionary<string, object> Track(string id, string name) => new()
+    {
+        ["event"] = name,
+        ["distinct_id"] = id,
+        ["properties"] = new Dictionary<string, object> { ["what"] = name, ["who"] = $"{id} is here" },
+    };
+
+    private static Dictionary<string, object> Dangerous(string id, string other, Guid uuid) => new()
+    {
+        ["event"] = "$merge_dangerously",
+        ["uuid"] = uuid,
+        ["distinct_id"] = id,
+        ["properties"] = new Dictionary<string, object> { ["alias"] = other },
+    };
+
+    private static string Id(string name) => $"{name}+{Canary}@home.example/\"{name}\"";
+
+    private static async Task PlantAsync(PipelineHarness pipeline)
+    {
+        await pipeline.CaptureAsync(Seen(Id("phone"), new { cart = Canary }));
+        await pipeline.SettledAsync();
+        await pipeline.CaptureAsync(Identify(
+            Id("ada"), Id("phone"), new { email = $"{Canary}@work.example", name = $"Ada {Canary}" }));
+        await pipeline.SettledAsync();
+        await pipeline.CaptureAsync(Identify(Id("ada"), Id("laptop"), new { plan = "pro" }));
+        await pipeline.CaptureAsync(Seen(Id("laptop"), new { last = Canary }));
+        await pipeline.SettledAsync();
+    }
+
+    private static async Task<JsonElement> EraseAsync(PipelineHarness pipeline, string distinctId)
+    {
+        using var answer = await pipeline.ApiAsync(HttpMethod.Delete, $"persons/{Uri.EscapeDataString(distinctId)}");
+        var text = await answer.Content.ReadAsStringAsync();
+        Assert.True(answer.StatusCode == HttpStatusCode.OK, text);
+        return JsonDocument.Parse(text).RootElement;
+    }
+
+    private static Task AssertNothingLeftAsync(PipelineHarness pipeline)
+    {
+        foreach (var file in Directory.EnumerateFiles(pipeline.DataDirectory, "*.db*", SearchOption.AllDirectories))
+        {
+            using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            var content = new byte[stream.Length];
+            stream.ReadExactly(content);
+            var at = content.AsSpan().IndexOf(Encoding.UTF8.GetBytes(Canary));
+            Assert.True(at < 0, at < 0 ? "" : $"{Path.GetFileName(file)}: " + Encoding.UTF8.GetString(
+                content.AsSpan(Math.Max(0, at - 400), Math.Min(800, content.Length - Math.Max(0, at - 400)))));
+        }
+
+        return Task.CompletedTask;
+    }
+
+    private static Dictionary<string, object> Seen(string id, object set) => new Dictionary<string, object>
+    {
+        ["event"] = "seen",
+        ["distinct_id"] = id,
+        ["properties"] = new Dictionary<string, object> { ["$set"] = set },
+    };
+
+    private static Dictionary<string, object> Identify(string id, string other, object set) => new Dictionary<string, object>
+    {
+        ["event"] = "$identify",
+        ["distinct_id"] = id,
+        ["properties"] = new Dictionary<string, object> { ["$anon_distinct_id"] = other, ["$set"] = set },
+    };
+
+    private static Dictionary<string, object> Alias(string id, string other) => new Dictionary<string, object>
+    {
+        ["event"] = "$create_alias",
+        ["distinct_id"] = id,
+        ["properties"] = new Dictionary<string, object> { ["alias"] = other },
+    };
+}
