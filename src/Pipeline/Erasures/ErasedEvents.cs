@@ -16,7 +16,7 @@ public static class ErasedEvents
 
     /// <summary>Whether nothing may be learnt of the event.</summary>
     public static bool IsErased(ErasedSet erased, int connection, CaptureEvent captured) =>
-        erased.Any(connection) && captured.DistinctId.Length > 0 && erased.Contains(connection, captured.DistinctId);
+        erased.Any(connection) && captured.DistinctId.Length > 0 && erased.IsSuppressed(connection, captured.DistinctId);
 
     /// <summary>What an event of an erased id became.</summary>
     public static EventResult Suppress(long offset, ulong lane) =>
@@ -76,7 +76,7 @@ public static class ErasedEvents
                 || reader.ValueTextEquals("$user_id"u8);
             reader.Read();
             var at = (int)reader.TokenStartIndex;
-            if (isId && reader.TokenType is JsonTokenType.String && erased.Contains(connection, reader.GetString()!))
+            if (isId && reader.TokenType is JsonTokenType.String && erased.IsSuppressed(connection, reader.GetString()!))
             {
                 cuts.Add(new Cut(at, (int)reader.BytesConsumed, isAnonymous));
             }

@@ -13,7 +13,7 @@ public sealed record ErasedHomes(Func<PersonId, bool> IsErased, Func<PersonId, b
 
     /// <summary>As a node knows it.</summary>
     public static ErasedHomes Of(PipelineParts parts) => new(
-        home => parts.Erased.Now.Contains(NumberOf(parts, home), home.DistinctId),
+        home => parts.Erased.Now.IsSuppressed(NumberOf(parts, home), home.DistinctId),
         home => parts.Erased.Now.IsGone(NumberOf(parts, home), home.DistinctId),
         () => parts.Erased.RefreshAsync(parts.Database));
 

@@ -7,6 +7,19 @@ using VarianceActors.Pipeline.Stores;
 
 namespace VarianceActors.Pipeline.Erasures;
 
+/// <summary>How far an id is erased.</summary>
+internal enum ErasedLevel : byte
+{
+    /// <summary>Nothing is sent for it.</summary>
+    Muted = 1,
+
+    /// <summary>What comes for it is not learnt either.</summary>
+    Suppressed = 2,
+
+    /// <summary>Its home must not write any more.</summary>
+    Gone = 3,
+}
+
 /// <summary>An erased id as the database knows it.</summary>
 /// <param name="Connection">The number of its connection.</param>
 /// <param name="Hash">The first half of a salted hash.</param>
@@ -19,30 +32,35 @@ public sealed class ErasedSet
     private const int StackBytes = 512;
     private const int HashBytes = 16;
     private readonly byte[] _salt;
-    private readonly Dictionary<ErasedKey, bool> _goneByKey;
+    private readonly Dictionary<ErasedKey, ErasedLevel> _levelByKey;
     private readonly FrozenSet<int> _connections;
 
-    internal ErasedSet(long version, byte[] salt, Dictionary<ErasedKey, bool> goneByKey)
+    internal ErasedSet(long version, byte[] salt, Dictionary<ErasedKey, ErasedLevel> levelByKey)
     {
-        (Version, _salt, _goneByKey) = (version, salt, goneByKey);
-        _connections = goneByKey.Keys.Select(key => key.Connection).ToFrozenSet();
+        (Version, _salt, _levelByKey) = (version, salt, levelByKey);
+        _connections = levelByKey.Keys.Select(key => key.Connection).ToFrozenSet();
     }
 
     /// <summary>The number of the last change that it knows.</summary>
     public long Version { get; }
 
-    internal IReadOnlyDictionary<ErasedKey, bool> Keys => _goneByKey;
+    internal IReadOnlyDictionary<ErasedKey, ErasedLevel> Keys => _levelByKey;
 
     /// <summary>Whether any id of a connection is erased.</summary>
     public bool Any(int connection) => _connections.Contains(connection);
 
-    /// <summary>Whether an id is erased.</summary>
-    public bool Contains(int connection, string distinctId) =>
-        Any(connection) && _goneByKey.ContainsKey(KeyOf(_salt, connection, distinctId));
+    /// <summary>Whether nothing may be sent for an id.</summary>
+    public bool IsMuted(int connection, string distinctId) => LevelOf(connection, distinctId) >= ErasedLevel.Muted;
+
+    /// <summary>Whether nothing may be learnt of an id.</summary>
+    public bool IsSuppressed(int connection, string distinctId) =>
+        LevelOf(connection, distinctId) >= ErasedLevel.Suppressed;
 
     /// <summary>Whether the home of an id must not write any more.</summary>
-    public bool IsGone(int connection, string distinctId) =>
-        Any(connection) && _goneByKey.GetValueOrDefault(KeyOf(_salt, connection, distinctId));
+    public bool IsGone(int connection, string distinctId) => LevelOf(connection, distinctId) == ErasedLevel.Gone;
+
+    private ErasedLevel LevelOf(int connection, string distinctId) =>
+        Any(connection) ? _levelByKey.GetValueOrDefault(KeyOf(_salt, connection, distinctId)) : default;
 
     /// <summary>How the database knows an id.</summary>
     internal static ErasedKey KeyOf(byte[] salt, int connection, string distinctId)
@@ -92,10 +110,10 @@ public sealed class ErasedIds
             return now;
         }
 
-        var keys = now.Version >= lifted ? new Dictionary<ErasedKey, bool>(now.Keys) : [];
-        foreach (var (key, isGone) in ErasedIdStatements.ReadAfter(session, now.Version >= lifted ? now.Version : 0))
+        var keys = now.Version >= lifted ? new Dictionary<ErasedKey, ErasedLevel>(now.Keys) : [];
+        foreach (var (key, level) in ErasedIdStatements.ReadAfter(session, now.Version >= lifted ? now.Version : 0))
         {
-            keys[key] = isGone;
+            keys[key] = level;
         }
 
         return Publish(new ErasedSet(version, ErasedIdStatements.Salt(session), keys));
@@ -128,13 +146,13 @@ internal static class ErasedIdStatements
     private static readonly Statement MarkLifted = new("UPDATE erased_version SET lifted = version WHERE id = 1");
 
     private static readonly Statement SelectAfter = new(
-        "SELECT connection, hash, is_gone FROM erased_id WHERE version > @version");
+        "SELECT connection, hash, level FROM erased_id WHERE version > @version");
 
     private static readonly Statement Put = new("""
-        INSERT INTO erased_id (connection, hash, version, is_gone, erased_at)
-        VALUES (@connection, @hash, @version, @is_gone, @erased_at)
+        INSERT INTO erased_id (connection, hash, version, level, erased_at)
+        VALUES (@connection, @hash, @version, @level, @erased_at)
         ON CONFLICT (connection, hash) DO UPDATE SET version = excluded.version,
-            is_gone = CASE WHEN excluded.is_gone > erased_id.is_gone THEN excluded.is_gone ELSE erased_id.is_gone END
+            level = CASE WHEN excluded.level > erased_id.level THEN excluded.level ELSE erased_id.level END
         """);
 
     private static readonly Statement SelectOne = new(
@@ -146,18 +164,18 @@ internal static class ErasedIdStatements
     public static (long Version, long Lifted) ReadVersion(Session session) =>
         session.Query(SelectVersion, row => (row.GetInt64(0), row.GetInt64(1)))[0];
 
-    public static List<(ErasedKey Key, bool IsGone)> ReadAfter(Session session, long version) => session.Query(
+    public static List<(ErasedKey Key, ErasedLevel Level)> ReadAfter(Session session, long version) => session.Query(
         SelectAfter,
         row => (
             new ErasedKey(row.GetInt32(0), BinaryPrimitives.ReadUInt128BigEndian(row.GetFieldValue<byte[]>(1))),
-            row.GetInt32(2) == 1),
+            (ErasedLevel)row.GetInt32(2)),
         version);
 
     public static byte[] Salt(Session session) => Convert.FromBase64String(SettingStatements.Find(session, SaltName)!);
 
     /// <summary>Puts ids among the erased ones.</summary>
     public static void Add(
-        Session session, int connection, IEnumerable<string> distinctIds, bool areGone, DateTimeOffset now)
+        Session session, int connection, IEnumerable<string> distinctIds, ErasedLevel level, DateTimeOffset now)
     {
         var salt = Convert.FromBase64String(SettingStatements.Fix(
             session, SaltName, Convert.ToBase64String(RandomNumberGenerator.GetBytes(SaltBytes))));
@@ -169,7 +187,7 @@ internal static class ErasedIdStatements
                 connection,
                 Bytes(ErasedSet.KeyOf(salt, connection, id)),
                 version,
-                areGone ? 1 : 0,
+                (int)level,
                 now.ToUnixTimeMilliseconds());
         }
     }

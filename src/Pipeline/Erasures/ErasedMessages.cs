@@ -11,9 +11,9 @@ internal static class ErasedMessages
         erased.Any(connection)
         && entry.Barrier is null
         && (entry.IsErased
-            || erased.Contains(connection, LaneName(entry.Lane))
-            || (MessageFields.ContactOf(entry.Message) is { } id && erased.Contains(connection, id))
-            || (MessageFields.GivenUpBy(entry.Message) is { } previous && erased.Contains(connection, previous)));
+            || erased.IsMuted(connection, LaneName(entry.Lane))
+            || (MessageFields.ContactOf(entry.Message) is { } id && erased.IsMuted(connection, id))
+            || (MessageFields.GivenUpBy(entry.Message) is { } previous && erased.IsMuted(connection, previous)));
 
     /// <summary>How a lane is called among the erased ids; no distinct id has a NUL.</summary>
     public static string LaneName(ulong lane) => string.Create(CultureInfo.InvariantCulture, $"\0lane:{lane:x16}");

@@ -16,7 +16,10 @@ public delegate bool EraseViews(
 /// <summary>What an erasure does next. Each phase may be done again from its beginning.</summary>
 public enum ErasurePhase : byte
 {
-    /// <summary>The ids are suppressed; what was accepted before is being decided, and all ids of the person are found.</summary>
+    /// <summary>Nothing is sent for the id any more; what was accepted before the wish is being decided as ever.</summary>
+    Draining = 0,
+
+    /// <summary>The ids are suppressed; what was accepted before that is being decided, and all ids of the person are found.</summary>
     Suppressing = 1,
 
     /// <summary>Nothing of the person may be under way any more.</summary>
@@ -97,8 +100,14 @@ internal sealed record ErasureWork(ImmutableArray<string> Ids)
     /// <summary>Ids whose homes are nobody else's: their journals go.</summary>
     public ImmutableArray<string> Homes { get; init; } = [];
 
-    /// <summary>Ids whose homes other persons are found through: their journals begin anew.</summary>
+    /// <summary>Ids of the person whose homes other persons are found through: they stay.</summary>
     public ImmutableArray<string> Routes { get; init; } = [];
+
+    /// <summary>Ids, also of others, whose homes hold or held the person beside others: their journals begin anew.</summary>
+    public ImmutableArray<string> Shared { get; init; } = [];
+
+    /// <summary>Part of what stands in for the ids in the history of others.</summary>
+    public Guid StandIn { get; init; }
 
     /// <summary>Keys of the accounts that the person ever belonged to.</summary>
     public ImmutableArray<string> Accounts { get; init; } = [];

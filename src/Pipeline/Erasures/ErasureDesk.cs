@@ -16,7 +16,7 @@ public sealed class ErasureDesk(PipelineParts parts)
         var number = await parts.Database.WriteAsync(
             session =>
             {
-                ErasedIdStatements.Add(session, connection, [home.DistinctId], areGone: false, now);
+                ErasedIdStatements.Add(session, connection, [home.DistinctId], ErasedLevel.Muted, now);
                 return ErasureStatements.Add(session, connection, new ErasureWork([home.DistinctId]), now);
             },
             cancellationToken).ConfigureAwait(false);

@@ -15,7 +15,7 @@ internal static class ErasureStatements
     private static readonly Statement AddErasure = new("""
         INSERT INTO erasure (connection, phase, work, created_at, touched_at, finished_at, ids, messages, unsent, letters,
             warnings, facts, accounts, routes)
-        VALUES (@connection, 1, @work, @now, @now, NULL, @ids, 0, 0, 0, 0, 0, 0, 0)
+        VALUES (@connection, 0, @work, @now, @now, NULL, @ids, 0, 0, 0, 0, 0, 0, 0)
         RETURNING number
         """);
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using Akka.Actor;
 using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.Delivery;
@@ -64,6 +65,7 @@ internal sealed class ErasureSteps(
             .ConfigureAwait(false);
         return (erasure?.Phase, work) switch
         {
+            (ErasurePhase.Draining, { } todo) => await DrainAsync(todo).ConfigureAwait(false),
             (ErasurePhase.Suppressing, { } todo) => await SuppressAsync(todo).ConfigureAwait(false),
             (ErasurePhase.Silencing, { } todo) => await SilenceAsync(todo).ConfigureAwait(false),
             (ErasurePhase.Outbox, { } todo) => await EraseOutboxAsync(todo).ConfigureAwait(false),
@@ -77,6 +79,24 @@ internal sealed class ErasureSteps(
         };
     }
 
+    // Whatever was accepted before the wish counts: it may say that other ids are the person's too.
+    private async Task<ErasureNext> DrainAsync(ErasureWork work)
+    {
+        if (work.Barrier.IsEmpty)
+        {
+            return await DrawBarrierAsync(ErasurePhase.Draining, work).ConfigureAwait(false);
+        }
+
+        if (!await IsDecidedAsync(work).ConfigureAwait(false))
+        {
+            return ErasureNext.Wait;
+        }
+
+        var found = await FindAsync(work.Ids[0]).ConfigureAwait(false);
+        ImmutableArray<string> ids = [.. work.Ids.Union(found?.Person.DistinctIds ?? [])];
+        return await BeginAgainAsync(work, ids).ConfigureAwait(false);
+    }
+
     // What was accepted before the ids were suppressed must be decided before anything is erased; what comes later is read by
     // somebody who knows. Meanwhile the person may have got further ids, and then it begins anew.
     private async Task<ErasureNext> SuppressAsync(ErasureWork work)
@@ -84,41 +104,50 @@ internal sealed class ErasureSteps(
         await parts.Erased.RefreshAsync(parts.Database).ConfigureAwait(false);
         if (work.Barrier.IsEmpty)
         {
-            var offsets = await parts.Database.ReadAsync(ErasureStatements.Offsets).ConfigureAwait(false);
-            return await MoveAsync(ErasurePhase.Suppressing, work with { Barrier = [.. offsets] }).ConfigureAwait(false);
+            return await DrawBarrierAsync(ErasurePhase.Suppressing, work).ConfigureAwait(false);
         }
 
-        var (decided, isBusy) = await parts.Database
-            .ReadAsync(session => (
-                ErasureStatements.Decided(session), ErasureStatements.IsBusy(session, _connection, work.Ids)))
-            .ConfigureAwait(false);
-        if (isBusy || decided.Zip(work.Barrier, (next, barrier) => next < barrier).Any(isBehind => isBehind))
+        if (!await IsDecidedAsync(work).ConfigureAwait(false)
+            || await parts.Database
+                .ReadAsync(session => ErasureStatements.IsBusy(session, _connection, work.Ids)).ConfigureAwait(false))
         {
             return ErasureNext.Wait;
         }
 
         var found = await FindAsync(work.Ids[0]).ConfigureAwait(false);
-        if (found is not null && found.Person.DistinctIds.Except(work.Ids).ToImmutableArray() is { IsEmpty: false } further)
+        if (found is not null && found.Person.DistinctIds.Except(work.Ids).Any())
         {
-            return await BeginAgainAsync(work, further).ConfigureAwait(false);
+            return await BeginAgainAsync(work, [.. work.Ids.Union(found.Person.DistinctIds)]).ConfigureAwait(false);
         }
 
         var plan = await PlanAsync(work, found).ConfigureAwait(false);
         return await SealAsync(plan).ConfigureAwait(false);
     }
 
-    private async Task<ErasureNext> BeginAgainAsync(ErasureWork work, ImmutableArray<string> further)
+    private async Task<ErasureNext> DrawBarrierAsync(ErasurePhase phase, ErasureWork work)
+    {
+        var offsets = await parts.Database.ReadAsync(ErasureStatements.Offsets).ConfigureAwait(false);
+        return await MoveAsync(phase, work with { Barrier = [.. offsets] }).ConfigureAwait(false);
+    }
+
+    private async Task<bool> IsDecidedAsync(ErasureWork work)
+    {
+        var decided = await parts.Database.ReadAsync(ErasureStatements.Decided).ConfigureAwait(false);
+        return decided.Zip(work.Barrier, (next, barrier) => next >= barrier).All(isDecided => isDecided);
+    }
+
+    private async Task<ErasureNext> BeginAgainAsync(ErasureWork work, ImmutableArray<string> ids)
     {
         var now = parts.Time.GetUtcNow();
         await parts.Database.WriteAsync(session =>
         {
-            ErasedIdStatements.Add(session, _connection, further, areGone: false, now);
+            ErasedIdStatements.Add(session, _connection, ids, ErasedLevel.Suppressed, now);
             ErasureStatements.Move(
                 session,
                 number,
                 ErasurePhase.Suppressing,
-                work with { Ids = [.. work.Ids, .. further], Barrier = [] },
-                new ErasureCounts { Ids = further.Length },
+                work with { Ids = ids, Barrier = [] },
+                new ErasureCounts { Ids = ids.Length - work.Ids.Length },
                 now);
             return true;
         }).ConfigureAwait(false);
@@ -130,9 +159,10 @@ internal sealed class ErasureSteps(
 
     private async Task<ErasureWork> PlanAsync(ErasureWork work, HistoryFound? found)
     {
+        work = work with { StandIn = Guid.NewGuid() };
         if (found is null)
         {
-            return work with { Homes = work.Ids };
+            return work with { Homes = await UnsharedAsync(work.Ids).ConfigureAwait(false) };
         }
 
         if (found.Person is { IsIdentified: true, UserId: { } userId })
@@ -142,11 +172,12 @@ internal sealed class ErasureSteps(
 
         var ids = work.Ids.ToImmutableHashSet();
         var facts = await people.ReadFactsAsync(found, known: null, CancellationToken.None).ConfigureAwait(false);
-        var routes = found.Homes.All(ids.Contains) ? [] : await RoutesAsync(found, ids).ConfigureAwait(false);
+        var shared = found.Homes.All(ids.Contains) ? [] : await SharedAsync(found, ids).ConfigureAwait(false);
         return work with
         {
-            Homes = [.. work.Ids.Except(routes)],
-            Routes = routes,
+            Homes = [.. work.Ids.Except(shared)],
+            Routes = [.. work.Ids.Intersect(shared)],
+            Shared = shared,
             Accounts = [.. facts.SelectMany(ErasureReading.AccountsIn).Concat(ErasureReading.AccountsOf(found.Person)).Distinct()],
             Neighbours =
             [
@@ -155,34 +186,57 @@ internal sealed class ErasureSteps(
         };
     }
 
-    // Others are found through the root, and through every home that took in another one which is not the person's.
-    private async Task<ImmutableArray<string>> RoutesAsync(HistoryFound found, ImmutableHashSet<string> ids)
+    // Of ids that nobody has, those that were not kept because others are found through them.
+    private async Task<ImmutableArray<string>> UnsharedAsync(ImmutableArray<string> ids)
     {
-        var routes = ImmutableArray.CreateBuilder<string>();
-        foreach (var id in ids.Intersect(found.Homes))
+        var homes = ImmutableArray.CreateBuilder<string>();
+        foreach (var id in ids)
         {
-            var home = found.Root.Beside(id);
-            var isRoute = home == found.Root
-                || (await people.ReadFactsOfAsync(home, CancellationToken.None).ConfigureAwait(false))
-                    .OfType<PersonFact.Absorbed>()
-                    .Any(absorbed => absorbed.Frozen.Members.Keys.Any(member => !ids.Contains(member)));
-            if (isRoute)
+            var facts = await people.ReadFactsOfAsync(HomeOf(id), CancellationToken.None).ConfigureAwait(false);
+            if (!facts.OfType<PersonFact.Rewritten>().Any())
             {
-                routes.Add(id);
+                homes.Add(id);
             }
         }
 
-        return routes.DrainToImmutable();
+        return homes.DrainToImmutable();
     }
+
+    // The root, and every home of one person that ever took in a home of another one.
+    private async Task<ImmutableArray<string>> SharedAsync(HistoryFound found, ImmutableHashSet<string> ids)
+    {
+        var shared = ImmutableArray.CreateBuilder<string>();
+        foreach (var id in found.Homes)
+        {
+            var home = found.Root.Beside(id);
+            var isShared = home == found.Root
+                || (await people.ReadFactsOfAsync(home, CancellationToken.None).ConfigureAwait(false))
+                    .Any(fact => fact is PersonFact.Rewritten { Rest.Parent: not null } // whom it took in is not known any more
+                        || MembersIn(fact).Any(member => ids.Contains(member) != ids.Contains(id)));
+            if (isShared)
+            {
+                shared.Add(id);
+            }
+        }
+
+        return shared.DrainToImmutable();
+    }
+
+    private static IEnumerable<string> MembersIn(PersonFact fact) => fact switch
+    {
+        PersonFact.Absorbed absorbed => absorbed.Frozen.Members.Keys,
+        PersonFact.Rewritten rewritten => rewritten.Rest.Root.Members.Keys,
+        _ => [],
+    };
 
     private async Task<ErasureNext> SealAsync(ErasureWork plan)
     {
         var now = parts.Time.GetUtcNow();
         await parts.Database.WriteAsync(session =>
         {
-            ErasedIdStatements.Add(session, _connection, plan.Homes, areGone: true, now);
+            ErasedIdStatements.Add(session, _connection, plan.Homes, ErasedLevel.Gone, now);
             ErasedIdStatements.Add(
-                session, _connection, LanesOf(plan).Select(ErasedMessages.LaneName), areGone: false, now);
+                session, _connection, LanesOf(plan).Select(ErasedMessages.LaneName), ErasedLevel.Muted, now);
             ErasureStatements.Move(
                 session,
                 number,
@@ -300,16 +354,16 @@ internal sealed class ErasureSteps(
     private async Task<ErasureNext> EraseJournalAsync(ErasureWork work)
     {
         var rows = 0;
-        foreach (var route in work.Routes.Select(HomeOf))
+        foreach (var shared in work.Shared.Select(HomeOf))
         {
             var rewritten = await regions.People
-                .Ask<HomeRewritten>(new RewriteHome(route, work.Ids), Patience).ConfigureAwait(false);
+                .Ask<HomeRewritten>(new RewriteHome(shared, work.Ids), Patience).ConfigureAwait(false);
             if (rewritten.Facts == 0)
             {
                 return ErasureNext.Wait;
             }
 
-            rows += await journal.DeleteAsync([route.PersistenceId], below: rewritten.Facts).ConfigureAwait(false);
+            rows += await journal.DeleteAsync([shared.PersistenceId], below: rewritten.Facts).ConfigureAwait(false);
         }
 
         foreach (var home in work.Homes.Select(HomeOf))
@@ -397,7 +451,8 @@ internal sealed class ErasureSteps(
     // The ids of homes that stay are how the others are found: they stay wherever they are.
     private static Dictionary<string, string> StandIns(ErasureWork work) => work.Ids
         .Except(work.Routes)
-        .ToDictionary(id => id, _ => $"erased-{Guid.NewGuid():N}");
+        .Select((id, place) => (Id: id, Place: place.ToString(CultureInfo.InvariantCulture)))
+        .ToDictionary(one => one.Id, one => $"erased-{work.StandIn:N}-{one.Place}");
 
     private IEnumerable<ulong> LanesOf(ErasureWork work) => work.Homes.Select(id => HomeOf(id).Priority.Lane);
 

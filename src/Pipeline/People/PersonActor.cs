@@ -154,6 +154,9 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
             case Next.Forward:
                 _shell.People().Tell(message.Towards(_state.Upwards!, _state.Id), sender);
                 break;
+            case Next.Drop when IsErasedQuestion(message):
+                sender.Tell(new PersonNotFound());
+                break;
             case Next.Drop:
                 break;
             default:
@@ -170,6 +173,14 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
         Settle(_state);
         SaveNowAndThen(_state);
     }
+
+    // An erased id may have stayed, because others are found through its home.
+    private bool IsErasedQuestion(IPersonMessage message) => message switch
+    {
+        GetPerson get => _shell.Erased.IsErased(get.To.Beside(get.DistinctId)),
+        GetHistory get => _shell.Erased.IsErased(get.To.Beside(get.DistinctId)),
+        _ => false,
+    };
 
     private void Answer(PersonState state, Step step, IPersonMessage message, IActorRef sender)
     {

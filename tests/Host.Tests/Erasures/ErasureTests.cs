@@ -1,8 +1,12 @@
 using System.Net;
 using System.Text;
 using System.Text.Json;
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
 using VarianceActors.Harness;
 using VarianceActors.Host.Demo;
+using VarianceActors.Pipeline;
+using VarianceActors.Pipeline.Stores;
 using Xunit;
 
 namespace VarianceActors.Host.Tests.Erasures;
@@ -12,10 +16,12 @@ public sealed class ErasureTests
 {
     private const string Canary = "canary-7f3a";
 
-    [Fact]
-    public async Task Whichever_id_is_named_nothing_of_the_person_is_left_in_any_file()
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task Whichever_id_is_named_nothing_of_the_person_is_left_anywhere(StoreKind store)
     {
-        await using var pipeline = await PipelineHarness.StartAsync();
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions(Store: store));
         await PlantAsync(pipeline);
         await pipeline.CaptureAsync(Seen("neighbour", new { city = "Oslo" }));
         await pipeline.SettledAsync();
@@ -35,10 +41,12 @@ public sealed class ErasureTests
         Assert.NotNull(await pipeline.PersonAsync("neighbour"));
     }
 
-    [Fact]
-    public async Task What_comes_late_does_not_bring_the_person_back()
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task What_comes_late_does_not_bring_the_person_back(StoreKind store)
     {
-        await using var pipeline = await PipelineHarness.StartAsync();
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions(Store: store));
         await PlantAsync(pipeline);
         await EraseAsync(pipeline, Id("ada"));
         var sent = pipeline.Variance.Received.Length;
@@ -88,9 +96,9 @@ public sealed class ErasureTests
         var erasing = EraseAsync(pipeline, Id("laptop"));
         await PipelineHarness.UntilAsync(async () => await PhaseAsync(pipeline) == "running", "the erasure runs");
         Assert.False(erasing.IsCompleted);
-        var sent = pipeline.Variance.Received.Length;
         release.SetResult();
         var receipt = await erasing;
+        var sent = pipeline.Variance.Received.Length;
         pipeline.Variance.Answer = _ => ValueTask.FromResult(new StandInAnswer(200));
         pipeline.Clock.Advance(TimeSpan.FromMinutes(10));
         await pipeline.SettledAsync();
@@ -104,12 +112,15 @@ public sealed class ErasureTests
         await AssertNothingLeftAsync(pipeline);
     }
 
-    [Fact]
-    public async Task Dead_letters_and_replays_lose_their_content_and_the_books_balance()
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task Dead_letters_and_replays_lose_their_content_and_the_books_balance(StoreKind store)
     {
-        await using var pipeline = await PipelineHarness.StartAsync();
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions(Store: store));
         await PlantAsync(pipeline);
-        pipeline.Variance.Answer = _ => ValueTask.FromResult(new StandInAnswer(400, Body: $"bad {Canary}"));
+        pipeline.Variance.Answer = message => ValueTask.FromResult(
+            new StandInAnswer(400, Body: $"bad {(message.Body.GetRawText().Contains(Canary, StringComparison.Ordinal) ? Canary : "")}"));
         await pipeline.CaptureAsync(Track(Id("ada"), $"dead {Canary}"));
         await pipeline.CaptureAsync(Track(Id("phone"), "replayed"));
         await pipeline.CaptureAsync(Track("bob", "bobs"));
@@ -378,19 +389,52 @@ public sealed class ErasureTests
         return JsonDocument.Parse(text).RootElement;
     }
 
-    private static Task AssertNothingLeftAsync(PipelineHarness pipeline)
+    private static async Task AssertNothingLeftAsync(PipelineHarness pipeline)
     {
+        var options = pipeline.Services.GetRequiredService<PipelineOptions>();
+        if (options.Store == StoreKind.Postgres)
+        {
+            await AssertNothingInTablesAsync(options.Postgres.ConnectionString);
+            return;
+        }
+
         foreach (var file in Directory.EnumerateFiles(pipeline.DataDirectory, "*.db*", SearchOption.AllDirectories))
         {
             using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
             var content = new byte[stream.Length];
-            stream.ReadExactly(content);
-            var at = content.AsSpan().IndexOf(Encoding.UTF8.GetBytes(Canary));
-            Assert.True(at < 0, at < 0 ? "" : $"{Path.GetFileName(file)}: " + Encoding.UTF8.GetString(
-                content.AsSpan(Math.Max(0, at - 400), Math.Min(800, content.Length - Math.Max(0, at - 400)))));
+            await stream.ReadExactlyAsync(content);
+            Assert.True(Left(content) is null, $"{Path.GetFileName(file)}: {Left(content)}");
+        }
+    }
+
+    private static string? Left(ReadOnlySpan<byte> content) => content.IndexOf(Encoding.UTF8.GetBytes(Canary)) is >= 0 and var at
+        ? Encoding.UTF8.GetString(content[Math.Max(0, at - 400)..Math.Min(at + 400, content.Length)])
+        : null;
+
+    private static async Task AssertNothingInTablesAsync(string connectionString)
+    {
+        await using var connection = new NpgsqlConnection(connectionString);
+        await connection.OpenAsync();
+        var tables = new List<string>();
+        await using (var select = new NpgsqlCommand(
+            "SELECT table_schema || '.' || table_name FROM information_schema.tables "
+            + "WHERE table_schema IN ('pipeline', 'journal')", connection))
+        {
+            await using var reader = await select.ExecuteReaderAsync();
+            while (await reader.ReadAsync())
+            {
+                tables.Add(reader.GetString(0));
+            }
         }
 
-        return Task.CompletedTask;
+        Assert.True(tables.Count > 20);
+        var bytes = Convert.ToHexStringLower(Encoding.UTF8.GetBytes(Canary));
+        foreach (var table in tables)
+        {
+            await using var count = new NpgsqlCommand(
+                $"SELECT count(*) FROM {table} t WHERE t::text LIKE '%{Canary}%' OR t::text LIKE '%{bytes}%'", connection);
+            Assert.True(0L.Equals(await count.ExecuteScalarAsync()), table);
+        }
     }
 
     private static Dictionary<string, object> Seen(string id, object set) => new Dictionary<string, object>

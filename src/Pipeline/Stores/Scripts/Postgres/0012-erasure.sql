@@ -1,11 +1,11 @@
--- Ids of erased persons as salted hashes: what comes for them later is not learnt and not sent. Gone: the home of the id has
--- no history any more and must not begin another one. The version is that of the change that put the row here.
+-- Ids of erased persons as salted hashes. Level 1: nothing is sent for them; 2: what comes for them is not learnt either; 3: the
+-- home of the id has no history any more and must not begin another one. The version is that of the change that put the row here.
 CREATE TABLE erased_id
 (
     connection BIGINT NOT NULL,
     hash BYTEA NOT NULL,
     version BIGINT NOT NULL,
-    is_gone BIGINT NOT NULL,
+    level BIGINT NOT NULL,
     erased_at BIGINT NOT NULL,
     PRIMARY KEY (connection, hash)
 );
