@@ -18,9 +18,9 @@ public static class ErasedEvents
     public static bool IsErased(ErasedSet erased, int connection, CaptureEvent captured) =>
         erased.Any(connection) && captured.DistinctId.Length > 0 && erased.IsSuppressed(connection, captured.DistinctId);
 
-    /// <summary>What an event of an erased id became.</summary>
-    public static EventResult Suppress(long offset, ulong lane) =>
-        new(offset, LedgerDecision.Suppressed, Reason, lane, [], []);
+    /// <summary>What an event of an erased id became. It is in nobody's lane: its person's may be closed.</summary>
+    public static EventResult Suppress(long offset, CaptureEvent captured) =>
+        new(offset, LedgerDecision.Suppressed, Reason, captured.Fingerprint, [], []);
 
     /// <summary>The event without the erased ids that its properties name: <c>$anon_distinct_id</c>, <c>alias</c>,
     /// <c>$device_id</c>, <c>$user_id</c>. An <c>$identify</c> that loses the other id still says who its own is.</summary>

@@ -115,7 +115,18 @@ internal static class ErasedText
     private static byte[]? Inner(string text)
     {
         var bytes = Encoding.UTF8.GetBytes(text);
-        var reader = new Utf8JsonReader(bytes, new JsonReaderOptions { MaxDepth = DepthMax });
-        return reader.Read() && reader.TrySkip() && reader.BytesConsumed == bytes.Length ? bytes : null;
+        try
+        {
+            var reader = new Utf8JsonReader(bytes, new JsonReaderOptions { MaxDepth = DepthMax });
+            while (reader.Read())
+            {
+            }
+
+            return bytes;
+        }
+        catch (JsonException)
+        {
+            return null; // it only begins like JSON
+        }
     }
 }

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Data.Common;
+using System.Threading.Channels;
 using Akka.Actor;
 using Akka.Event;
 using Akka.Hosting;
@@ -120,7 +121,7 @@ public sealed class ErasureRunner : ReceiveActor, IWithTimers
     // Nothing personal is in the failures of the databases and of those who are asked.
     private void TryAgain(Failed failed)
     {
-        if (failed.Cause is not (AskTimeoutException or DbException or TimeoutException))
+        if (failed.Cause is not (AskTimeoutException or DbException or TimeoutException or ChannelClosedException))
         {
             _log.Warning(failed.Cause, "A step of erasure {Number} did not happen; it is tried again.", failed.Number);
         }

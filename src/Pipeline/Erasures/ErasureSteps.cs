@@ -446,7 +446,7 @@ internal sealed class ErasureSteps(
         regions.People.Ask<HomeForgotten>(new ForgetHome(HomeOf(id)), Patience)));
 
     private OutboxErasing ErasingOf(ErasureWork work) =>
-        new(_connection, work.Ids, LanesOf(work).ToHashSet());
+        new(_connection, work.Ids, LanesOf(work).ToHashSet(), work.Shared.Select(id => HomeOf(id).Priority.Lane).ToHashSet());
 
     // The ids of homes that stay are how the others are found: they stay wherever they are.
     private static Dictionary<string, string> StandIns(ErasureWork work) => work.Ids

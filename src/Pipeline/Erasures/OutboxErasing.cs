@@ -24,7 +24,9 @@ internal sealed record ErasedRows(
 /// <param name="connection">The number of the connection.</param>
 /// <param name="ids">The ids of the person.</param>
 /// <param name="lanes">Lanes in which only its messages lie.</param>
-internal sealed class OutboxErasing(int connection, IReadOnlyCollection<string> ids, IReadOnlySet<ulong> lanes)
+/// <param name="sharedLanes">Lanes in which messages of others lie that were one with it once, and may tell what it was.</param>
+internal sealed class OutboxErasing(
+    int connection, IReadOnlyCollection<string> ids, IReadOnlySet<ulong> lanes, IReadOnlySet<ulong> sharedLanes)
 {
     private const long PageBytes = 4 << 20;
     private const int LettersPerPage = 200;
@@ -68,7 +70,8 @@ internal sealed class OutboxErasing(int connection, IReadOnlyCollection<string> 
     public ErasedRows Read(Session session, int deliveryPartition, long after)
     {
         var progress = DeliveryStatements.ReadProgress(session, connection, deliveryPartition);
-        var page = new Page();
+        var page = new Page(position => progress.IsDone(position)
+            && !HeldStatements.IsHeld(session, connection, deliveryPartition, position));
         session.Scan(
             SelectRows,
             row =>
@@ -79,10 +82,10 @@ internal sealed class OutboxErasing(int connection, IReadOnlyCollection<string> 
                 return page.Bytes < PageBytes;
             },
             connection, deliveryPartition, after);
-        var waiting = page.Erased.Where(entry => !progress.IsDone(entry.Position)
-            || HeldStatements.IsHeld(session, connection, deliveryPartition, entry.Position)).ToHashSet();
+        var waiting = page.Erased.Where(entry => !page.IsDone(entry.Position)).ToHashSet();
         var contacts = page.Erased
             .Where(entry => !waiting.Contains(entry)
+                && IsPersons(entry.Lane, entry.Message)
                 && AttemptStatements.Of(session, connection, deliveryPartition, entry.Position) is [.., { Status: < 300 }])
             .Select(entry => MessageFields.ContactOf(entry.Message))
             .OfType<string>()
@@ -167,7 +170,7 @@ internal sealed class OutboxErasing(int connection, IReadOnlyCollection<string> 
                 continue;
             }
 
-            if (IsPersons(entry.Lane, entry.Message))
+            if (IsPersons(entry.Lane, entry.Message) || (sharedLanes.Contains(entry.Lane) && page.IsDone(entry.Position)))
             {
                 page.Erased.Add(entry);
                 (changed ??= [.. entries])[index] = entry with
@@ -201,8 +204,10 @@ internal sealed class OutboxErasing(int connection, IReadOnlyCollection<string> 
         }
     }
 
-    private sealed class Page
+    private sealed class Page(Func<long, bool> isDone)
     {
+        public bool IsDone(long position) => isDone(position);
+
         public List<(long First, byte[] Payload)> Rows { get; } = [];
 
         public List<OutboxEntry> Erased { get; } = [];

@@ -247,7 +247,7 @@ public sealed class IngestActor : ReceiveActor, IWithTimers
         if (ErasedEvents.IsErased(erased, inboxEvent.ConnectionNumber, captured))
         {
             _context.Erased.NoteSuppressed();
-            return ErasedEvents.Suppress(inboxEvent.Offset, captured.Fingerprint);
+            return ErasedEvents.Suppress(inboxEvent.Offset, captured);
         }
 
         if (captured.Notes.HasFlag(CaptureNotes.TooLarge))

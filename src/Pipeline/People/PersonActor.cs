@@ -98,7 +98,7 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
 
     private static void Suppress(ApplyEvents apply, IActorRef sender) => sender.Tell(new EventsApplied(
         apply.DistinctId,
-        [.. apply.Events.Select(at => ErasedEvents.Suppress(at.Offset, apply.To.Priority.Lane))]));
+        [.. apply.Events.Select(at => ErasedEvents.Suppress(at.Offset, at.Event))]));
 
     // First the list, then the fact: were this node to stop in between, a home without business would be woken, and never
     // would one with business sleep. The message is handled anew afterwards, because others are handled meanwhile.

@@ -41,8 +41,17 @@ public sealed class OutboxRowTests
     public void A_row_of_a_newer_build_is_not_guessed_at()
     {
         var row = Row(Entry);
-        row[0] = 3;
+        row[0] = 4;
         Assert.Throws<InvalidDataException>(() => OutboxRow.Read(7, 1, row));
+    }
+
+    [Fact]
+    public void A_row_with_erased_entries_has_the_same_places_as_before()
+    {
+        var row = OutboxRow.Rewrite([Entry with { IsErased = true, IsBackfill = true }, Entry with { Closes = false }]);
+        Assert.Equal(
+            [(7L, true, true, true), (8L, false, false, false)],
+            OutboxRow.Read(7, 2, row).Select(entry => (entry.Position, entry.Closes, entry.IsBackfill, entry.IsErased)));
     }
 
     private static byte[] Row(params OutboxEntry[] entries)
