@@ -211,6 +211,7 @@ public sealed class ErasureTests
             await pipeline.SettledAsync();
 
             var receipt = await EraseAsync(pipeline, Id("ada"));
+            await EraseAsync(pipeline, Id("ada"));
             await pipeline.RestartAsync();
             await pipeline.CaptureAsync(Seen($"{other}-phone", new { last = "seen" }));
             await pipeline.CaptureAsync(Seen(other, new { first = "seen" }));

@@ -133,7 +133,8 @@ public sealed class PersonSerializerTests : IDisposable
         yield return new HomeForgotten();
         yield return new RewriteHome(account, ["dév ☃-1"]);
         yield return new HomeRewritten(13);
-        yield return new PersonFact.Rewritten(State(), 13) { Home = account };
+        var rest = State() with { Seals = 3, Seal = new Seal(3, merge, account) };
+        yield return new PersonFact.Rewritten(rest, 13) { Home = account };
         yield return Split(merge) with { Cursors = cursors };
         yield return new Unite(device, merge, account);
         yield return new Absorb(account, device, 3, merge.Id, State().Root);
