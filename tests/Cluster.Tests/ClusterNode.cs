@@ -43,6 +43,8 @@ internal sealed class ClusterNode : IAsyncDisposable
 
     public IEnumerable<string> Output => _output;
 
+    public int Threads => Process.GetProcessById(Id).Threads.Count;
+
     /// <summary>With which code and when the process ended by itself.</summary>
     public IReadOnlyCollection<(int Code, TimeSpan At)> Ends => _ends;
 

@@ -23,10 +23,11 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
         async round =>
         {
             var load = Load.Start(cluster);
-            await Load.GoOnAsync(3);
+            await Load.GoOnAsync(2);
             var victim = cluster.Nodes[round % 3];
             await victim.KillAsync();
-            await Load.GoOnAsync(13);
+            await Load.GoOnAsync(1);
+            await load.ServedAsync();
             victim.Start();
             var outcome = await load.CheckAsync();
             Assert.True(outcome.Slowest < Within(12), $"served after {outcome.Slowest}");
@@ -100,14 +101,10 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
             await Load.GoOnAsync(2);
             var alone = cluster.Nodes[(round + 2) % 3];
             var ends = alone.Ends.Count;
-            foreach (var other in cluster.Nodes.Where(node => node != alone))
-            {
-                cluster.Apart[(alone.Number, other.Number)] = true;
-            }
-
+            cluster.CutOff(alone, bothWays: round % 2 == 0);
             await TestCluster.UntilAsync(() => Task.FromResult(alone.Ends.Count > ends), "the one that is alone has ended");
             Assert.Equal(3, alone.Ends.Last().Code);
-            await Load.GoOnAsync(3);
+            await load.ServedAsync();
             cluster.Apart.Clear();
             await cluster.ReadyAsync();
             var outcome = await load.CheckAsync();
@@ -161,6 +158,90 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
             Assert.True(cluster.DatabaseLink.Cuts - cuts > 20, "the fault must have fired");
             return outcome;
         });
+
+    [Fact]
+    public Task A_database_that_stands_still_or_takes_no_writes_is_told_as_503_and_everything_goes_on_afterwards() => RoundsAsync(
+        async _ =>
+        {
+            var load = Load.Start(cluster);
+            await Load.GoOnAsync(1);
+            await cluster.Postgres.ExecuteAsync("postgres", "ALTER SYSTEM SET default_transaction_read_only = on");
+            await cluster.Postgres.ExecuteAsync("postgres", "SELECT pg_reload_conf()");
+            await RefusesAsync(load);
+            await cluster.Postgres.ExecuteAsync(
+                "postgres", "SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only");
+            await cluster.Postgres.ExecuteAsync("postgres", "SELECT pg_reload_conf()");
+            await AcceptsAsync(load);
+            var threads = cluster.Nodes.Select(node => node.Threads).ToList();
+            cluster.Postgres.Freeze();
+            await RefusesAsync(load);
+            await Load.GoOnAsync(8);
+            var then = cluster.Nodes.Select(node => node.Threads).ToList();
+            cluster.Postgres.Thaw();
+            await AcceptsAsync(load);
+            Assert.All(threads.Zip(then, (before, after) => (Before: before, After: after)), pair => Assert.True(pair.After <= (pair.Before * 1.2) + 10, $"{pair} threads"));
+            return await load.CheckAsync();
+        });
+
+    [Fact]
+    public Task A_link_that_flaps_leaves_nothing_stuck() => RoundsAsync(
+        async round =>
+        {
+            var load = Load.Start(cluster);
+            var flaps = cluster.Nodes[round % 3];
+            for (var flap = 0; flap < 2 + (2 * Rounds); flap++)
+            {
+                cluster.CutOff(flaps, bothWays: true);
+                await Load.GoOnAsync(2);
+                cluster.Apart.Clear();
+                await Load.GoOnAsync(2);
+            }
+
+            await cluster.ReadyAsync();
+            return await load.CheckAsync();
+        });
+
+    [Fact]
+    public Task Opposite_merges_on_different_nodes_make_one_person_also_when_one_of_them_is_killed() => RoundsAsync(
+        async round =>
+        {
+            var pairs = Enumerable.Range(0, 40).Select(pair => ($"{round}-{Guid.NewGuid():n}-a", $"{pair}-{Guid.NewGuid():n}-b")).ToList();
+            var load = Load.Start(cluster);
+            var merges = pairs.SelectMany((pair, number) => (Task[])
+            [
+                load.MergeAsync(pair.Item1, pair.Item2, number % 3),
+                load.MergeAsync(pair.Item2, pair.Item1, (number + 1) % 3),
+            ]).ToList();
+            var victim = cluster.Nodes[(round + 1) % 3];
+            await victim.KillAsync();
+            victim.Start();
+            await Task.WhenAll(merges);
+            await cluster.ReadyAsync();
+            var outcome = await load.CheckAsync();
+            foreach (var (first, second) in pairs)
+            {
+                Assert.Equal(((string[])[first, second]).Order(StringComparer.Ordinal), await cluster.IdsAsync(first));
+            }
+
+            return outcome;
+        });
+
+    private static async Task RefusesAsync(Load load)
+    {
+        var failures = load.Failures.Count;
+        await TestCluster.UntilAsync(() => Task.FromResult(load.Failures.Count > failures + 10), "requests are refused");
+        var accepted = load.Accepted;
+        await Load.GoOnAsync(1);
+        Assert.Equal(accepted, load.Accepted);
+        Assert.DoesNotContain(load.Failures.Skip(failures), failure => !failure.EndsWith("503", StringComparison.Ordinal));
+    }
+
+    private static async Task AcceptsAsync(Load load)
+    {
+        var accepted = load.Accepted;
+        var back = await TestCluster.UntilAsync(() => Task.FromResult(load.Accepted > accepted), "an event is accepted again");
+        Assert.True(back < Within(5), $"accepts after {back}");
+    }
 
     private static TimeSpan Within(double seconds) => TimeSpan.FromSeconds(seconds * Leniency);
 

@@ -48,6 +48,24 @@ internal sealed class Load
     /// <summary>Sends on for a while.</summary>
     public static Task GoOnAsync(double seconds) => Task.Delay(TimeSpan.FromSeconds(seconds));
 
+    /// <summary>Makes two ids known as one person, at a node if it answers and else at another one.</summary>
+    public Task MergeAsync(string distinctId, string alias, int node)
+    {
+        var properties = new Dictionary<string, object> { ["alias"] = alias };
+        object[] events = [new { uuid = Guid.NewGuid(), @event = "$create_alias", distinct_id = distinctId, properties }];
+        return PostAsync(events, node);
+    }
+
+    /// <summary>Returns when everything is delivered that was accepted by now.</summary>
+    public async Task ServedAsync()
+    {
+        var accepted = _sent.Values.Where(sent => !sent.IsIdentify && sent.AcceptedAt > 0).Select(sent => $"{sent.Uuid}").ToList();
+        await TestCluster.UntilAsync(
+            () => Task.FromResult(_cluster.Arrivals.Select(one => one.MessageId).ToHashSet() is var arrived
+                && accepted.TrueForAll(arrived.Contains)),
+            "what was accepted is delivered");
+    }
+
     /// <summary>The longest time in which no request was answered with 200.</summary>
     public TimeSpan LongestGap() => Stopwatch.GetElapsedTime(0, _answered.Select(one => one.At).Order()
         .Aggregate((Last: _begun, Gap: 0L), (before, at) => (at, Math.Max(before.Gap, at - before.Last))).Gap);
@@ -150,7 +168,7 @@ internal sealed class Load
         return new { uuid, @event = name, distinct_id = distinctId, properties };
     }
 
-    private async Task PostAsync(List<object> events)
+    private async Task PostAsync(IReadOnlyList<object> events, int? first = null)
     {
         var body = new { api_key = PipelineHarness.Token, batch = events };
         while (true)
@@ -161,7 +179,8 @@ internal sealed class Load
                 ready = [.. _cluster.Nodes];
             }
 
-            var node = ready[Interlocked.Increment(ref _next) % ready.Count];
+            var node = first is { } number ? _cluster.Nodes[number] : ready[Interlocked.Increment(ref _next) % ready.Count];
+            first = null;
             var begun = Stopwatch.GetTimestamp();
             try
             {
@@ -172,7 +191,10 @@ internal sealed class Load
                     _answered.Enqueue((now, Stopwatch.GetElapsedTime(begun, now).TotalMilliseconds));
                     foreach (dynamic sent in events)
                     {
-                        _sent[(Guid)sent.uuid].AcceptedAt = now;
+                        if (_sent.TryGetValue((Guid)sent.uuid, out Sent? known))
+                        {
+                            known.AcceptedAt = now;
+                        }
                     }
 
                     return;

@@ -31,8 +31,8 @@ public sealed class TestCluster : IAsyncLifetime
     /// <summary>Everything that the receiver got, in order.</summary>
     internal IReadOnlyCollection<Arrival> Arrivals => _arrivals;
 
-    /// <summary>Pairs of node numbers that cannot hear each other.</summary>
-    internal ConcurrentDictionary<(int, int), bool> Apart { get; } = [];
+    /// <summary>From which node to which one nothing gets through, on connections that the first one has opened.</summary>
+    internal ConcurrentDictionary<(int From, int To), bool> Apart { get; } = [];
 
     public async Task InitializeAsync()
     {
@@ -77,6 +77,19 @@ public sealed class TestCluster : IAsyncLifetime
     /// <summary>Returns when every node is ready.</summary>
     internal Task<TimeSpan> ReadyAsync() => UntilAsync(
         async () => (await Task.WhenAll(Nodes.Select(node => node.LookAsync()))).All(isReady => isReady), "all are ready");
+
+    /// <summary>Cuts a node off from the others: from what it says to them, and, if both ways, from what they say to it.</summary>
+    internal void CutOff(ClusterNode alone, bool bothWays)
+    {
+        foreach (var other in Nodes.Where(node => node != alone))
+        {
+            Apart[(alone.Number, other.Number)] = true;
+            if (bothWays)
+            {
+                Apart[(other.Number, alone.Number)] = true;
+            }
+        }
+    }
 
     /// <summary>Returns how long it took until a condition held.</summary>
     internal static async Task<TimeSpan> UntilAsync(Func<Task<bool>> condition, string what)
@@ -158,8 +171,7 @@ public sealed class TestCluster : IAsyncLifetime
     private bool IsApart(int sourcePort, int target)
     {
         var source = Nodes.FirstOrDefault(node => Sockets.Owns(node.Id, sourcePort));
-        return source is not null
-            && (Apart.ContainsKey((source.Number, target)) || Apart.ContainsKey((target, source.Number)));
+        return source is not null && Apart.ContainsKey((source.Number, target));
     }
 
     private string Configuration(ClusterNode node, string connectionString) => $$"""
@@ -174,6 +186,7 @@ public sealed class TestCluster : IAsyncLifetime
             statement-timeout = "00:00:05"
             lock-timeout = "00:00:04"
           }
+          people.idle-timeout = "00:00:01"
           cluster {
             hostname = "127.0.0.1"
             port = {{_links[node.Number - 1].Port}}

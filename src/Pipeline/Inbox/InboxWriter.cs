@@ -22,6 +22,7 @@ public sealed class InboxWriter : IAsyncDisposable
     private readonly Task _writing;
     private long _queuedEvents;
     private long _queuedBytes;
+    private long _commitBegan;
 
     /// <summary>Starts the writer.</summary>
     /// <param name="database">Where to write.</param>
@@ -48,6 +49,11 @@ public sealed class InboxWriter : IAsyncDisposable
     public async ValueTask<AppendOutcome> AppendAsync(
         string connectionId, IReadOnlyList<CaptureEvent> events, CancellationToken cancellationToken)
     {
+        if (IsStuck())
+        {
+            return AppendOutcome.Unavailable;
+        }
+
         var request = new Request(connectionId, events);
         if (!TryReserve(request))
         {
@@ -76,6 +82,10 @@ public sealed class InboxWriter : IAsyncDisposable
         _requests.Writer.TryComplete();
         await _writing.ConfigureAwait(false);
     }
+
+    /// <summary>A commit that takes too long for those who wait for it: whoever comes now need not wait to be told.</summary>
+    private bool IsStuck() => Volatile.Read(ref _commitBegan) is > 0 and var began
+        && Environment.TickCount64 - began > _options.CommitTimeout.TotalMilliseconds;
 
     /// <summary>A request that is larger than the whole queue is taken when nothing else waits.</summary>
     private bool TryReserve(Request request)
@@ -117,6 +127,7 @@ public sealed class InboxWriter : IAsyncDisposable
         }
 
         var outcome = AppendOutcome.Unavailable;
+        Volatile.Write(ref _commitBegan, Environment.TickCount64);
         try
         {
             outcome = await CommitAsync(batch).ConfigureAwait(false);
@@ -127,6 +138,7 @@ public sealed class InboxWriter : IAsyncDisposable
             _broken(failure);
         }
 
+        Volatile.Write(ref _commitBegan, 0);
         foreach (var request in batch)
         {
             Release(request);

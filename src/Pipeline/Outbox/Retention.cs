@@ -11,12 +11,13 @@ namespace VarianceActors.Pipeline.Outbox;
 /// <summary>
 /// Deletes what is older than its retention, in small steps, so that no step holds up the pipeline: ledger rows of finished
 /// events, warnings, outbox rows whose messages all have an outcome, and their attempts. Dead letters stay until an operator
-/// decides. Runs on every node; a step done twice deletes nothing more.
+/// decides. Waits on every node and works on the one that leads the cluster; a step done twice deletes nothing more.
 /// </summary>
 public sealed class Retention : ReceiveActor, IWithTimers
 {
     private const int RowsPerStep = 500;
     private readonly ILoggingAdapter _log = Context.GetLogger();
+    private readonly Akka.Cluster.Cluster _cluster = Akka.Cluster.Cluster.Get(Context.System);
     private readonly PipelineParts _parts;
     private FrozenDictionary<(int Connection, int DeliveryPartition), long> _attemptsReached =
         FrozenDictionary<(int, int), long>.Empty;
@@ -27,7 +28,7 @@ public sealed class Retention : ReceiveActor, IWithTimers
     public Retention(PipelineParts parts)
     {
         _parts = parts;
-        Receive<Step>(_ => DeleteStep());
+        Receive<Step>(_ => DeleteStepIfLeading());
         Receive<Deleted>(deleted => Next(deleted));
         Receive<Status.Failure>(Fail);
     }
@@ -39,6 +40,18 @@ public sealed class Retention : ReceiveActor, IWithTimers
     protected override void PreStart() => Wait();
 
     private void Wait() => Timers.StartSingleTimer(nameof(Step), Step.Instance, _parts.Options.Retention.Interval);
+
+    private void DeleteStepIfLeading()
+    {
+        if (_cluster.State.Leader == _cluster.SelfAddress)
+        {
+            DeleteStep();
+        }
+        else
+        {
+            Wait();
+        }
+    }
 
     private void DeleteStep()
     {

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Data.Common;
 using System.Diagnostics;
+using Npgsql;
 using VarianceActors.Databases;
 using VarianceActors.Pipeline.DeadLetters;
 using VarianceActors.Pipeline.Delivery;
@@ -19,6 +20,9 @@ public sealed class PostgresTests
 {
     private static readonly Statement Add = new("INSERT INTO setting (name, value) VALUES (@name, @value)");
     private static readonly Statement Change = new("UPDATE setting SET value = @value WHERE name = @name");
+    private static readonly Statement Raise = new(
+        "UPDATE setting SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE name = 'effects'");
+
     private static readonly Statement Select = new("SELECT value FROM setting WHERE name = @name");
     private static readonly Statement SelectSqliteColumns = new("""
         SELECT t.name, c.name FROM sqlite_master t JOIN pragma_table_info(t.name) c
@@ -81,7 +85,7 @@ public sealed class PostgresTests
 
         int[] written = await Task.WhenAll(WriteAsync("a", "b"), WriteAsync("b", "a"));
         Assert.All(written, rows => Assert.Equal(1, rows));
-        Assert.Equal(3, runs);
+        Assert.True(runs >= 3, "one of the two was run again");
     }
 
     [Fact]
@@ -229,7 +233,7 @@ public sealed class PostgresTests
             await Assert.ThrowsAnyAsync<DbException>(() => database.ReadAsync(session => session.Scalar(Select, "before")));
         }
 
-        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(5), $"{clock.Elapsed} for 100 refusals");
+        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(20), $"{clock.Elapsed} for 100 refusals");
         await server.RestartAsync();
         await UntilWritableAsync(database);
         Assert.Equal("1", await database.ReadAsync(session => session.Scalar(Select, "before")));
@@ -247,6 +251,52 @@ public sealed class PostgresTests
         await server.RestartAsync();
         await Task.WhenAll(Enumerable.Range(0, 20).Select(number =>
             database.WriteAsync(session => session.Execute(Add, $"b{number}", "1"))));
+    }
+
+    [Fact]
+    public async Task A_commit_whose_answer_is_lost_is_told_as_a_failure_and_whoever_looks_finds_out()
+    {
+        const int Steps = 400;
+        await using var store = await TemporaryDatabase.CreateAsync(StoreKind.Postgres);
+        await using var proxy = new ChaosProxy((await PostgresServer.Shared).Port);
+        await using var database = PipelineDatabase.Open(TemporaryDatabase.OptionsFor(
+            new NpgsqlConnectionStringBuilder(store.Postgres.ConnectionString) { Port = proxy.Port }.ToString()));
+        var commits = 0;
+        proxy.ToTarget = bytes => bytes.Span.IndexOf("COMMIT\0"u8) < 0 ? Fate.Pass
+            : (Interlocked.Increment(ref commits) % 4) switch
+            {
+                0 => Fate.PassThenCut,
+                2 => Fate.Cut,
+                _ => Fate.Pass,
+            };
+        await store.Database.WriteAsync(session => session.Execute(Add, "effects", "0"));
+        var version = 0L;
+        while (version < Steps)
+        {
+            var step = version;
+            await TryAsync(() => database.WriteAsync(session =>
+            {
+                IngestStatements.MoveProgress(session, 1, [1], step);
+                return session.Execute(Raise);
+            }));
+            (version, _) = await store.Database.ReadAsync(session => IngestStatements.ReadProgress(session, 1));
+        }
+
+        Assert.True(proxy.Cuts >= Steps / 4, $"{proxy.Cuts} cuts");
+        Assert.Equal($"{version}", await store.Database.ReadAsync(session => session.Scalar(Select, "effects")));
+    }
+
+    /// <summary>As actors do: what failed is not tried again before somebody has looked.</summary>
+    private static async Task TryAsync(Func<Task> write)
+    {
+        try
+        {
+            await write();
+        }
+        catch (Exception e) when (e is DbException or FencedException)
+        {
+            // Whether it happened is what the next read tells, and a commit may even come behind that read.
+        }
     }
 
     private static async Task UntilWritableAsync(PipelineDatabase database)
