@@ -22,7 +22,7 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
     public Task When_one_node_is_killed_the_doors_go_on_and_its_persons_are_served_within_12_seconds() => RoundsAsync(
         async round =>
         {
-            var load = Load.Start(cluster);
+            await using var load = Load.Start(cluster);
             await Load.GoOnAsync(2);
             var victim = cluster.Nodes[round % 3];
             await victim.KillAsync();
@@ -39,7 +39,7 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
     public Task When_all_nodes_are_killed_at_once_they_come_back_without_a_hand() => RoundsAsync(
         async _ =>
         {
-            var load = Load.Start(cluster);
+            await using var load = Load.Start(cluster);
             await Load.GoOnAsync(2);
             await Task.WhenAll(cluster.Nodes.Select(node => node.KillAsync()));
             foreach (var node in cluster.Nodes)
@@ -58,7 +58,7 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
     public Task A_rolling_restart_fails_no_request() => RoundsAsync(
         async _ =>
         {
-            var load = Load.Start(cluster);
+            await using var load = Load.Start(cluster);
             await Load.GoOnAsync(1);
             foreach (var node in cluster.Nodes)
             {
@@ -77,7 +77,7 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
     public Task A_node_that_stood_still_sends_nothing_when_it_wakes_and_ends() => RoundsAsync(
         async round =>
         {
-            var load = Load.Start(cluster);
+            await using var load = Load.Start(cluster);
             await Load.GoOnAsync(2);
             var zombie = cluster.Nodes[(round + 1) % 3];
             var ends = zombie.Ends.Count;
@@ -97,7 +97,7 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
     public Task A_node_that_is_cut_off_ends_and_the_others_go_on() => RoundsAsync(
         async round =>
         {
-            var load = Load.Start(cluster);
+            await using var load = Load.Start(cluster);
             await Load.GoOnAsync(2);
             var alone = cluster.Nodes[(round + 2) % 3];
             var ends = alone.Ends.Count;
@@ -117,7 +117,7 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
     public Task When_the_database_dies_nothing_is_accepted_and_when_it_is_back_everything_goes_on() => RoundsAsync(
         async _ =>
         {
-            var load = Load.Start(cluster);
+            await using var load = Load.Start(cluster);
             await Load.GoOnAsync(2);
             await cluster.Postgres.KillAsync();
             var accepted = load.Accepted;
@@ -142,7 +142,7 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
         {
             var random = new Random(17);
             var cuts = cluster.DatabaseLink.Cuts;
-            var load = Load.Start(cluster);
+            await using var load = Load.Start(cluster);
             await Load.GoOnAsync(1);
             cluster.DatabaseLink.ToTarget = bytes =>
             {
@@ -163,13 +163,13 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
     public Task A_database_that_stands_still_or_takes_no_writes_is_told_as_503_and_everything_goes_on_afterwards() => RoundsAsync(
         async _ =>
         {
-            var load = Load.Start(cluster);
+            await using var load = Load.Start(cluster);
             await Load.GoOnAsync(1);
             await cluster.Postgres.ExecuteAsync("postgres", "ALTER SYSTEM SET default_transaction_read_only = on");
             await cluster.Postgres.ExecuteAsync("postgres", "SELECT pg_reload_conf()");
             await RefusesAsync(load);
             await cluster.Postgres.ExecuteAsync(
-                "postgres", "SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only");
+                "postgres", "ALTER SYSTEM RESET default_transaction_read_only");
             await cluster.Postgres.ExecuteAsync("postgres", "SELECT pg_reload_conf()");
             await AcceptsAsync(load);
             var threads = cluster.Nodes.Select(node => node.Threads).ToList();
@@ -187,7 +187,7 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
     public Task A_link_that_flaps_leaves_nothing_stuck() => RoundsAsync(
         async round =>
         {
-            var load = Load.Start(cluster);
+            await using var load = Load.Start(cluster);
             var flaps = cluster.Nodes[round % 3];
             for (var flap = 0; flap < 2 + (2 * Rounds); flap++)
             {
@@ -206,7 +206,7 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
         async round =>
         {
             var pairs = Enumerable.Range(0, 40).Select(pair => ($"{round}-{Guid.NewGuid():n}-a", $"{pair}-{Guid.NewGuid():n}-b")).ToList();
-            var load = Load.Start(cluster);
+            await using var load = Load.Start(cluster);
             var merges = pairs.SelectMany((pair, number) => (Task[])
             [
                 load.MergeAsync(pair.Item1, pair.Item2, number % 3),

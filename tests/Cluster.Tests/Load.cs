@@ -11,7 +11,7 @@ namespace VarianceActors.Cluster.Tests;
 /// 200. Every fifth event makes another device of its person known. What was answered with 200 is noted, and in the end
 /// everything that must hold is checked.
 /// </summary>
-internal sealed class Load
+internal sealed class Load : IAsyncDisposable
 {
     private const int Senders = 12;
     private readonly TestCluster _cluster;
@@ -21,6 +21,7 @@ internal sealed class Load
     private readonly ConcurrentQueue<string> _failures = [];
     private readonly ConcurrentDictionary<string, HashSet<string>> _persons = [];
     private readonly CancellationTokenSource _stop = new();
+    private readonly CancellationTokenSource _givenUp = new();
     private readonly int _personsPerSender;
     private readonly TimeSpan _pause;
     private readonly List<Task> _senders = [];
@@ -81,9 +82,7 @@ internal sealed class Load
     /// nothing is done twice, the order is kept, persons are who they are, the books balance.</summary>
     public async Task<Outcome> CheckAsync()
     {
-        await _stop.CancelAsync();
-        await Task.WhenAll(_senders);
-        await _balancer;
+        await StopAsync();
         var rest = await TestCluster.UntilAsync(
             async () =>
             {
@@ -118,6 +117,22 @@ internal sealed class Load
         var slowest = tracks.Max(sent => Stopwatch.GetElapsedTime(sent.AcceptedAt, firsts[sent.Uuid.ToString()].At));
         return new Outcome(
             tracks.Count, arrivals.Count - firsts.Count, slowest, rest, LongestGap(), Percentile99(), _failures.Count);
+    }
+
+    /// <summary>Stops sending, whatever has happened.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _givenUp.CancelAsync();
+        await StopAsync();
+        _stop.Dispose();
+        _givenUp.Dispose();
+    }
+
+    private async Task StopAsync()
+    {
+        await _stop.CancelAsync();
+        await Task.WhenAll(_senders);
+        await _balancer;
     }
 
     private async Task BalanceAsync()
@@ -171,7 +186,7 @@ internal sealed class Load
     private async Task PostAsync(IReadOnlyList<object> events, int? first = null)
     {
         var body = new { api_key = PipelineHarness.Token, batch = events };
-        while (true)
+        while (!_givenUp.IsCancellationRequested)
         {
             var ready = _cluster.Nodes.Where(node => node.IsReady).ToList();
             if (ready.Count == 0)

@@ -191,7 +191,6 @@ public sealed class TestCluster : IAsyncLifetime
             hostname = "127.0.0.1"
             port = {{_links[node.Number - 1].Port}}
             bind-port = {{node.RemotingPort}}
-            seed-nodes = [{{string.Join(", ", _links.Select(link => $"\"127.0.0.1:{link.Port}\""))}}]
             stop-after = "00:00:01"
           }
           connections.{{PipelineHarness.Connection}} {
