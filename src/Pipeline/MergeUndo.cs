@@ -140,10 +140,9 @@ public sealed class MergeUndo(PipelineParts parts, PersonJournal journal, Correc
                 new ContactMove(person.Version, true, person.Contact?.Account, false, null, person.Contact?.Stage),
                 rules,
                 now)),
-            .. split.Persons.Where(part => part.Profile is null)
-                .Select(part => (part, Ids: part.Ids.RemoveAll(id => persons.Any(one => one.DistinctIds.Contains(id)))))
-                .Where(one => !one.Ids.IsEmpty)
-                .Select(one => new PersonNews(Guid.Empty, version, one.Ids, null)),
+            .. ((string[])[split.Undone.Ask.SourceId, split.Undone.Ask.TargetId])
+                .Where(id => !persons.Any(person => person.DistinctIds.Contains(id)))
+                .Select(id => new PersonNews(Guid.Empty, version, [id], null)),
         ];
     }
 

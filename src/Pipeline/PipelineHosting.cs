@@ -97,12 +97,22 @@ public static class PipelineHosting
             .WithActors((system, registry) => system.ActorOf(WakerProps(registry.Get<PeopleRegion>(), parts), "merge-waker"))
             .WithActors((system, registry) => system.ActorOf(UndosProps(registry.Get<PeopleRegion>(), parts), "unfinished-undos"))
             .WithActors((system, _) => system.ActorOf(Props.Create(() => new Retention(parts)), "retention"))
+            .WithActors((system, registry) => system.ActorOf(SweepProps(registry.Get<PeopleRegion>(), parts), "stage-sweep"))
             .WithActors((system, _) => system.ActorOf(Props.Create(() => new BooksWatch(parts)), "books-watch"))
             .WithActors((system, registry) => registry.Register<DeadLetterJobs>(
                 system.ActorOf(JobsProps(registry.Get<DeliveryRegion>(), parts), "dead-letter-jobs")))
             .WithActors((system, registry) => registry.Register<ErasureRunner>(
                 system.ActorOf(Props.Create(() => new ErasureRunner(parts, registry)), "erasures")));
     }
+
+    /// <summary>Adds only what reads the journal; no cluster, no actors.</summary>
+    public static AkkaConfigurationBuilder WithJournalToRead(
+        this AkkaConfigurationBuilder builder, PipelineOptions options) => builder
+        .AddHocon(ConfigurationFactory.ParseString("akka.actor.provider = local"), HoconAddMode.Prepend)
+        .AddHocon(ConfigurationFactory.ParseString(ReadHocon("akka.conf")), HoconAddMode.Append)
+        .WithSqliteJournal(options.DataDir)
+        .WithPersonSerializer()
+        .WithAccountSerializer();
 
     private static Func<string, PersonRules> RulesOf(PipelineOptions options)
     {
@@ -140,6 +150,9 @@ public static class PipelineHosting
 
     private static Props UndosProps(IActorRef people, PipelineParts parts) =>
         Props.Create(() => new UnfinishedUndos(parts, people));
+
+    private static Props SweepProps(IActorRef people, PipelineParts parts) =>
+        Props.Create(() => new StageSweep(parts, people));
 
     private static Props JobsProps(IActorRef delivery, PipelineParts parts) =>
         Props.Create(() => new DeadLetterJobs(parts, delivery));

@@ -55,7 +55,11 @@ internal sealed class BenchmarkHost : IAsyncDisposable
         StartAsync(Connection("bench", Token, receiver, mapping), cancellationToken);
 
     /// <summary>Starts it with the connections of <paramref name="blocks"/> and returns when it is ready.</summary>
-    public static async Task<BenchmarkHost> StartAsync(string blocks, CancellationToken cancellationToken)
+    public static Task<BenchmarkHost> StartAsync(string blocks, CancellationToken cancellationToken) =>
+        StartAsync(blocks, "", cancellationToken);
+
+    /// <summary>The same with further keys.</summary>
+    public static async Task<BenchmarkHost> StartAsync(string blocks, string keys, CancellationToken cancellationToken)
     {
         var directory = Directory.CreateTempSubdirectory("variance-load-");
         await File.WriteAllTextAsync(
@@ -64,6 +68,7 @@ internal sealed class BenchmarkHost : IAsyncDisposable
             variance {
               admin-key = "{{AdminKey}}"
               connections { {{blocks}} }
+              {{keys}}
             }
             """,
             cancellationToken);
@@ -130,6 +135,12 @@ internal sealed class BenchmarkHost : IAsyncDisposable
 
     /// <summary>Returns when nothing is pending.</summary>
     public Task DrainedAsync(CancellationToken cancellationToken) => UntilAsync(IsDrainedAsync, cancellationToken);
+
+    /// <summary>Returns when everything is in the views.</summary>
+    public Task ViewedAsync(CancellationToken cancellationToken) => UntilAsync(
+        async () => (await _http.GetFromJsonAsync<Dictionary<string, long>>(
+            new Uri("/api/v1/connections/bench/views", UriKind.Relative), cancellationToken))!["waiting"] == 0,
+        cancellationToken);
 
     /// <inheritdoc />
     public async ValueTask DisposeAsync()

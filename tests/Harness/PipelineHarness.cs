@@ -176,7 +176,8 @@ public sealed class PipelineHarness : IAsyncDisposable
     {
         await SettledAsync();
         var views = Services.GetRequiredService<ViewQueries>();
-        await UntilAsync(() => views.IsUpToDateAsync(Connection, CancellationToken.None), "the views are up to date");
+        await UntilAsync(
+            async () => await views.ReadWaitingAsync(Connection, CancellationToken.None) == 0, "the views are up to date");
     }
 
     /// <summary>Returns when a condition holds.</summary>
@@ -199,11 +200,20 @@ public sealed class PipelineHarness : IAsyncDisposable
     }
 
     /// <summary>Stops the pipeline as SIGTERM would and starts it again on the same data.</summary>
-    public async Task RestartAsync()
+    /// <param name="meanwhile">What is done while it stands still.</param>
+    public async Task RestartAsync(Func<Task>? meanwhile = null)
     {
         await StopAsync();
+        if (meanwhile is not null)
+        {
+            await meanwhile();
+        }
+
         await RunAsync();
     }
+
+    /// <summary>The configuration that the pipeline runs with, as HOCON.</summary>
+    public string ConfigurationText => Configuration();
 
     /// <inheritdoc />
     public async ValueTask DisposeAsync()

@@ -12,6 +12,7 @@ public static class VarianceCommand
         {
             ServeCommand.Create(),
             DemoCommand.Create(),
+            ViewsCommand.Create(),
         };
         var parsed = root.Parse(arguments);
 

@@ -47,6 +47,8 @@ internal static class ViewsApi
         views.MapGet("/accounts.csv", ExportAccounts)
             .Produces<string>(StatusCodes.Status200OK, Csv)
             .WithSummary("All accounts that match, as CSV, streamed.");
+        views.MapGet("/views", WaitingAsync)
+            .WithSummary("How far the lists are behind.");
         views.MapGet("/stages", StagesAsync)
             .WithSummary("How many are in each stage, and how many came, left and advanced in a period.");
     }
@@ -200,6 +202,10 @@ internal static class ViewsApi
             [.. contacts.Select(StageFiguresView.Of)],
             [.. accounts.Select(StageFiguresView.Of)]));
     }
+
+    private static async Task<Ok<ViewsStateView>> WaitingAsync(
+        string connection, ViewQueries queries, CancellationToken cancellationToken) =>
+        TypedResults.Ok(new ViewsStateView(await queries.ReadWaitingAsync(connection, cancellationToken)));
 
     internal static DateOnly Today(TimeProvider time) => DateOnly.FromDateTime(time.GetUtcNow().UtcDateTime);
 

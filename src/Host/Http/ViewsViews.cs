@@ -3,6 +3,10 @@ using VarianceActors.Pipeline.Views;
 
 namespace VarianceActors.Host.Http;
 
+/// <summary>How far the lists are behind.</summary>
+/// <param name="Waiting">Events and other news that are not in them yet.</param>
+public sealed record ViewsStateView(long Waiting);
+
 /// <summary>A page of a list.</summary>
 /// <param name="Items">In order.</param>
 /// <param name="Next">Pass it as <c>after</c> for the next page; null on the last one.</param>

@@ -32,10 +32,7 @@ public static class AccountsHosting
         this AkkaConfigurationBuilder builder,
         Func<IActorRegistry, AccountShell> shell,
         AccountsOptions options) => builder
-        .WithCustomSerializer(
-            "account",
-            AccountSerializer.Manifests.Keys,
-            system => new AccountSerializer(system))
+        .WithAccountSerializer()
         .WithShardRegion<AccountsRegion>(
             RegionName,
             (_, registry, _) => Entities(shell(registry)),
@@ -46,6 +43,10 @@ public static class AccountsHosting
                 PassivateIdleEntityAfter = options.IdleTimeout,
                 RememberEntities = false,
             });
+
+    /// <summary>Adds the serializer of accounts.</summary>
+    public static AkkaConfigurationBuilder WithAccountSerializer(this AkkaConfigurationBuilder builder) =>
+        builder.WithCustomSerializer("account", AccountSerializer.Manifests.Keys, system => new AccountSerializer(system));
 
     private static Func<string, Props> Entities(AccountShell shell) =>
         entityId => Props.Create(() => new AccountActor(entityId, shell));

@@ -58,6 +58,7 @@ public static class HomeNode
         SplitPerson split => Split(state, split),
         PinContactStage pin => Pin(state, pin, rules),
         RewriteHome rewrite => Rewrite(state, rewrite),
+        LookAgain look => Look(state, look, rules),
         ResumeMerge => new Step(state, [], Resume(state, rules), [], Next.Done),
         _ => throw new UnreachableException(message.GetType().Name),
     };
@@ -334,6 +335,21 @@ public static class HomeNode
 
         var (pinned, fact) = Record(state, new PersonFact.StagePinned(message.DistinctId, turn));
         return new Step(pinned, [fact], [], [], Next.Done);
+    }
+
+    private static Step Look(PersonState state, LookAgain message, PersonRules rules)
+    {
+        var next = Find(state, message.DistinctId);
+        var root = state.Root.SeenFrom(message.DistinctId);
+        if (next is not Next.Done
+            || root.Profile is not { IsIdentified: true } profile
+            || rules.Contacts.Look(profile.Contact, profile.Properties, true, message.At) is not { } turn)
+        {
+            return Quiet(state, next);
+        }
+
+        var (looked, fact) = Record(state, new PersonFact.WindowEnded(message.DistinctId, turn, message.At));
+        return new Step(looked, [fact], [], [], Next.Done);
     }
 
     private static SettledMerge SettleRefused(

@@ -133,7 +133,8 @@ public static class Person
                 before with { Root = Remember(before.Root, refused) },
                 refused.Settled),
             PersonFact.AccountRedirected redirected => before with { Root = Redirect(before.Root, redirected) },
-            PersonFact.StagePinned pinned => before with { Root = Pin(before.Root, pinned) },
+            PersonFact.StagePinned pinned => before with { Root = Turn(before.Root, pinned.DistinctId, pinned.Turn) },
+            PersonFact.WindowEnded ended => before with { Root = Turn(before.Root, ended.DistinctId, ended.Turn) },
             PersonFact.Split split => before with { Root = Part(before.Root, split) },
             _ => throw new UnreachableException(fact.GetType().Name),
         };
@@ -456,17 +457,27 @@ public static class Person
         return EventReading.MayUpdateBy(by.Name) ? voice.Says(by) : voice;
     }
 
-    /// <summary>A person after a pin.</summary>
-    internal static PersonRoot Pin(PersonRoot root, PersonFact.StagePinned fact)
+    /// <summary>A person that became something else without an event.</summary>
+    internal static PersonRoot Turn(PersonRoot root, string distinctId, ContactTurn turn)
     {
-        root = root.SeenFrom(fact.DistinctId);
+        root = root.SeenFrom(distinctId);
         if (root.Profile is not { } profile)
         {
             return root;
         }
 
-        var contact = (profile.Contact ?? ContactState.Unseen) with { Turn = fact.Turn };
+        var contact = (profile.Contact ?? ContactState.Unseen) with { Turn = turn };
         return root with { Profile = profile with { Contact = contact, Version = profile.Version + 1 } };
+    }
+
+    /// <summary>A person after a look without an event, as it would be looked at with this history.</summary>
+    internal static PersonRoot LookAgain(PersonRoot root, PersonFact.WindowEnded ended, PersonRules rules)
+    {
+        root = root.SeenFrom(ended.DistinctId);
+        return root.Profile is { IsIdentified: true } profile
+            && rules.Contacts.Look(profile.Contact, profile.Properties, true, ended.At) is { } turn
+                ? Turn(root, ended.DistinctId, turn)
+                : root;
     }
 
     private static PersonRoot Redirect(PersonRoot root, PersonFact.AccountRedirected fact)

@@ -207,11 +207,13 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
         {
             sender.Tell(new SplitAnswered(!step.Facts.IsEmpty));
         }
-        else if (message is PinContactStage pin)
+        else if (message is PinContactStage { DistinctId: var pinned })
         {
-            sender.Tell(state.Snapshot(pin.DistinctId) is { IsIdentified: true } person
-                ? new HistoryFound(state.Id, state.Facts, person, [.. state.Root.Members.Keys])
-                : new PersonNotFound());
+            AnswerOfContact(state, pinned, sender);
+        }
+        else if (message is LookAgain { DistinctId: var looked })
+        {
+            AnswerOfContact(state, looked, sender);
         }
         else if (message is TellAccount tell)
         {
@@ -231,6 +233,11 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
                 [.. step.Outcomes.Select(outcome => Result(state, outcome, map, contacts))])));
         }
     }
+
+    private static void AnswerOfContact(PersonState state, string distinctId, IActorRef sender) =>
+        sender.Tell(state.Snapshot(distinctId) is { IsIdentified: true } person
+            ? new HistoryFound(state.Id, state.Facts, person, [.. state.Root.Members.Keys])
+            : new PersonNotFound());
 
     // Who waits is not remembered anywhere else: the ingest actor asks again if this node goes down.
     private void Wait(IPersonMessage message, IActorRef sender)

@@ -142,6 +142,12 @@ public abstract record PersonFact
     /// <param name="Turn">What it is from then on.</param>
     public sealed record StagePinned(string DistinctId, ContactTurn Turn) : PersonFact;
 
+    /// <summary>A window of time ended without an event, and the rules make something else of a contact.</summary>
+    /// <param name="DistinctId">An id of the person.</param>
+    /// <param name="Turn">What it is from then on.</param>
+    /// <param name="At">When it was looked at.</param>
+    public sealed record WindowEnded(string DistinctId, ContactTurn Turn, DateTimeOffset At) : PersonFact;
+
     /// <summary>A merge was taken back: the members are these persons now.</summary>
     /// <param name="Undone">The merge.</param>
     /// <param name="Event">Its event, without its update.</param>

@@ -55,7 +55,10 @@ public sealed class PersonHistory
                 Begin(root);
                 break;
             case PersonFact.StagePinned pinned:
-                Keep(Person.Pin(PersonOf(pinned.DistinctId), pinned));
+                Keep(Person.Turn(PersonOf(pinned.DistinctId), pinned.DistinctId, pinned.Turn));
+                break;
+            case PersonFact.WindowEnded ended:
+                Keep(Person.LookAgain(PersonOf(ended.DistinctId), ended, _rules));
                 break;
             case PersonFact.MergeAsked { Merge: var pending }:
                 _asked[pending.Merge.Id] = pending;

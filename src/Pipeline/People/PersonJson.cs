@@ -17,6 +17,8 @@ namespace VarianceActors.Pipeline.People;
 [JsonSerializable(typeof(AccountTold))]
 [JsonSerializable(typeof(PinContactStage))]
 [JsonSerializable(typeof(PersonFact.StagePinned))]
+[JsonSerializable(typeof(LookAgain))]
+[JsonSerializable(typeof(PersonFact.WindowEnded))]
 [JsonSerializable(typeof(SplitPerson))]
 [JsonSerializable(typeof(SplitAnswered))]
 [JsonSerializable(typeof(PersonFact.Split))]

@@ -112,6 +112,19 @@ public sealed record PinContactStage(PersonId To, string? Stage, string By, Date
     public IPersonMessage Towards(PersonId home, PersonId by) => this with { To = home };
 }
 
+/// <summary>Look whether a window of time has ended for a contact; answered by <see cref="HistoryFound"/>, or
+/// <see cref="PersonNotFound"/> if it is no contact.</summary>
+/// <param name="To">The distinct id's home.</param>
+/// <param name="At">When windows end.</param>
+public sealed record LookAgain(PersonId To, DateTimeOffset At) : IPersonMessage
+{
+    /// <summary>The distinct id.</summary>
+    public string DistinctId { get; init; } = To.DistinctId;
+
+    /// <inheritdoc />
+    public IPersonMessage Towards(PersonId home, PersonId by) => this with { To = home };
+}
+
 /// <summary>Tell your account again what you are to it; answered by <see cref="AccountTold"/>.</summary>
 /// <param name="To">The distinct id's home.</param>
 /// <param name="Left">Memberships that ended, of this person or one that it took in.</param>

@@ -24,6 +24,8 @@ public sealed class PersonSerializer(ExtendedActorSystem system) : ManifestSeria
         ["person.account-told.v1"] = PersonJson.Wire.AccountTold,
         ["person.pin-contact-stage.v1"] = PersonJson.Wire.PinContactStage,
         ["person.stage-pinned.v1"] = PersonJson.Wire.StagePinned,
+        ["person.look-again.v1"] = PersonJson.Wire.LookAgain,
+        ["person.window-ended.v1"] = PersonJson.Wire.WindowEnded,
         ["person.split-person.v1"] = PersonJson.Wire.SplitPerson,
         ["person.split-answered.v1"] = PersonJson.Wire.SplitAnswered,
         ["person.split.v1"] = PersonJson.Wire.Split,

@@ -8,7 +8,8 @@ namespace VarianceActors.Pipeline.Views;
 /// <summary>What the views learn of a person from one event, or from an operator's wish.</summary>
 /// <param name="Person">Its uuid; empty: nobody has the ids any more.</param>
 /// <param name="Version">Its version: what an older one says later does not count.</param>
-/// <param name="Ids">Distinct ids that are this person's: all of them after a merge, else the event's own.</param>
+/// <param name="Ids">Distinct ids that are this person's, the event's own first: all of them after a merge, else that
+/// one.</param>
 /// <param name="Account">The account that it belonged to when the event happened; null for none.</param>
 public sealed record PersonNews(Guid Person, long Version, ImmutableArray<string> Ids, string? Account)
 {
@@ -41,10 +42,11 @@ public sealed record PersonNews(Guid Person, long Version, ImmutableArray<string
         }
 
         var left = outcome.Left.IsDefault ? [] : outcome.Left;
+        var own = outcome.At.Event.DistinctId;
         return new PersonNews(
             now.PersonUuid,
             now.Version,
-            outcome.IsMerge ? now.DistinctIds : [outcome.At.Event.DistinctId],
+            outcome.IsMerge ? now.DistinctIds.Remove(own).Insert(0, own) : [own],
             outcome.Person?.Contact?.Account?.Key)
         {
             Shown = outcome.IsNews ? now : null,

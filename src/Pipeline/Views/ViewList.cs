@@ -18,7 +18,7 @@ namespace VarianceActors.Pipeline.Views;
 internal sealed class ViewList(Session session, int connection, int kind, ImmutableArray<string> stages)
 {
     /// <summary>How many matches are few.</summary>
-    private const int FewMax = 2_000;
+    private const int FewMax = 3_000;
 
     private static readonly ConcurrentDictionary<string, Statement> Statements = new(StringComparer.Ordinal);
 

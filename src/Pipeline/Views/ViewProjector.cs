@@ -75,7 +75,7 @@ public sealed class ViewProjector : ReceiveActor, IWithTimers
     }
 
     /// <summary>One step: reads outside of the transaction, and folds in one that fails if somebody else was there.</summary>
-    private static async Task<ViewsMoved> StepAsync(PipelineParts parts, int connection, int partition)
+    internal static async Task<ViewsMoved> StepAsync(PipelineParts parts, int connection, int partition)
     {
         var options = parts.Options.Views;
         var (from, rows) = await parts.Database.ReadAsync(session =>

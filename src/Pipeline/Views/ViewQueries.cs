@@ -101,9 +101,9 @@ public sealed class ViewQueries(PipelineParts parts)
     /// <summary>Whether views are kept.</summary>
     public bool IsEnabled => parts.Options.Views.Enabled;
 
-    /// <summary>Whether everything that happened is in the views.</summary>
-    public Task<bool> IsUpToDateAsync(string connectionId, CancellationToken cancellationToken) =>
-        parts.Database.ReadAsync(session => FeedStatements.Waiting(session, NumberOf(connectionId)) == 0, cancellationToken);
+    /// <summary>How many events and other news are not in the views of a connection yet.</summary>
+    public Task<long> ReadWaitingAsync(string connectionId, CancellationToken cancellationToken) =>
+        parts.Database.ReadAsync(session => FeedStatements.Waiting(session, NumberOf(connectionId)), cancellationToken);
 
     /// <summary>Contacts.</summary>
     /// <param name="connectionId">The connection.</param>

@@ -117,6 +117,10 @@ public sealed class PersonSerializerTests : IDisposable
         yield return new HistoryFound(account, 12, person, ["acc-1", "dév ☃-1"]);
         yield return new TellAccount(account, [new AccountLeft(person.PersonUuid, "acme")], Tests.People.Captured.Nine);
         yield return new PinContactStage(account, "lead", "ada", Tests.People.Captured.Nine);
+        yield return new LookAgain(account, Tests.People.Captured.Nine);
+        yield return new PersonFact.WindowEnded(
+            "acc-1", new ContactTurn(null, null, -1, 0, 0, null, null), Tests.People.Captured.Nine)
+        { Cursors = cursors };
         yield return new PersonFact.StagePinned("acc-1", new ContactTurn(
             new AccountLink("acme", AccountRule.GroupCall, "acme"),
             new StagePlace("lead", Tests.People.Captured.Nine, "pinned", "ada"),

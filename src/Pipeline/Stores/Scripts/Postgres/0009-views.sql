@@ -50,7 +50,7 @@ CREATE TABLE view_id
     last_seen   BIGINT NOT NULL
 );
 CREATE UNIQUE INDEX view_id_text ON view_id (connection, distinct_id);
-CREATE INDEX view_id_person ON view_id (connection, person);
+CREATE INDEX view_id_person ON view_id (connection, person, distinct_id);
 
 -- Accounts. Version 0: only named by events, not told of by itself.
 CREATE TABLE view_account
@@ -103,9 +103,10 @@ CREATE TABLE view_contact
     properties  TEXT COLLATE "C"    NOT NULL
 );
 CREATE UNIQUE INDEX view_contact_person ON view_contact (connection, person);
-CREATE INDEX view_contact_seen ON view_contact (connection, last_seen, number);
-CREATE INDEX view_contact_name ON view_contact (connection, sort_name, number);
-CREATE INDEX view_contact_created ON view_contact (connection, created_at, number);
+-- Lists walk these; what they filter by stands in them, so that rows that do not match are never read.
+CREATE INDEX view_contact_seen ON view_contact (connection, last_seen, number, stage, account, domain);
+CREATE INDEX view_contact_name ON view_contact (connection, sort_name, number, stage, account, domain);
+CREATE INDEX view_contact_created ON view_contact (connection, created_at, number, stage, account, domain);
 CREATE INDEX view_contact_stage ON view_contact (connection, stage, last_seen, number);
 CREATE INDEX view_contact_account ON view_contact (connection, account, last_seen, number);
 CREATE INDEX view_contact_domain ON view_contact (connection, domain, last_seen, number);

@@ -1,0 +1,226 @@
+using System.Collections.Immutable;
+using Akka.Actor;
+using Akka.Persistence.Query;
+using Akka.Persistence.Sql.Query;
+using Akka.Streams;
+using Akka.Streams.Dsl;
+using VarianceActors.Pipeline.Accounts;
+using VarianceActors.Pipeline.People;
+using VarianceActors.Pipeline.Stores;
+
+namespace VarianceActors.Pipeline.Views;
+
+/// <summary>What a rebuild found.</summary>
+/// <param name="Persons">Persons, those who are no contacts among them.</param>
+/// <param name="Accounts">Accounts.</param>
+public sealed record RebuiltViews(int Persons, int Accounts);
+
+/// <summary>
+/// Makes the views anew from the journal while no pipeline runs: contacts, accounts, who has which id, search, and how many
+/// are in which stage. Of memberships and moves between stages it adds what is missing. The journal holds no page views, so
+/// what was counted of events, the last events and when somebody was last seen stay as they are. May be repeated.
+/// </summary>
+/// <param name="system">An actor system with the journal.</param>
+/// <param name="parts">The stores.</param>
+public sealed class ViewRebuild(ActorSystem system, PipelineParts parts)
+{
+    private const int JournalsAtOnce = 4;
+    private const int EntriesPerTransaction = 500;
+
+    private static readonly ImmutableArray<Statement> Clear =
+    [
+        new("DELETE FROM view_contact WHERE connection = @connection"),
+        new("DELETE FROM view_term WHERE connection = @connection"),
+        new("DELETE FROM view_due WHERE connection = @connection"),
+        new("DELETE FROM view_stage_total WHERE connection = @connection"),
+        new("UPDATE view_id SET person = NULL, version = -1 WHERE connection = @connection"),
+        new("UPDATE view_account SET version = 0 WHERE connection = @connection"),
+    ];
+
+    /// <summary>Makes them anew.</summary>
+    public async Task<RebuiltViews> RunAsync(CancellationToken cancellationToken)
+    {
+        await parts.Database.WriteAsync(
+            session =>
+            {
+                foreach (var connection in parts.Layout.NumberByConnection.Values)
+                {
+                    foreach (var statement in Clear)
+                    {
+                        session.Execute(statement, connection);
+                    }
+                }
+
+                return true;
+            },
+            cancellationToken);
+        var persons = await ReadAsync<PersonFact, PersonHistoryRead>(
+            PersonId.PersistenceIdOf(""), (read, fact) => (read ?? new()).With(fact, parts.Options), cancellationToken);
+        var accounts = await ReadAsync<AccountFact, AccountHistoryRead>(
+            AccountId.PersistenceIdOf(""), (read, fact) => (read ?? new()).With(fact), cancellationToken);
+        return new RebuiltViews(persons, accounts);
+    }
+
+    private async Task<int> ReadAsync<TFact, TRead>(
+        string prefix, Func<TRead?, TFact, TRead> follow, CancellationToken cancellationToken)
+        where TRead : class, IJournalRead
+    {
+        var journal = PersistenceQuery.Get(system).ReadJournalFor<SqlReadJournal>(SqlReadJournal.Identifier);
+        var counted = 0;
+        await journal.CurrentPersistenceIds()
+            .Where(id => id.StartsWith(prefix, StringComparison.Ordinal))
+            .Via(cancellationToken.AsFlow<string>(cancelGracefully: false))
+            .SelectAsync(JournalsAtOnce, id => journal
+                .CurrentEventsByPersistenceId(id, 0, long.MaxValue)
+                .Select(envelope => (TFact)envelope.Event)
+                .RunAggregate((TRead?)null, (read, fact) => follow(read, fact), system.Materializer()))
+            .Where(read => read is not null && parts.Layout.NumberByConnection.ContainsKey(read.ConnectionId))
+            .Grouped(EntriesPerTransaction)
+            .SelectAsync(1, reads => FoldAsync(reads))
+            .RunForeach(items => counted += items, system.Materializer());
+        return counted;
+    }
+
+    private Task<int> FoldAsync(IEnumerable<IJournalRead?> reads)
+    {
+        var byConnection = reads.OfType<IJournalRead>().ToLookup(read => read.ConnectionId);
+        return parts.Database.WriteAsync(session =>
+        {
+            var items = 0;
+            foreach (var connection in byConnection)
+            {
+                var rules = new ViewRules(parts.Options.Connections[connection.Key]);
+                var number = parts.Layout.NumberByConnection[connection.Key];
+                var fold = new ViewFold(session, number, parts.Options.Views.RecentEvents);
+                foreach (var entry in connection.SelectMany(read => read.Entries(rules, parts)))
+                {
+                    fold.Take(entry);
+                    items += entry is AccountEntry or PersonEntry { IsNoContact: true } or PersonEntry { Face: not null } ? 1 : 0;
+                }
+
+                fold.Write();
+            }
+
+            return items;
+        });
+    }
+
+    /// <summary>What is followed of one journal.</summary>
+    private interface IJournalRead
+    {
+        string ConnectionId { get; }
+
+        IEnumerable<ViewEntry> Entries(ViewRules rules, PipelineParts parts);
+    }
+
+    private sealed class AccountHistoryRead : IJournalRead
+    {
+        private AccountState? _state;
+
+        public string ConnectionId => _state!.Id.ConnectionId;
+
+        public AccountHistoryRead With(AccountFact fact)
+        {
+            _state = Account.Evolve(_state, fact);
+            return this;
+        }
+
+        public IEnumerable<ViewEntry> Entries(ViewRules rules, PipelineParts parts) => [ViewOfAccount.Of(_state!, 0)];
+    }
+
+    // A home that became part of another one tells only what its person had been before.
+    private sealed class PersonHistoryRead : IJournalRead
+    {
+        private readonly List<PersonEntry> _moves = [];
+        private PersonState? _state;
+
+        public string ConnectionId => _state!.Id.ConnectionId;
+
+        public PersonHistoryRead With(PersonFact fact, PipelineOptions options)
+        {
+            if (options.Connections.ContainsKey((_state?.Id ?? fact.Home!).ConnectionId))
+            {
+                var before = _state;
+                _state = Person.Evolve(_state, fact);
+                Note(before, _state, fact);
+            }
+            else
+            {
+                _state = Person.Evolve(_state, fact);
+            }
+
+            return this;
+        }
+
+        public IEnumerable<ViewEntry> Entries(ViewRules rules, PipelineParts parts)
+        {
+            foreach (var move in _moves)
+            {
+                yield return move;
+            }
+
+            if (_state is not { Parent: null, Seal: null } root)
+            {
+                yield break;
+            }
+
+            var now = parts.Time.GetUtcNow();
+            var contacts = parts.Options.Connections[ConnectionId].ToContactRules();
+            foreach (var id in root.Root.FirstIds)
+            {
+                if (root.Snapshot(id) is { } person)
+                {
+                    yield return rules.Of(person.CreatedAt, PersonNews.Of(person, null, contacts, now));
+                }
+            }
+        }
+
+        private void Note(PersonState? before, PersonState after, PersonFact fact)
+        {
+            if (after.Parent is not null)
+            {
+                return;
+            }
+
+            var held = Profiles(before);
+            foreach (var (uuid, profile) in Profiles(after))
+            {
+                var was = held.GetValueOrDefault(uuid);
+                if (ContactMove.Of(profile.Version, was?.Contact?.Turn, profile.Contact?.Turn) is { } move)
+                {
+                    _moves.Add(new PersonEntry(AtOf(before, fact, profile), uuid, -1, [after.Id.DistinctId], "")
+                    {
+                        Moved = move,
+                    });
+                }
+            }
+
+            if (fact is PersonFact.Absorbed { Frozen: var frozen } && frozen.Profile is { IsIdentified: true } ended
+                && !Profiles(after).ContainsKey(ended.Uuid))
+            {
+                var version = after.Root.Profile?.Version ?? 0;
+                _moves.Add(new PersonEntry(AtOf(before, fact, ended), ended.Uuid, -1, [after.Id.DistinctId], "")
+                {
+                    Moved = new ContactMove(version, ended.Contact?.Account is not null, null, false, null, null),
+                });
+            }
+        }
+
+        private static Dictionary<Guid, PersonProfile> Profiles(PersonState? state) => state is null
+            ? []
+            : state.Root.FirstIds.Select(id => state.Root.SeenFrom(id).Profile).OfType<PersonProfile>()
+                .DistinctBy(profile => profile.Uuid)
+                .ToDictionary(profile => profile.Uuid);
+
+        private static DateTimeOffset AtOf(PersonState? before, PersonFact fact, PersonProfile profile) => fact switch
+        {
+            PersonFact.EventApplied applied => applied.Event.Timestamp,
+            PersonFact.WindowEnded ended => ended.At,
+            PersonFact.Split split => split.Event.Timestamp,
+            PersonFact.MergeEnded ended => before?.Root.PendingOf(ended.Settled.Merge)?.Event.Timestamp ?? profile.CreatedAt,
+            PersonFact.Absorbed absorbed => (before?.Root.PendingOf(absorbed.Settled.Merge)
+                ?? absorbed.Frozen.PendingOf(absorbed.Settled.Merge))?.Event.Timestamp ?? profile.CreatedAt,
+            _ => profile.Contact?.Stage?.Since ?? profile.CreatedAt,
+        };
+    }
+}

@@ -1,0 +1,68 @@
+using System.Net.Http.Json;
+using System.Text.Json;
+using VarianceActors.Harness;
+using Xunit;
+
+namespace VarianceActors.Host.Tests.Views;
+
+/// <summary>Stages that end because nothing happens.</summary>
+public sealed class StageSweepTests
+{
+    [Fact]
+    public async Task A_stage_ends_with_its_window_although_no_event_comes_and_also_that_of_the_account()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions(Hocon: """
+            variance.views { lag = "00:00:00.001", stage-sweep = "00:00:01" }
+            variance.connections.acme.stages {
+              contacts = ["lead: always", "active: event 'report' at least 2 times within 2 days"]
+              accounts = ["quiet: always", "busy: any contact (event 'report' at least 2 times within 2 days)"]
+              contact-policy = free
+              account-policy = free
+            }
+            """));
+        await pipeline.CaptureAsync(
+            new
+            {
+                @event = "$identify",
+                distinct_id = "ada",
+                properties = new Dictionary<string, object>
+                {
+                    ["$anon_distinct_id"] = "device",
+                    ["$set"] = new { email = "ada@acme.com" },
+                },
+            },
+            new { @event = "report", distinct_id = "ada" },
+            new { @event = "report", distinct_id = "ada" });
+        await pipeline.ViewsSettledAsync();
+        Assert.Equal(("active", "busy"), await StagesAsync(pipeline));
+
+        await pipeline.RestartAsync();
+        pipeline.Clock.Advance(TimeSpan.FromDays(3));
+        await PipelineHarness.UntilAsync(
+            async () => await StagesAsync(pipeline) == ("lead", "quiet"), "both stages have ended");
+        await PipelineHarness.UntilAsync(
+            () => Task.FromResult(pipeline.Variance.Received.Count(IsFallenBack) == 2), "Variance is told of both");
+        await pipeline.ViewsSettledAsync();
+        var moves = (await JsonAsync(pipeline, "contacts/ada")).GetProperty("moves").EnumerateArray();
+        Assert.Equal(["lead", "active", "lead"], moves.Select(move => move.GetProperty("to").GetString()));
+    }
+
+    private static bool IsFallenBack(Demo.ReceivedMessage message) => message.Type == "track"
+        && message.Body.GetProperty("event").GetString() is "Contact Stage Changed" or "Account Stage Changed"
+        && message.Body.GetProperty("properties").GetProperty("from").GetString() is "active" or "busy";
+
+    private static async Task<(string?, string?)> StagesAsync(PipelineHarness pipeline)
+    {
+        var contacts = (await JsonAsync(pipeline, "contacts")).GetProperty("items");
+        var accounts = (await JsonAsync(pipeline, "accounts")).GetProperty("items");
+        return (Name(contacts[0]), Name(accounts[0]));
+    }
+
+    private static string? Name(JsonElement item) => item.GetProperty("stage").GetProperty("name").GetString();
+
+    private static async Task<JsonElement> JsonAsync(PipelineHarness pipeline, string path)
+    {
+        using var answer = await pipeline.ApiAsync(path);
+        return await answer.Content.ReadFromJsonAsync<JsonElement>();
+    }
+}

@@ -1,0 +1,306 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Http.Json;
+using System.Text.Json;
+using VarianceActors.Harness;
+using Xunit;
+using Xunit.Abstractions;
+
+namespace VarianceActors.Host.Tests.Views;
+
+/// <summary>
+/// Random traffic with merges, splits, moves between accounts and restarts. Who is who is asked of the persons themselves;
+/// what happened is counted here, from what was sent. The views must equal both, row by row.
+/// </summary>
+public sealed class ViewsModelTests(ITestOutputHelper output)
+{
+    private const int Rounds = 8;
+    private static readonly string[] Names = ["report", "$pageview", "paid"];
+    private static readonly string[] Groups = ["acme", "beta", "core"];
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task Views_equal_a_plain_model_of_the_same_events(int seed)
+    {
+        output.WriteLine($"seed {seed}");
+        var random = new Random(seed);
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions(DryRun: true, Hocon: """
+            variance.views.lag = "00:00:00.001"
+            variance.connections.acme.stages {
+              contacts = ["lead: always", "warm: event 'paid' at least 2 times", "customer: plan = 'pro'"]
+            }
+            """));
+        var model = new Model(random, pipeline.Clock.GetUtcNow());
+        for (var round = 0; round < Rounds; round++)
+        {
+            await model.MoveAsync(pipeline);
+            if (random.Next(3) == 0)
+            {
+                await pipeline.RestartAsync();
+            }
+
+            var before = await LiveAsync(pipeline, model.Ids);
+            await model.ActAsync(pipeline, before);
+            var live = await LiveAsync(pipeline, model.Ids);
+            await CompareContactsAsync(pipeline, model, live);
+            await CompareAccountsAsync(pipeline, model);
+            await CompareStagesAsync(pipeline, live);
+        }
+
+        Assert.True(model.Splits > 0, "nothing was split: another seed");
+    }
+
+    private static async Task CompareContactsAsync(PipelineHarness pipeline, Model model, Dictionary<string, JsonElement> live)
+    {
+        var contacts = live.Values.Where(person => person.GetProperty("is_identified").GetBoolean())
+            .DistinctBy(person => person.GetProperty("person_id").GetGuid()).ToArray();
+        foreach (var sort in (string[])["last_seen", "name", "created", "stage"])
+        {
+            var listed = await AllAsync(pipeline, $"contacts?limit=3&sort={sort}");
+            Assert.Equal(
+                contacts.Select(person => person.GetProperty("person_id").GetGuid()).Order(),
+                listed.Select(item => item.GetProperty("person_id").GetGuid()).Order());
+        }
+
+        foreach (var person in contacts)
+        {
+            var shown = await JsonAsync(pipeline, $"contacts/{person.GetProperty("person_id").GetGuid()}?days=366");
+            var ids = Texts(person.GetProperty("distinct_ids"));
+            Assert.Equal(ids, Texts(shown.GetProperty("distinct_ids")));
+            Assert.Equal(person.GetProperty("version").GetInt64(), shown.GetProperty("version").GetInt64());
+            Assert.Equal(
+                person.GetProperty("properties").GetRawText(), shown.GetProperty("properties").GetRawText());
+            var contact = shown.GetProperty("contact");
+            Assert.Equal(person.GetProperty("user_id").GetString(), contact.GetProperty("user_id").GetString());
+            Assert.Equal(
+                person.GetProperty("account").GetRawText(), contact.GetProperty("account").GetRawText());
+            Assert.Equal(Stage(person.GetProperty("stage")), Stage(contact.GetProperty("stage")));
+            Assert.Equal(model.DaysOf(ids), Days(shown.GetProperty("activity")));
+            Assert.Equal(model.LastSeenOf(ids), Time(contact.GetProperty("last_seen")));
+            var events = await AllAsync(pipeline, $"contacts/{ids[0]}/events?limit=50");
+            var missing = model.EventsOf(ids).Except(events.Select(one => one.GetProperty("uuid").GetGuid())).ToArray();
+            Assert.True(missing.Length == 0, missing.Length == 0 ? "" : (await JsonAsync(pipeline, $"events/{missing[0]}")).GetRawText());
+            Assert.Equal(model.EventsOf(ids).Count(), events.Length);
+            var membership = shown.GetProperty("accounts").EnumerateArray()
+                .Where(one => one.GetProperty("to").ValueKind == JsonValueKind.Null)
+                .Select(one => one.GetProperty("account").GetString());
+            Assert.Equal(Account(person) is { } account ? [account] : [], membership);
+        }
+    }
+
+    private static async Task CompareAccountsAsync(PipelineHarness pipeline, Model model)
+    {
+        var listed = await AllAsync(pipeline, "accounts?limit=2");
+        Assert.All(listed, item => Assert.Equal(
+            model.LastSeenOfAccount(item.GetProperty("id").GetString()!), Time(item.GetProperty("last_seen"))));
+        foreach (var item in listed)
+        {
+            var id = item.GetProperty("id").GetString()!;
+            var account = await JsonAsync(pipeline, $"accounts/{id}?days=366");
+            Assert.Equal(account.GetProperty("contact_count").GetInt32(), item.GetProperty("contact_count").GetInt32());
+            Assert.Equal(model.DaysOfAccount(id), Days(account.GetProperty("activity").GetProperty("days")));
+        }
+    }
+
+    private static async Task CompareStagesAsync(PipelineHarness pipeline, Dictionary<string, JsonElement> live)
+    {
+        var counted = (await JsonAsync(pipeline, "stages")).GetProperty("contacts").EnumerateArray()
+            .ToDictionary(
+                stage => stage.GetProperty("stage").GetString() ?? "", stage => stage.GetProperty("count").GetInt64());
+        var held = live.Values.Where(person => person.GetProperty("is_identified").GetBoolean())
+            .DistinctBy(person => person.GetProperty("person_id").GetGuid())
+            .CountBy(person => person.GetProperty("stage").ValueKind == JsonValueKind.Null
+                ? ""
+                : person.GetProperty("stage").GetProperty("name").GetString()!)
+            .ToDictionary(stage => stage.Key, stage => (long)stage.Value);
+        Assert.All(counted, stage => Assert.Equal(held.GetValueOrDefault(stage.Key), stage.Value));
+    }
+
+    private static async Task<Dictionary<string, JsonElement>> LiveAsync(PipelineHarness pipeline, IEnumerable<string> ids)
+    {
+        await pipeline.ViewsSettledAsync();
+        var live = new Dictionary<string, JsonElement>();
+        foreach (var id in ids)
+        {
+            if (await pipeline.PersonAsync(id) is { } person)
+            {
+                live[id] = person;
+            }
+        }
+
+        return live;
+    }
+
+    private static string? Account(JsonElement person) =>
+        person.GetProperty("account") is { ValueKind: JsonValueKind.Object } account
+            ? account.GetProperty("id").GetString()
+            : null;
+
+    private static string? Stage(JsonElement stage) => stage.ValueKind == JsonValueKind.Null
+        ? null
+        : $"{stage.GetProperty("name")} {stage.GetProperty("rule")} {stage.GetProperty("pinned_by")} "
+            + stage.GetProperty("since").GetDateTimeOffset().ToUnixTimeMilliseconds();
+
+    private static string[] Days(JsonElement days) =>
+    [
+        .. days.EnumerateArray().SelectMany(day => day.GetProperty("by_name").EnumerateObject().Select(name =>
+            $"{day.GetProperty("day").GetString()} {name.Name} {name.Value.GetInt64()}")).Order(StringComparer.Ordinal),
+    ];
+
+    private static DateTimeOffset? Time(JsonElement time) =>
+        time.ValueKind == JsonValueKind.Null ? null : time.GetDateTimeOffset();
+
+    private static string[] Texts(JsonElement texts) => [.. texts.EnumerateArray().Select(text => text.GetString()!)];
+
+    private static async Task<JsonElement> JsonAsync(PipelineHarness pipeline, string path)
+    {
+        using var answer = await pipeline.ApiAsync(path);
+        Assert.True(answer.IsSuccessStatusCode, $"{path}: {await answer.Content.ReadAsStringAsync()}");
+        return await answer.Content.ReadFromJsonAsync<JsonElement>();
+    }
+
+    private static async Task<JsonElement[]> AllAsync(PipelineHarness pipeline, string path)
+    {
+        var items = new List<JsonElement>();
+        var after = "";
+        do
+        {
+            var page = await JsonAsync(pipeline, path + after);
+            items.AddRange(page.GetProperty("items").EnumerateArray());
+            after = page.GetProperty("next").GetString() is { } next ? $"&after={next}" : "";
+        }
+        while (after.Length > 0);
+        return [.. items];
+    }
+
+    /// <summary>What was sent, and what follows of it for those who count.</summary>
+    private sealed class Model(Random random, DateTimeOffset now)
+    {
+        private readonly string[] _ids =
+        [
+            .. Enumerable.Range(0, 6).Select(number => $"device-{number}"),
+            .. Enumerable.Range(0, 5).Select(number => $"user-{number}"),
+        ];
+
+        private readonly List<(string Id, string Name, DateTimeOffset At, string? Account)> _acts = [];
+        private readonly List<(string Id, Guid Uuid)> _events = [];
+        private readonly List<(string Id, Guid Event)> _merges = [];
+
+        public IEnumerable<string> Ids => _ids;
+
+        public int Splits { get; private set; }
+
+        /// <summary>Who is who, and where: nothing of it is activity.</summary>
+        public async Task MoveAsync(PipelineHarness pipeline)
+        {
+            for (var count = 0; count < 6; count++)
+            {
+                var (user, device) = ($"user-{random.Next(5)}", $"device-{random.Next(6)}");
+                var uuid = Guid.NewGuid();
+                switch (random.Next(6))
+                {
+                    case 0 or 1:
+                        await SayAsync(pipeline, "$identify", user, uuid, new()
+                        {
+                            ["$anon_distinct_id"] = device,
+                            ["$set"] = new { name = $"N{random.Next(9)}", email = $"{user}@{Groups[random.Next(3)]}.com" },
+                        });
+                        _merges.Add((user, uuid));
+                        break;
+                    case 2:
+                        await SayAsync(pipeline, "$merge_dangerously", user, uuid, new()
+                        {
+                            ["alias"] = $"user-{(int.Parse(user[5..], CultureInfo.InvariantCulture) + 1 + random.Next(4)) % 5}",
+                        });
+                        _merges.Add((user, uuid));
+                        break;
+                    case 3:
+                        await SayAsync(pipeline, "$set", user, uuid, new()
+                        {
+                            ["$set"] = new { plan = random.Next(2) == 0 ? "pro" : "free" },
+                            ["$groups"] = new { company = Groups[random.Next(3)] },
+                        });
+                        break;
+                    case 4:
+                        await SayAsync(pipeline, "$groupidentify", user, uuid, new()
+                        {
+                            ["$group_type"] = "company",
+                            ["$group_key"] = Groups[random.Next(3)],
+                            ["$group_set"] = new { seats = random.Next(9) },
+                        });
+                        break;
+                    default:
+                        await SplitAsync(pipeline);
+                        break;
+                }
+            }
+        }
+
+        /// <summary>Activity, while nobody moves.</summary>
+        public async Task ActAsync(PipelineHarness pipeline, Dictionary<string, JsonElement> live)
+        {
+            var batch = new List<object>();
+            for (var count = 0; count < 25; count++)
+            {
+                var (id, name) = (_ids[random.Next(_ids.Length)], Names[random.Next(Names.Length)]);
+                var at = new DateTimeOffset(now.Ticks / 10_000 * 10_000, TimeSpan.Zero)
+                    .AddMinutes(-random.Next(60 * 24 * 5)).AddMilliseconds(-_acts.Count);
+                var uuid = Guid.NewGuid();
+                _acts.Add((id, name, at, live.TryGetValue(id, out var person) ? Account(person) : null));
+                _events.Add((id, uuid));
+                batch.Add(new
+                {
+                    @event = name,
+                    distinct_id = id,
+                    uuid,
+                    timestamp = at.ToString("O", CultureInfo.InvariantCulture),
+                    properties = new { },
+                });
+            }
+
+            await pipeline.CaptureAsync([.. batch]);
+        }
+
+        public string[] DaysOf(string[] ids) => Days(_acts.Where(act => ids.Contains(act.Id)));
+
+        public string[] DaysOfAccount(string account) => Days(_acts.Where(act => act.Account == account));
+
+        public DateTimeOffset? LastSeenOf(string[] ids) => Last(_acts.Where(act => ids.Contains(act.Id)));
+
+        public DateTimeOffset? LastSeenOfAccount(string account) => Last(_acts.Where(act => act.Account == account));
+
+        /// <summary>Events that are listed; no id has so many that one is left out.</summary>
+        public IEnumerable<Guid> EventsOf(string[] ids) => _events.Where(one => ids.Contains(one.Id)).Select(one => one.Uuid);
+
+        private static string[] Days(IEnumerable<(string Id, string Name, DateTimeOffset At, string? Account)> acts) =>
+        [
+            .. acts.CountBy(act => $"{act.At:yyyy-MM-dd} {act.Name}").Select(day => $"{day.Key} {day.Value}")
+                .Order(StringComparer.Ordinal),
+        ];
+
+        private static DateTimeOffset? Last(IEnumerable<(string Id, string Name, DateTimeOffset At, string? Account)> acts) =>
+            acts.Select(act => (DateTimeOffset?)act.At).Max();
+
+        private async Task SayAsync(
+            PipelineHarness pipeline, string name, string id, Guid uuid, Dictionary<string, object> properties)
+        {
+            _events.Add((id, uuid));
+            await pipeline.CaptureAsync(new { @event = name, distinct_id = id, uuid, properties });
+        }
+
+        private async Task SplitAsync(PipelineHarness pipeline)
+        {
+            if (_merges.Count == 0)
+            {
+                return;
+            }
+
+            await pipeline.SettledAsync();
+            var (id, uuid) = _merges[random.Next(_merges.Count)];
+            using var answer = await pipeline.ApiAsync(HttpMethod.Post, $"persons/{id}/split", new { @event = uuid });
+            Assert.Contains(answer.StatusCode, (HttpStatusCode[])[HttpStatusCode.OK, HttpStatusCode.NotFound]);
+            Splits += answer.StatusCode == HttpStatusCode.OK ? 1 : 0;
+        }
+    }
+}
