@@ -7,6 +7,9 @@ namespace VarianceActors.Pipeline.Views;
 /// <param name="At">When it happened.</param>
 internal abstract record ViewEntry(DateTimeOffset At);
 
+/// <summary>What was here is erased; the place stays.</summary>
+internal sealed record ErasedEntry(DateTimeOffset At) : ViewEntry(At);
+
 /// <summary>What a person did, or became.</summary>
 /// <param name="At">When it happened.</param>
 /// <param name="Person">The person that the ids belong to; empty: nobody.</param>

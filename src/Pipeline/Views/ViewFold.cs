@@ -30,9 +30,9 @@ internal sealed class ViewFold(Session session, int connection, int recentEvents
         {
             Take(account);
         }
-        else
+        else if (entry is PersonEntry person)
         {
-            Take((PersonEntry)entry);
+            Take(person);
         }
     }
 

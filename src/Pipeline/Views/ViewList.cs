@@ -89,11 +89,11 @@ internal sealed class ViewList(Session session, int connection, int kind, Immuta
     {
         var text = new Text().Add("SELECT c.number, c.").Add(KeyOf(sort)).Add(", c.stage FROM ");
         var isOne = sort is ViewSort.LastSeen && wanted.HasIndex(kind);
-        if (!isOne && wanted.IsNarrow(sort) && Fewest(wanted, sort) is { } few)
+        if (!isOne && wanted.IsNarrow(sort) && Fewest(wanted, sort) is var (few, word))
         {
             text.Add("(SELECT DISTINCT f.number FROM (").Add(few).Add(") f) n JOIN ").Add(Table)
                 .Add(" c ON c.number = n.number WHERE 1 = 1");
-            AddConditions(text, wanted, mask: true);
+            AddConditions(text, wanted, mask: true, exceptWord: word);
         }
         else
         {
@@ -138,13 +138,13 @@ internal sealed class ViewList(Session session, int connection, int kind, Immuta
         row.GetString(2));
 
     /// <summary>The filter that fewest match, as a query for numbers, if they are few; else null.</summary>
-    private Text? Fewest(Wanted wanted, ViewSort sort)
+    private (Text Text, int Word)? Fewest(Wanted wanted, ViewSort sort)
     {
-        Text? fewest = null;
+        (Text Text, int Word)? fewest = null;
         var count = FewMax + 1L;
         foreach (var filter in Filters(wanted, sort))
         {
-            var counting = new Text().Add("SELECT count(*) FROM (").Add(filter).Add(") f");
+            var counting = new Text().Add("SELECT count(*) FROM (").Add(filter.Text).Add(") f");
             if ((long)session.Scalar(counting.Statement(), counting.Values)! is var found && found < count)
             {
                 (fewest, count) = (filter, found);
@@ -154,47 +154,50 @@ internal sealed class ViewList(Session session, int connection, int kind, Immuta
         return fewest;
     }
 
-    private IEnumerable<Text> Filters(Wanted wanted, ViewSort sort)
+    // Each with the place of the word that it looks for; -1 for none.
+    private IEnumerable<(Text Text, int Word)> Filters(Wanted wanted, ViewSort sort)
     {
         if (wanted.Accounts is { } accounts)
         {
-            yield return AddAccounts(
-                    new Text().Add("SELECT number FROM view_contact WHERE connection = @connection", connection)
-                        .Add(" AND account IN ("),
-                    accounts)
-                .Add(" LIMIT @few", FewMax + 1);
+            var filter = AddAccounts(
+                new Text().Add("SELECT number FROM view_contact WHERE connection = @connection", connection)
+                    .Add(" AND account IN ("),
+                accounts);
+            yield return (filter.Add(" LIMIT @few", FewMax + 1), -1);
         }
 
         if (wanted.Criteria.SeenSince is { } since && sort is not ViewSort.LastSeen)
         {
-            yield return Of("last_seen >= @since", ViewStatements.Milliseconds(since));
+            yield return (Of("last_seen >= @since", ViewStatements.Milliseconds(since)), -1);
         }
 
         if (wanted.Criteria.Stage is { } stage)
         {
-            yield return Of("stage = @stage", stage);
+            yield return (Of("stage = @stage", stage), -1);
         }
 
         if (wanted.Criteria.Domain is { } domain)
         {
-            yield return kind == ViewStatements.OfContacts
+            var filter = kind == ViewStatements.OfContacts
                 ? Of("domain = @domain", domain)
                 : new Text()
                     .Add("SELECT number FROM view_term WHERE connection = @connection", connection)
                     .Add(" AND kind = 3 AND term = @domain", domain)
                     .Add(" LIMIT @few", FewMax + 1);
+            yield return (filter, -1);
         }
 
         for (var place = 0; place < wanted.Criteria.Words.Length; place++)
         {
             var (from, to) = NamesOf(place);
             var word = wanted.Criteria.Words[place];
-            yield return new Text()
+            var filter = new Text()
                 .Add("SELECT number FROM view_term WHERE connection = @connection", connection)
                 .Add(" AND kind = @kind", kind)
                 .Add(" AND term >= " + from, word)
                 .Add(" AND term < " + to, ViewText.End(word))
                 .Add(" LIMIT @few", FewMax + 1);
+            yield return (filter, place);
         }
 
         Text Of(string condition, object value) => new Text()
@@ -204,7 +207,7 @@ internal sealed class ViewList(Session session, int connection, int kind, Immuta
     }
 
     // Masked, no index serves a condition: the order's own index does.
-    private void AddConditions(Text text, Wanted wanted, bool mask)
+    private void AddConditions(Text text, Wanted wanted, bool mask, int exceptWord = -1)
     {
         if (wanted.Accounts is { } accounts)
         {
@@ -231,6 +234,11 @@ internal sealed class ViewList(Session session, int connection, int kind, Immuta
 
         for (var place = 0; place < wanted.Criteria.Words.Length; place++)
         {
+            if (place == exceptWord)
+            {
+                continue;
+            }
+
             var (from, to) = NamesOf(place);
             var word = wanted.Criteria.Words[place];
             text.Add(" AND EXISTS (SELECT 1 FROM view_term t WHERE t.connection = @connection", connection)

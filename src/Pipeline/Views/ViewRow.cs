@@ -11,6 +11,7 @@ internal static class ViewRow
     private const byte Form = 1;
     private const byte OfPerson = 1;
     private const byte OfAccount = 2;
+    private const byte Erased = 3;
 
     public static void Begin(IBufferWriter<byte> buffer) => new RowWriter(buffer).WriteByte(Form);
 
@@ -22,10 +23,15 @@ internal static class ViewRow
             writer.WriteByte(OfPerson);
             Write(writer, person);
         }
-        else
+        else if (entry is AccountEntry account)
         {
             writer.WriteByte(OfAccount);
-            Write(writer, (AccountEntry)entry);
+            Write(writer, account);
+        }
+        else
+        {
+            writer.WriteByte(Erased);
+            Write(writer, entry.At);
         }
     }
 
@@ -45,6 +51,7 @@ internal static class ViewRow
             {
                 OfPerson => ReadPerson(ref reader),
                 OfAccount => ReadAccount(ref reader),
+                Erased => new ErasedEntry(ReadTime(ref reader)),
                 var kind => throw new InvalidDataException($"A row of the views' feed has an entry of kind {kind}."),
             });
         }

@@ -262,7 +262,7 @@ public sealed class ViewsTests
 
             using var output = new StringWriter();
             Assert.Equal(0, await VarianceCommand.RunAsync(["views", "rebuild", "--config", config], output, output));
-            Assert.Equal("3 persons and 2 accounts are in the views", output.ToString().Trim());
+            Assert.Equal("3 persons and 3 accounts are in the views", output.ToString().Trim());
         });
         Assert.Equal(before, await ReadAsync(paths));
 

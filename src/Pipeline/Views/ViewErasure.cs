@@ -1,0 +1,97 @@
+using System.Buffers;
+using VarianceActors.Pipeline.Stores;
+
+namespace VarianceActors.Pipeline.Views;
+
+/// <summary>Takes a person out of the views, whole. What its account did stays counted: that names nobody.</summary>
+internal static class ViewErasure
+{
+    private static readonly Statement SelectIds = new(
+        "SELECT number FROM view_id WHERE connection = @connection AND person = @person");
+
+    private static readonly Statement SelectId = new(
+        "SELECT number FROM view_id WHERE connection = @connection AND distinct_id = @distinct_id");
+
+    private static readonly Statement DeleteId = new("DELETE FROM view_id WHERE number = @number");
+
+    private static readonly Statement DeleteActivity = new("DELETE FROM view_activity WHERE id = @id");
+
+    private static readonly Statement DeleteEvents = new("DELETE FROM view_event WHERE id = @id");
+
+    private static readonly Statement DeleteMemberships = new(
+        "DELETE FROM view_membership WHERE connection = @connection AND person = @person");
+
+    private static readonly Statement DeleteMoves = new(
+        "DELETE FROM view_contact_move WHERE connection = @connection AND person = @person");
+
+    private static readonly Statement SelectFeed = new("""
+        SELECT delivery_partition, first_position, entry_count, payload FROM view_feed WHERE connection = @connection
+        """);
+
+    private static readonly Statement UpdateFeed = new("""
+        UPDATE view_feed SET payload = @payload
+        WHERE connection = @connection AND delivery_partition = @delivery_partition AND first_position = @first_position
+        """);
+
+    /// <summary>Takes a person out of the tables and out of the feed, whose positions stay.</summary>
+    /// <param name="session">The transaction.</param>
+    /// <param name="connection">The number of the connection.</param>
+    /// <param name="person">The person's uuid.</param>
+    /// <param name="distinctIds">All of its ids.</param>
+    public static void Erase(Session session, int connection, Guid person, IReadOnlyCollection<string> distinctIds)
+    {
+        FeedStatements.Take(session, connection);
+        var key = ViewStatements.Bytes(person);
+        var ids = session.Query(SelectIds, row => row.GetInt64(0), connection, key)
+            .Concat(distinctIds.Select(id => session.Scalar(SelectId, connection, id)).OfType<long>())
+            .Distinct();
+        foreach (var id in ids.ToList())
+        {
+            session.Execute(DeleteActivity, id);
+            session.Execute(DeleteEvents, id);
+            session.Execute(DeleteId, id);
+        }
+
+        ViewStatements.Hide(session, connection, person);
+        session.Execute(DeleteMemberships, connection, key);
+        session.Execute(DeleteMoves, connection, key);
+        EraseFromFeed(session, connection, person, distinctIds.ToHashSet(StringComparer.Ordinal));
+    }
+
+    private static void EraseFromFeed(Session session, int connection, Guid person, HashSet<string> ids)
+    {
+        var rows = new List<(long Partition, long First, byte[] Payload)>();
+        session.Scan(
+            SelectFeed,
+            row =>
+            {
+                var entries = ViewRow.Read((int)row.GetInt64(2), row.GetFieldValue<byte[]>(3));
+                if (entries.Any(IsOfPerson))
+                {
+                    rows.Add((row.GetInt64(0), row.GetInt64(1), Without(entries)));
+                }
+
+                return true;
+            },
+            connection);
+        foreach (var (partition, first, payload) in rows)
+        {
+            session.Execute(UpdateFeed, payload, connection, partition, first);
+        }
+
+        bool IsOfPerson(ViewEntry entry) =>
+            entry is PersonEntry one && (one.Person == person || one.Ids.Any(ids.Contains));
+
+        byte[] Without(IEnumerable<ViewEntry> entries)
+        {
+            var buffer = new ArrayBufferWriter<byte>();
+            ViewRow.Begin(buffer);
+            foreach (var entry in entries)
+            {
+                ViewRow.Append(buffer, IsOfPerson(entry) ? new ErasedEntry(entry.At) : entry);
+            }
+
+            return buffer.WrittenSpan.ToArray();
+        }
+    }
+}

@@ -1,0 +1,168 @@
+using VarianceActors.Pipeline.Accounts;
+using VarianceActors.Pipeline.Stages;
+using VarianceActors.Pipeline.Stores;
+using VarianceActors.Pipeline.Tests.Stores;
+using VarianceActors.Pipeline.Views;
+using Xunit;
+
+namespace VarianceActors.Pipeline.Tests.Views;
+
+/// <summary>The feed and its folding, step by step.</summary>
+public sealed class ViewFoldTests
+{
+    private static readonly DateTimeOffset Nine = new(2026, 3, 1, 9, 0, 0, TimeSpan.Zero);
+    private static readonly Guid Ada = new("00000000-0000-0000-0000-00000000000a");
+    private static readonly Guid Bob = new("00000000-0000-0000-0000-00000000000b");
+
+    [Fact]
+    public void A_row_is_read_as_it_was_written()
+    {
+        ViewEntry[] entries =
+        [
+            Seen(Ada, 3, "ada") with
+            {
+                Face = Face("ada") with { Name = "Ada", Email = "ada@acme.com" },
+                Moved = new ContactMove(
+                    3, true, new AccountLink("acme", AccountRule.TraitPath, "company.id"), true,
+                    new StagePlace("lead", Nine, "always"), new StagePlace(null, Nine, "no rule", "eve")),
+                DueAt = Nine.AddDays(2),
+            },
+            new AccountEntry(
+                Nine, "acme", 7, "Acme", "beta", new StageFace("lead", Nine, "always", "eve"), 2, ["acme.com"], "{}")
+            {
+                Steps = [new Pipeline.Views.AccountStep(6, Nine, "", null, "lead", "always", "eve")],
+            },
+        ];
+        var buffer = new System.Buffers.ArrayBufferWriter<byte>();
+        ViewRow.Begin(buffer);
+        foreach (var entry in entries)
+        {
+            ViewRow.Append(buffer, entry);
+        }
+
+        var read = ViewRow.Read(2, buffer.WrittenSpan.ToArray());
+        var again = new System.Buffers.ArrayBufferWriter<byte>();
+        ViewRow.Begin(again);
+        ViewRow.Append(again, read[0]);
+        ViewRow.Append(again, read[1]);
+        Assert.Equal(buffer.WrittenSpan.ToArray(), again.WrittenSpan.ToArray());
+        Assert.Equal(((PersonEntry)entries[0]).Moved, ((PersonEntry)read[0]).Moved);
+        Assert.Equal(((PersonEntry)entries[0]).Face, ((PersonEntry)read[0]).Face);
+    }
+
+    [Fact]
+    public async Task A_step_that_somebody_else_did_meanwhile_fails_and_changes_nothing()
+    {
+        await using var store = new TemporaryDatabase();
+        await AddAsync(store, Seen(Ada, 0, "ada"), Seen(Ada, 0, "ada"));
+        var rows = await store.Database.ReadAsync(session => FeedStatements.Read(session, 1, 0, 0, 100, 1_000_000));
+        await StepAsync(store, rows);
+
+        await Assert.ThrowsAsync<FencedException>(() => StepAsync(store, rows));
+        Assert.Equal(2, await CountAsync(store, "SELECT sum(events) FROM view_activity"));
+        Assert.Equal(2, await CountAsync(store, "SELECT position FROM view_progress"));
+    }
+
+    [Fact]
+    public async Task A_step_that_dies_before_its_commit_is_done_again_and_counted_once()
+    {
+        await using var store = new TemporaryDatabase();
+        await AddAsync(store, Seen(Ada, 0, "ada"));
+        var rows = await store.Database.ReadAsync(session => FeedStatements.Read(session, 1, 0, 0, 100, 1_000_000));
+
+        await Assert.ThrowsAsync<InvalidOperationException>(() => StepAsync(store, rows, dies: true));
+        Assert.Equal(0, await CountAsync(store, "SELECT count(*) FROM view_activity"));
+        await StepAsync(store, rows);
+        Assert.Equal(1, await CountAsync(store, "SELECT sum(events) FROM view_activity"));
+    }
+
+    [Fact]
+    public async Task What_a_person_that_has_ended_says_late_counts_for_who_took_it_in_and_brings_nobody_back()
+    {
+        await using var store = new TemporaryDatabase();
+        var merged = Seen(Ada, 8, "ada") with { Ids = ["ada", "bob"], Face = Face("ada"), Ended = [Bob] };
+        await FoldAsync(store, merged);
+        await FoldAsync(store, Seen(Bob, 5, "bob") with { Face = Face("bob") });
+
+        Assert.Equal(1, await CountAsync(store, "SELECT count(*) FROM view_contact"));
+        Assert.Equal(2, await CountAsync(store, """
+            SELECT sum(a.events) FROM view_activity a JOIN view_id i ON i.number = a.id
+            JOIN view_contact c ON c.person = i.person
+            """));
+    }
+
+    [Fact]
+    public async Task What_is_erased_leaves_nothing_behind()
+    {
+        await using var store = new TemporaryDatabase();
+        await AddAsync(store, Seen(Bob, 1, "bob") with { Face = Face("bob") }, Seen(Ada, 1, "ada") with { Face = Face("ada") });
+        var rows = await store.Database.ReadAsync(session => FeedStatements.Read(session, 1, 0, 0, 100, 1_000_000));
+        await StepAsync(store, rows);
+        await store.Database.WriteAsync(session =>
+        {
+            ViewErasure.Erase(session, 1, Bob, ["bob"]);
+            return true;
+        });
+
+        Assert.Equal(1, await CountAsync(store, "SELECT count(*) FROM view_contact"));
+        Assert.Equal(1, await CountAsync(store, "SELECT count(*) FROM view_id"));
+        Assert.Equal(1, await CountAsync(store, "SELECT sum(events) FROM view_activity"));
+        var left = await store.Database.ReadAsync(session => FeedStatements.Read(session, 1, 0, 0, 100, 1_000_000));
+        Assert.Equal(2, left.Sum(row => row.Entries.Length));
+        Assert.Equal(["ada"], left.SelectMany(row => row.Entries).OfType<PersonEntry>().Select(entry => entry.Ids[0]));
+    }
+
+    private static PersonEntry Seen(Guid person, long version, string id) => new(Nine, person, version, [id], "")
+    {
+        Event = new EventSeen(Guid.NewGuid(), "report", true, true),
+    };
+
+    private static ContactFace Face(string user) => new(user, null, null, null, null, Nine, "{}");
+
+    private static Task<bool> AddAsync(TemporaryDatabase store, params ViewEntry[] entries)
+    {
+        var batch = new FeedBatch(1);
+        foreach (var entry in entries)
+        {
+            batch.Add(1, 0, entry);
+        }
+
+        return store.Database.WriteAsync(session =>
+        {
+            SettingStatements.NumberOf(session, "acme");
+            batch.Write(session, Nine);
+            return true;
+        });
+    }
+
+    private static Task<bool> StepAsync(TemporaryDatabase store, List<FeedRow> rows, bool dies = false) =>
+        store.Database.WriteAsync(session =>
+        {
+            FeedStatements.Take(session, 1);
+            FeedStatements.Move(session, 1, 0, rows[0].First, rows[^1].Next);
+            Fold(session, [.. rows.SelectMany(row => row.Entries)]);
+            return dies ? throw new InvalidOperationException("It dies here.") : true;
+        });
+
+    private static Task<bool> FoldAsync(TemporaryDatabase store, params ViewEntry[] entries) =>
+        store.Database.WriteAsync(session =>
+        {
+            SettingStatements.NumberOf(session, "acme");
+            Fold(session, entries);
+            return true;
+        });
+
+    private static void Fold(Session session, ViewEntry[] entries)
+    {
+        var fold = new ViewFold(session, 1, 100);
+        foreach (var entry in entries)
+        {
+            fold.Take(entry);
+        }
+
+        fold.Write();
+    }
+
+    private static Task<long> CountAsync(TemporaryDatabase store, string sql) =>
+        store.Database.ReadAsync(session => session.Scalar(new Statement(sql)) as long? ?? 0);
+}
