@@ -41,9 +41,6 @@ public sealed record PipelineParts(
 
     /// <summary>The erased ids, as far as the node knows them.</summary>
     public ErasedIds Erased { get; } = new();
-
-    /// <summary>Takes erased persons out of the views; null if there are none.</summary>
-    public EraseViews? EraseViews { get; init; }
 }
 
 /// <summary>Wires the whole pipeline of a node, for the host and for the tests alike.</summary>
@@ -110,7 +107,7 @@ public static class PipelineHosting
         this AkkaConfigurationBuilder builder, PipelineOptions options) => builder
         .AddHocon(ConfigurationFactory.ParseString("akka.actor.provider = local"), HoconAddMode.Prepend)
         .AddHocon(ConfigurationFactory.ParseString(ReadHocon("akka.conf")), HoconAddMode.Append)
-        .WithSqliteJournal(options.DataDir)
+        .WithJournal(options)
         .WithPersonSerializer()
         .WithAccountSerializer();
 

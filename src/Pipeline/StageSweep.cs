@@ -69,16 +69,25 @@ public sealed class StageSweep : ReceiveActor, IWithTimers
     private async Task LookAsync(PersonId home, int connection, DueContact due, DateTimeOffset now)
     {
         var before = await _people.Ask<object>(new GetPerson(home), Patience).ConfigureAwait(false) as PersonFound;
+        while (!await TellAsync(home, connection, due, before?.Person.Contact?.Turn, now).ConfigureAwait(false))
+        {
+        }
+    }
+
+    /// <returns>False if the person has become more meanwhile, and must be asked again.</returns>
+    private async Task<bool> TellAsync(
+        PersonId home, int connection, DueContact due, ContactTurn? before, DateTimeOffset now)
+    {
         var answer = await _people.Ask<object>(new LookAgain(home, now), Patience).ConfigureAwait(false);
-        if (answer is not HistoryFound { Root: var root, Person: var person })
+        if (answer is not HistoryFound { Root: var root, Facts: var facts, Person: var person })
         {
             await _parts.Database.WriteAsync(session => DueStatements.Remove(session, connection, due)).ConfigureAwait(false);
-            return;
+            return true;
         }
 
         var told = await _people.Ask<AccountTold>(new TellAccount(home, [], now), Patience).ConfigureAwait(false);
         var rules = _parts.Options.Connections[home.ConnectionId].ToContactRules();
-        var move = ContactMove.Of(person.Version, before?.Person.Contact?.Turn, person.Contact?.Turn);
+        var move = ContactMove.Of(person.Version, before, person.Contact?.Turn);
         var uuid = UuidV5.Create(
             person.PersonUuid, $"window:{due.At.ToUnixTimeMilliseconds().ToString(CultureInfo.InvariantCulture)}");
 
@@ -87,8 +96,8 @@ public sealed class StageSweep : ReceiveActor, IWithTimers
         var messages = hasMoved
             ? _corrections.Map(home.ConnectionId, person with { Account = told.Card }, ChangeOf(move), uuid, now)
             : [];
-        await _corrections
-            .AppendAsync(root, uuid, messages, [PersonNews.Of(person, move, rules, now)], now)
+        return await _corrections
+            .AppendAsync(root, uuid, messages, [PersonNews.Of(person, move, rules, now)], now, facts)
             .ConfigureAwait(false);
     }
 

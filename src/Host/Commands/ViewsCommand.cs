@@ -4,6 +4,7 @@ using Akka.Actor;
 using Akka.Hosting;
 using VarianceActors.Host.Configuration;
 using VarianceActors.Pipeline;
+using VarianceActors.Pipeline.Clustering;
 using VarianceActors.Pipeline.Metering;
 using VarianceActors.Pipeline.Stores;
 using VarianceActors.Pipeline.Views;
@@ -75,12 +76,17 @@ internal static class ViewsCommand
 
     private static async Task<RebuiltViews> RebuildAsync(PipelineOptions options, CancellationToken cancellation)
     {
-        await using var inUse = DataDirectory.Lock(options.DataDir);
-        await using var database = PipelineDatabase.Open(options.DataDir, options.Inbox.CommitTimeout, _ => { });
+        await using var inUse = options.Store == StoreKind.Sqlite ? DataDirectory.Lock(options.DataDir) : null;
+        await using var database = PipelineDatabase.Open(options, _ => { });
         var layout = await PipelineLayout.ReadAsync(
             database, options.Inbox.Partitions, options.Outbox.DeliveryPartitions, options.Connections.Keys);
         using var meter = new PipelineMeter();
-        var parts = new PipelineParts(options, database, layout, TimeProvider.System, cancellation) { Meter = meter };
+        using var watch = new NodeWatch(isClustered: false, _ => { });
+        var parts = new PipelineParts(options, database, layout, TimeProvider.System, cancellation)
+        {
+            Meter = meter,
+            Watch = watch,
+        };
         var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Services.AddAkka("variance-views", akka => akka.WithJournalToRead(options));
         using var host = builder.Build();

@@ -1,17 +1,7 @@
 using System.Collections.Immutable;
 using System.Text.Json.Serialization;
-using VarianceActors.Pipeline.Stores;
 
 namespace VarianceActors.Pipeline.Erasures;
-
-/// <summary>Takes persons out of the views, within a transaction.</summary>
-/// <param name="session">The transaction.</param>
-/// <param name="connection">The number of the connection.</param>
-/// <param name="distinctIds">All ids of the persons.</param>
-/// <param name="persons">The uuids that the persons may have had.</param>
-/// <returns>Whether something is left, so that it must be called again.</returns>
-public delegate bool EraseViews(
-    Session session, int connection, IReadOnlyCollection<string> distinctIds, IReadOnlyCollection<Guid> persons);
 
 /// <summary>What an erasure does next. Each phase may be done again from its beginning.</summary>
 public enum ErasurePhase : byte

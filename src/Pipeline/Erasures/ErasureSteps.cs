@@ -4,6 +4,7 @@ using Akka.Actor;
 using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.Delivery;
 using VarianceActors.Pipeline.People;
+using VarianceActors.Pipeline.Views;
 
 namespace VarianceActors.Pipeline.Erasures;
 
@@ -401,13 +402,13 @@ internal sealed class ErasureSteps(
 
     private async Task<ErasureNext> EraseViewsAsync(ErasureWork work)
     {
-        if (parts.EraseViews is { } erase)
+        foreach (var person in PersonsOf(work).DefaultIfEmpty(Guid.Empty))
         {
-            var persons = PersonsOf(work);
-            while (await parts.Database
-                .WriteAsync(session => erase(session, _connection, work.Ids, persons)).ConfigureAwait(false))
+            await parts.Database.WriteAsync(session =>
             {
-            }
+                ViewErasure.Erase(session, _connection, person, work.Ids);
+                return true;
+            }).ConfigureAwait(false);
         }
 
         return await MoveAsync(ErasurePhase.Ending, work: null).ConfigureAwait(false);

@@ -50,10 +50,12 @@ public sealed class ViewFoldTests
         Assert.Equal(((PersonEntry)entries[0]).Face, ((PersonEntry)read[0]).Face);
     }
 
-    [Fact]
-    public async Task A_step_that_somebody_else_did_meanwhile_fails_and_changes_nothing()
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task A_step_that_somebody_else_did_meanwhile_fails_and_changes_nothing(StoreKind kind)
     {
-        await using var store = new TemporaryDatabase();
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
         await AddAsync(store, Seen(Ada, 0, "ada"), Seen(Ada, 0, "ada"));
         var rows = await store.Database.ReadAsync(session => FeedStatements.Read(session, 1, 0, 0, 100, 1_000_000));
         await StepAsync(store, rows);
@@ -63,10 +65,12 @@ public sealed class ViewFoldTests
         Assert.Equal(2, await CountAsync(store, "SELECT position FROM view_progress"));
     }
 
-    [Fact]
-    public async Task A_step_that_dies_before_its_commit_is_done_again_and_counted_once()
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task A_step_that_dies_before_its_commit_is_done_again_and_counted_once(StoreKind kind)
     {
-        await using var store = new TemporaryDatabase();
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
         await AddAsync(store, Seen(Ada, 0, "ada"));
         var rows = await store.Database.ReadAsync(session => FeedStatements.Read(session, 1, 0, 0, 100, 1_000_000));
 
@@ -76,10 +80,12 @@ public sealed class ViewFoldTests
         Assert.Equal(1, await CountAsync(store, "SELECT sum(events) FROM view_activity"));
     }
 
-    [Fact]
-    public async Task What_a_person_that_has_ended_says_late_counts_for_who_took_it_in_and_brings_nobody_back()
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task What_a_person_that_has_ended_says_late_counts_for_who_took_it_in_and_brings_nobody_back(StoreKind kind)
     {
-        await using var store = new TemporaryDatabase();
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
         var merged = Seen(Ada, 8, "ada") with { Ids = ["ada", "bob"], Face = Face("ada"), Ended = [Bob] };
         await FoldAsync(store, merged);
         await FoldAsync(store, Seen(Bob, 5, "bob") with { Face = Face("bob") });
@@ -91,10 +97,12 @@ public sealed class ViewFoldTests
             """));
     }
 
-    [Fact]
-    public async Task What_is_erased_leaves_nothing_behind()
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task What_is_erased_leaves_nothing_behind(StoreKind kind)
     {
-        await using var store = new TemporaryDatabase();
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
         await AddAsync(store, Seen(Bob, 1, "bob") with { Face = Face("bob") }, Seen(Ada, 1, "ada") with { Face = Face("ada") });
         var rows = await store.Database.ReadAsync(session => FeedStatements.Read(session, 1, 0, 0, 100, 1_000_000));
         await StepAsync(store, rows);
