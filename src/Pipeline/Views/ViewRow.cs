@@ -223,7 +223,9 @@ internal static class ViewRow
     }
 
     private static Stages.StagePlace? PlaceOf(StageFace? stage) =>
-        stage is null ? null : new Stages.StagePlace(stage.Name, stage.Since, stage.Rule, stage.By);
+        stage is null
+            ? null
+            : new Stages.StagePlace(stage.Name.Length == 0 ? null : stage.Name, stage.Since, stage.Rule, stage.By);
 
     // A place outside of all stages is kept, because it has a time and a rule too.
     private static StageFace? StageFaceOf(Stages.StagePlace? place) =>

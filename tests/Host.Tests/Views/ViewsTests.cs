@@ -255,7 +255,7 @@ public sealed class ViewsTests
                 using var command = connection.CreateCommand();
                 command.CommandText = """
                     DELETE FROM view_contact; DELETE FROM view_membership; DELETE FROM view_contact_move;
-                    DELETE FROM view_stage_day; UPDATE view_account SET name = 'wrong', version = 99;
+                    DELETE FROM view_account_move; DELETE FROM view_stage_day; UPDATE view_account SET name = 'wrong', version = 99;
                     """;
                 await command.ExecuteNonQueryAsync();
             }
