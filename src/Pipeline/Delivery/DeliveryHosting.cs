@@ -20,7 +20,10 @@ public static class DeliveryHosting
     public static AkkaConfigurationBuilder WithDelivery(this AkkaConfigurationBuilder builder, PipelineParts parts) => builder
         .WithCustomSerializer(
             "delivery",
-            [typeof(DeliveryMessage), typeof(SliceSettled), typeof(ConnectionMessage), typeof(PermitsGranted), typeof(DeliveryStatus)],
+            [
+                typeof(DeliveryMessage), typeof(SliceSettled), typeof(ConnectionMessage), typeof(PermitsGranted),
+                typeof(DeliveryStatus),
+            ],
             system => new DeliverySerializer(system))
         .WithShardRegion<ConnectionRegion>(
             "connections",

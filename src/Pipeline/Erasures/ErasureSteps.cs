@@ -447,7 +447,7 @@ internal sealed class ErasureSteps(
         regions.People.Ask<HomeForgotten>(new ForgetHome(HomeOf(id)), Patience)));
 
     private OutboxErasing ErasingOf(ErasureWork work) =>
-        new(_connection, work.Ids, LanesOf(work).ToHashSet(), work.Shared.Select(id => HomeOf(id).Priority.Lane).ToHashSet());
+        new(_connection, work.Ids, LanesOf(work).ToHashSet(), LanesOf(work.Shared).ToHashSet());
 
     // The ids of homes that stay are how the others are found: they stay wherever they are.
     private static Dictionary<string, string> StandIns(ErasureWork work) => work.Ids
@@ -455,7 +455,9 @@ internal sealed class ErasureSteps(
         .Select((id, place) => (Id: id, Place: place.ToString(CultureInfo.InvariantCulture)))
         .ToDictionary(one => one.Id, one => $"erased-{work.StandIn:N}-{one.Place}");
 
-    private IEnumerable<ulong> LanesOf(ErasureWork work) => work.Homes.Select(id => HomeOf(id).Priority.Lane);
+    private IEnumerable<ulong> LanesOf(ErasureWork work) => LanesOf(work.Homes);
+
+    private IEnumerable<ulong> LanesOf(IEnumerable<string> ids) => ids.Select(id => HomeOf(id).Priority.Lane);
 
     private ImmutableArray<Guid> PersonsOf(ErasureWork work) => [.. work.Ids.Select(id => PersonUuid.Of(HomeOf(id)))];
 
