@@ -37,7 +37,7 @@ public sealed record PipelineParts(
     public required PipelineMeter Meter { get; init; }
 
     /// <summary>Notices that the node is lost.</summary>
-    public required NodeWatch Watch { get; init; }
+    public NodeWatch Watch { get; init; } = NodeWatch.OfOneNode;
 
     /// <summary>The erased ids, as far as the node knows them.</summary>
     public ErasedIds Erased { get; } = new();

@@ -179,7 +179,9 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
             var then = cluster.Nodes.Select(node => node.Threads).ToList();
             cluster.Postgres.Thaw();
             await AcceptsAsync(load);
-            Assert.All(threads.Zip(then, (before, after) => (Before: before, After: after)), pair => Assert.True(pair.After <= (pair.Before * 1.2) + 10, $"{pair} threads"));
+            Assert.All(
+                threads.Zip(then, (before, after) => (Before: before, After: after)),
+                pair => Assert.True(pair.After <= (pair.Before * 1.2) + 10, $"{pair} threads"));
             return await load.CheckAsync();
         });
 
@@ -205,7 +207,9 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
     public Task Opposite_merges_on_different_nodes_make_one_person_also_when_one_of_them_is_killed() => RoundsAsync(
         async round =>
         {
-            var pairs = Enumerable.Range(0, 40).Select(pair => ($"{round}-{Guid.NewGuid():n}-a", $"{pair}-{Guid.NewGuid():n}-b")).ToList();
+            var pairs = Enumerable.Range(0, 40)
+                .Select(pair => ($"{round}-{Guid.NewGuid():n}-a", $"{pair}-{Guid.NewGuid():n}-b"))
+                .ToList();
             await using var load = Load.Start(cluster);
             var merges = pairs.SelectMany((pair, number) => (Task[])
             [

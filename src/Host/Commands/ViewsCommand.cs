@@ -4,7 +4,6 @@ using Akka.Actor;
 using Akka.Hosting;
 using VarianceActors.Host.Configuration;
 using VarianceActors.Pipeline;
-using VarianceActors.Pipeline.Clustering;
 using VarianceActors.Pipeline.Metering;
 using VarianceActors.Pipeline.Stores;
 using VarianceActors.Pipeline.Views;
@@ -81,12 +80,7 @@ internal static class ViewsCommand
         var layout = await PipelineLayout.ReadAsync(
             database, options.Inbox.Partitions, options.Outbox.DeliveryPartitions, options.Connections.Keys);
         using var meter = new PipelineMeter();
-        using var watch = new NodeWatch(isClustered: false, _ => { });
-        var parts = new PipelineParts(options, database, layout, TimeProvider.System, cancellation)
-        {
-            Meter = meter,
-            Watch = watch,
-        };
+        var parts = new PipelineParts(options, database, layout, TimeProvider.System, cancellation) { Meter = meter };
         var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Services.AddAkka("variance-views", akka => akka.WithJournalToRead(options));
         using var host = builder.Build();

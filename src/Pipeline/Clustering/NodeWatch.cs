@@ -31,6 +31,9 @@ public sealed class NodeWatch : IDisposable
         }
     }
 
+    /// <summary>For a node that has no others beside it: nothing is watched.</summary>
+    public static NodeWatch OfOneNode { get; } = new(isClustered: false, _ => { });
+
     /// <summary>Whether the process ran all the time: asked before something leaves that another node may have sent by now.</summary>
     public bool RanAllTheTime
     {
