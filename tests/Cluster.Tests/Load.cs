@@ -92,7 +92,7 @@ internal sealed class Load : IAsyncDisposable
             "nothing is pending");
         Assert.Equal(0, (await _cluster.LedgerAsync())["imbalance"]);
 
-        var arrivals = _cluster.Arrivals.ToList();
+        var arrivals = _cluster.Arrivals.Where(arrival => arrival.At >= _begun).ToList();
         Assert.All(arrivals.GroupBy(arrival => arrival.MessageId), group => Assert.Single(group.Select(one => one.Hash).Distinct()));
         var firsts = arrivals.DistinctBy(arrival => arrival.MessageId).ToDictionary(arrival => arrival.MessageId);
         var tracks = _sent.Values.Where(sent => !sent.IsIdentify).ToList();
