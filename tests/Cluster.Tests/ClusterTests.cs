@@ -36,6 +36,7 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
         });
 
     [Fact]
+    [Trait("Run", "long")]
     public Task When_all_nodes_are_killed_at_once_they_come_back_without_a_hand() => RoundsAsync(
         async _ =>
         {
@@ -55,6 +56,7 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
         });
 
     [Fact]
+    [Trait("Run", "long")]
     public Task A_rolling_restart_fails_no_request() => RoundsAsync(
         async _ =>
         {
@@ -74,6 +76,7 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
         });
 
     [Fact]
+    [Trait("Run", "long")]
     public Task A_node_that_stood_still_sends_nothing_when_it_wakes_and_ends() => RoundsAsync(
         async round =>
         {
@@ -94,6 +97,7 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
         });
 
     [Fact]
+    [Trait("Run", "long")]
     public Task A_node_that_is_cut_off_ends_and_the_others_go_on() => RoundsAsync(
         async round =>
         {
@@ -137,6 +141,7 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
         });
 
     [Fact]
+    [Trait("Run", "long")]
     public Task A_commit_whose_answer_is_lost_has_no_effect_twice() => RoundsAsync(
         async _ =>
         {
@@ -160,6 +165,7 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
         });
 
     [Fact]
+    [Trait("Run", "long")]
     public Task A_database_that_stands_still_or_takes_no_writes_is_told_as_503_and_everything_goes_on_afterwards() => RoundsAsync(
         async _ =>
         {
@@ -186,6 +192,7 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
         });
 
     [Fact]
+    [Trait("Run", "long")]
     public Task A_link_that_flaps_leaves_nothing_stuck() => RoundsAsync(
         async round =>
         {
@@ -204,6 +211,7 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
         });
 
     [Fact]
+    [Trait("Run", "long")]
     public Task Opposite_merges_on_different_nodes_make_one_person_also_when_one_of_them_is_killed() => RoundsAsync(
         async round =>
         {

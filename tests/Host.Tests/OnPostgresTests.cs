@@ -1,5 +1,4 @@
 using VarianceActors.Harness;
-using VarianceActors.Host.Tests.Accounts;
 using VarianceActors.Host.Tests.Delivery;
 using VarianceActors.Host.Tests.People;
 using VarianceActors.Pipeline.Stores;
@@ -13,21 +12,6 @@ public sealed class BooksOnPostgresTests : BooksTests
 {
     public BooksOnPostgresTests(ITestOutputHelper output)
         : base(output) => TestStore.Use(StoreKind.Postgres);
-}
-
-public sealed class DeadLettersOnPostgresTests : DeadLetterTests
-{
-    public DeadLettersOnPostgresTests() => TestStore.Use(StoreKind.Postgres);
-}
-
-public sealed class AccountsOnPostgresTests : AccountTests
-{
-    public AccountsOnPostgresTests() => TestStore.Use(StoreKind.Postgres);
-}
-
-public sealed class SplitsOnPostgresTests : SplitTests
-{
-    public SplitsOnPostgresTests() => TestStore.Use(StoreKind.Postgres);
 }
 
 public sealed class TimelinesOnPostgresTests : TimelineTests

@@ -26,7 +26,8 @@ internal static class ExactQuery
     }
 
     private static bool IsText(IParameterBindingMetadata parameter) =>
-        parameter.HasTryParse || parameter.ParameterInfo.ParameterType == typeof(string);
+        (Nullable.GetUnderlyingType(parameter.ParameterInfo.ParameterType) ?? parameter.ParameterInfo.ParameterType)
+        is var type && (type == typeof(string) || (type.IsValueType && type != typeof(CancellationToken)));
 
     private static string NameOf(IParameterBindingMetadata parameter) => parameter.ParameterInfo
         .GetCustomAttributes(inherit: true)

@@ -3,7 +3,8 @@ using VarianceActors.Pipeline.Stores;
 
 namespace VarianceActors.Pipeline.Views;
 
-/// <summary>Takes a person out of the views, whole. What its account did stays counted: that names nobody.</summary>
+/// <summary>Takes a person out of the views, whole. What its account did stays counted: that names nobody,
+/// unless nobody else of the account did it on that day.</summary>
 internal static class ViewErasure
 {
     private static readonly Statement SelectIds = new(
@@ -13,6 +14,13 @@ internal static class ViewErasure
         "SELECT number FROM view_id WHERE connection = @connection AND distinct_id = @distinct_id");
 
     private static readonly Statement DeleteId = new("DELETE FROM view_id WHERE number = @number");
+
+    private static readonly Statement DeleteAlone = new("""
+        DELETE FROM view_account_day WHERE EXISTS (
+            SELECT 1 FROM view_activity a
+            WHERE a.id = @id AND a.account = view_account_day.account AND a.day = view_account_day.day
+            AND a.event = view_account_day.event AND a.events >= view_account_day.events)
+        """);
 
     private static readonly Statement DeleteActivity = new("DELETE FROM view_activity WHERE id = @id");
 
@@ -47,6 +55,7 @@ internal static class ViewErasure
             .Distinct();
         foreach (var id in ids.ToList())
         {
+            session.Execute(DeleteAlone, id);
             session.Execute(DeleteActivity, id);
             session.Execute(DeleteEvents, id);
             session.Execute(DeleteId, id);
