@@ -19,6 +19,7 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
         Environment.GetEnvironmentVariable("VARIANCE_CLUSTER_ROUNDS") ?? "1", CultureInfo.InvariantCulture);
 
     [Fact]
+    [Trait("Run", "long")]
     public Task When_one_node_is_killed_the_doors_go_on_and_its_persons_are_served_within_12_seconds() => RoundsAsync(
         async round =>
         {
@@ -118,6 +119,7 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
         });
 
     [Fact]
+    [Trait("Run", "long")]
     public Task When_the_database_dies_nothing_is_accepted_and_when_it_is_back_everything_goes_on() => RoundsAsync(
         async _ =>
         {
