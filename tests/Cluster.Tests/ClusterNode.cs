@@ -1,7 +1,5 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 using VarianceActors.Databases;
 using VarianceActors.Harness;
 using VarianceActors.Host;
@@ -21,8 +19,8 @@ internal sealed class ClusterNode : IAsyncDisposable
     public ClusterNode(int number)
     {
         Number = number;
-        RemotingPort = FreePort();
-        Url = new Uri($"http://127.0.0.1:{FreePort()}");
+        RemotingPort = LoopbackPort.Free();
+        Url = new Uri($"http://127.0.0.1:{LoopbackPort.Free()}");
         Http = new HttpClient(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(1) })
         {
             BaseAddress = Url,
@@ -53,13 +51,6 @@ internal sealed class ClusterNode : IAsyncDisposable
     /// <summary>Whether the node says that it is ready.</summary>
     public bool IsReady { get; private set; }
 
-    public static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
-
     public void Configure(string text) => File.WriteAllText(_configuration, text);
 
     public void Start()
@@ -73,6 +64,7 @@ internal sealed class ClusterNode : IAsyncDisposable
             },
             RedirectStandardOutput = true,
             RedirectStandardError = true,
+            Environment = { ["DOTNET_TieredPGO"] = "0" }, // as in the tests: it does not live long
         };
         start.Environment["DOTNET_TieredPGO"] = "0";
         var process = new Process { StartInfo = start, EnableRaisingEvents = true };

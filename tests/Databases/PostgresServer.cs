@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using Npgsql;
 
 namespace VarianceActors.Databases;
@@ -33,7 +31,7 @@ public sealed class PostgresServer : IAsyncDisposable
     /// <param name="settings">Further settings as the server takes them, such as <c>max_connections=20</c>.</param>
     public static async Task<PostgresServer> StartAsync(params string[] settings)
     {
-        var (binaries, port) = (Binaries(), FreePort());
+        var (binaries, port) = (Binaries(), LoopbackPort.Free());
         var options = string.Concat(settings.Select(setting => $" -c {setting}"));
         var start = new ProcessStartInfo { RedirectStandardInput = true, RedirectStandardOutput = true };
         foreach (var argument in (string[])[.. AsAnotherThanRoot(), "sh", "-c", Script, "postgres-of-tests"])
@@ -145,13 +143,6 @@ public sealed class PostgresServer : IAsyncDisposable
 
     private static string OtherUser() =>
         File.ReadLines("/etc/passwd").Any(line => line.StartsWith("postgres:", StringComparison.Ordinal)) ? "postgres" : "65534";
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
 
     private async Task ReadyAsync()
     {

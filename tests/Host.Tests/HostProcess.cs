@@ -1,8 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using System.Net;
 using System.Net.Http.Json;
-using System.Net.Sockets;
+using VarianceActors.Databases;
 using VarianceActors.Harness;
 using VarianceActors.Pipeline.Stores;
 
@@ -24,7 +23,7 @@ internal sealed class HostProcess : IAsyncDisposable
     public HostProcess(string connectionBlock, string furtherBlocks = "", StoreKind? store = null)
     {
         (_connectionBlock, _furtherBlocks, _store) = (connectionBlock, furtherBlocks, store);
-        Url = new Uri($"http://127.0.0.1:{FreePort()}");
+        Url = new Uri($"http://127.0.0.1:{LoopbackPort.Free()}");
         Http = new HttpClient { BaseAddress = Url };
         Http.DefaultRequestHeaders.Add("Authorization", $"Bearer {PipelineHarness.AdminKey}");
     }
@@ -40,13 +39,6 @@ internal sealed class HostProcess : IAsyncDisposable
     public int Id => _process!.Id;
 
     private string ConfigPath => Path.Combine(_directory.FullName, "variance.conf");
-
-    public static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
 
     /// <summary>Starts the process and returns when it is ready.</summary>
     public async Task StartAsync()
@@ -72,6 +64,7 @@ internal sealed class HostProcess : IAsyncDisposable
             },
             RedirectStandardOutput = true,
             RedirectStandardError = true,
+            Environment = { ["DOTNET_TieredPGO"] = "0" }, // as in the tests: it does not live long
         };
         _process = new Process { StartInfo = start };
         _process.OutputDataReceived += (_, line) => _output.Enqueue(line.Data ?? "");

@@ -72,6 +72,7 @@ public sealed class DeliveryActor : ReceiveActor
     private long _committed;
     private long _nextRead;
     private int _backfillSending;
+    private int _unsettled; // in flight, or answered and not committed: what a crash makes come twice
     private bool _mayHaveMore = true;
     private bool _waitsForRoom;
     private bool _reading;
@@ -338,7 +339,7 @@ public sealed class DeliveryActor : ReceiveActor
     private void SendReady()
     {
         var backfillFirst = _backfillSending < _backfillSendingMax;
-        while (!_draining && _inFlight.Count < _options.LanesMax)
+        while (!_draining && _unsettled < _options.LanesMax)
         {
             var sent = backfillFirst
                 ? TrySend(backfill: true) || TrySend(backfill: false)
@@ -384,6 +385,7 @@ public sealed class DeliveryActor : ReceiveActor
         _lanes.TakeReady(backfill, now);
         var flight = new Flight(lane.Entries.Peek(), (lane.History?.Attempts ?? 0) + 1, isProbe, _receiver.Flights);
         _inFlight.Add(flight);
+        _unsettled++;
         _backfillSending += backfill ? 1 : 0;
         _flights.Writer.TryWrite(flight); // never more than the channel holds
         return true;
@@ -461,6 +463,10 @@ public sealed class DeliveryActor : ReceiveActor
         {
             Conclude(flight, attempt);
         }
+        else
+        {
+            _unsettled--;
+        }
 
         _settling.ForEach(one => one.Land(flight, _changes));
 
@@ -536,6 +542,7 @@ public sealed class DeliveryActor : ReceiveActor
         _committing = false;
         _version++;
         _committed = changes.Commit;
+        _unsettled -= changes.Answered;
         AnswerSettled();
         _context.Meter.Count(_id.ConnectionId, changes);
         _lanes.Release(
@@ -582,7 +589,7 @@ public sealed class DeliveryActor : ReceiveActor
             return;
         }
 
-        var free = _waitsForRoom ? 0 : _options.LanesMax - _inFlight.Count;
+        var free = _waitsForRoom ? 0 : _options.LanesMax - _unsettled;
         if (_demand.TryReport(_lanes.Ready(backfill: false), _lanes.Ready(backfill: true), free, Now) is { } report)
         {
             _context.Gates.Tell(report, Self);

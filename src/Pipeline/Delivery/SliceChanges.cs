@@ -23,6 +23,9 @@ internal sealed class SliceChanges
     /// <summary>Lanes by what their first message has been through; null: nothing any more.</summary>
     public Dictionary<ulong, LaneHistory?> Histories { get; private set; } = [];
 
+    /// <summary>How many messages were sent and answered.</summary>
+    public int Answered => Deferred.Count + Finished.Count(one => one.Attempt is not null);
+
     /// <summary>Every attempt that was made, with the position of its message; a dry run makes none.</summary>
     public IEnumerable<(long Position, DeliveryAttempt Attempt)> Sent => Finished.Concat(Deferred)
         .Where(one => one.Attempt is { Verdict: not DeliveryVerdict.DryRun })

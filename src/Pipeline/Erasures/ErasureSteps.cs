@@ -53,6 +53,7 @@ internal sealed class ErasureSteps(
     private const int HeldMax = 1_000;
     private readonly int _connection = parts.Layout.NumberByConnection[connectionId];
     private readonly SortedSet<string> _held = new(StringComparer.Ordinal);
+    private bool _isRewritten;
 
     /// <summary>Ids under which Variance holds a contact, as far as they were met. They are never stored.</summary>
     public ImmutableArray<string> Held => [.. _held];
@@ -414,9 +415,16 @@ internal sealed class ErasureSteps(
         return await MoveAsync(ErasurePhase.Ending, work: null).ConfigureAwait(false);
     }
 
-    // Only now is it known that the log held nothing but what may be read.
+    // What was deleted leaves the files, and then the logs: only now is it known that they held nothing but what may be read.
     private async Task<ErasureNext> EndAsync()
     {
+        if (!_isRewritten)
+        {
+            await parts.Database.RewriteAsync().ConfigureAwait(false);
+            await journal.RewriteAsync().ConfigureAwait(false);
+            _isRewritten = true;
+        }
+
         if (!await parts.Database.TruncateLogAsync().ConfigureAwait(false)
             || !await journal.TruncateLogAsync().ConfigureAwait(false))
         {

@@ -67,6 +67,12 @@ internal sealed class JournalErasing : IAsyncDisposable
         return rows;
     });
 
+    /// <summary>Writes a SQLite file anew, without the remains of what was deleted. Whoever writes waits meanwhile.</summary>
+    /// <exception cref="DbException">It did not happen: somebody writes, or the disk is full.</exception>
+    public Task RewriteAsync() => _source is not null
+        ? Task.CompletedTask
+        : Task.Run(() => SqliteFile.Rewrite(_connectionString));
+
     /// <summary>Empties the write-ahead log of a SQLite file.</summary>
     /// <returns>False if somebody reads what is in the log: try again.</returns>
     public Task<bool> TruncateLogAsync() => _source is not null

@@ -62,6 +62,7 @@ public sealed class IngestActor : ReceiveActor, IWithTimers
     private readonly HashSet<EventKey> _windowKeys = [];
     private readonly HashSet<EventKey> _committedWhileReading = [];
     private readonly List<DecidedEvent> _decided = [];
+    private readonly List<IActorRef> _asking = [];
     private Progress _progress = Progress.Start();
     private long _version;
     private long _frontier;
@@ -102,7 +103,7 @@ public sealed class IngestActor : ReceiveActor, IWithTimers
     {
         Receive<ProgressRead>(Start);
         Receive<IngestMessage.Poke>(_ => { });
-        Receive<IngestMessage.GetRunning>(_ => { });
+        Receive<IngestMessage.GetRunning>(_ => _asking.Add(Sender));
         Receive<AskAgain>(_ => { });
         Receive<Drain>(_ => Context.Stop(Self));
         Receive<Status.Failure>(Fail);
@@ -114,7 +115,7 @@ public sealed class IngestActor : ReceiveActor, IWithTimers
         Receive<IngestCommitted>(GoOn);
         Receive<EventsRead>(FanOut);
         Receive<IngestMessage.Poke>(_ => Poked());
-        Receive<IngestMessage.GetRunning>(_ => Sender.Tell(new IngestRunning(_partition, _progress.Next)));
+        Receive<IngestMessage.GetRunning>(_ => Answer(Sender));
         Receive<AskAgain>(_ => Repeat());
         Receive<Drain>(_ => BeginDraining());
         Receive<Status.Failure>(Fail);
@@ -126,8 +127,12 @@ public sealed class IngestActor : ReceiveActor, IWithTimers
         _progress = read.Progress;
         _frontier = _progress.Next;
         Become(Running);
+        _asking.ForEach(Answer);
+        _asking.Clear();
         TryRead();
     }
+
+    private void Answer(IActorRef asking) => asking.Tell(new IngestRunning(_partition, _progress.Next));
 
     private void Poked()
     {

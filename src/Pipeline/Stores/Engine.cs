@@ -43,6 +43,9 @@ internal abstract class Engine : IAsyncDisposable
     /// <summary>Whether the file under the database is broken, so that what is on disk is unknown.</summary>
     public abstract bool IsBroken(Exception failure);
 
+    /// <summary>Writes the file anew, without anything that was deleted; nobody of this process writes meanwhile.</summary>
+    public abstract void Rewrite();
+
     /// <summary>Empties the write-ahead log, where what was deleted may still be read.</summary>
     /// <returns>False if somebody reads what is in the log: try again.</returns>
     public abstract bool TruncateLog();

@@ -10,6 +10,9 @@ namespace VarianceActors.Pipeline.Stores;
 /// <summary>Wires the journal and the snapshots.</summary>
 public static class JournalHosting
 {
+    // As long as the journal's circuit breaker waits for a call (sqlite.conf): a file that is written anew takes its time.
+    private static readonly TimeSpan JournalPatience = TimeSpan.FromSeconds(120);
+
     /// <summary>Keeps them where the configuration says.</summary>
     public static AkkaConfigurationBuilder WithJournal(this AkkaConfigurationBuilder builder, PipelineOptions options) =>
         options.Store == StoreKind.Postgres
@@ -40,7 +43,7 @@ public static class JournalHosting
     }
 
     internal static string SqliteConnectionString(string dataDirectory) => SqliteFile.ConnectionString(
-        Path.Combine(dataDirectory, "journal.db"), busyTimeout: TimeSpan.FromSeconds(30));
+        Path.Combine(dataDirectory, "journal.db"), busyTimeout: JournalPatience);
 
     private static AkkaConfigurationBuilder WithSqlJournal(
         this AkkaConfigurationBuilder builder, string hocon, DataOptions connections) => builder

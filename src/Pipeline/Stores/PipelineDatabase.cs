@@ -19,6 +19,7 @@ public sealed class PipelineDatabase : IAsyncDisposable
     private readonly Channel<WriteUnit> _units;
     private readonly SemaphoreSlim _readerSlots;
     private readonly Stack<Session> _readers = [];
+    private readonly ReaderWriterLockSlim _rewriting = new(); // writers share it
     private readonly Task _writing;
 
     private PipelineDatabase(Engine engine, Action<Exception> broken)
@@ -112,6 +113,21 @@ public sealed class PipelineDatabase : IAsyncDisposable
         }
     }
 
+    /// <summary>Writes a SQLite file anew, without the remains of what was deleted. Whoever writes waits meanwhile.</summary>
+    /// <exception cref="DbException">It did not happen: another process writes, or the disk is full.</exception>
+    public Task RewriteAsync() => Task.Run(() =>
+    {
+        _rewriting.EnterWriteLock();
+        try
+        {
+            _engine.Rewrite();
+        }
+        finally
+        {
+            _rewriting.ExitWriteLock();
+        }
+    });
+
     /// <summary>Empties the write-ahead log of a SQLite file, where what was deleted may still be read.</summary>
     /// <returns>False if somebody reads what is in the log: try again.</returns>
     public Task<bool> TruncateLogAsync() => Task.Run(_engine.TruncateLog);
@@ -127,6 +143,7 @@ public sealed class PipelineDatabase : IAsyncDisposable
         }
 
         _readerSlots.Dispose();
+        _rewriting.Dispose();
         await _engine.DisposeAsync().ConfigureAwait(false);
     }
 
@@ -206,7 +223,16 @@ public sealed class PipelineDatabase : IAsyncDisposable
                 group.Add(unit);
             }
 
-            Commit(ref session, group);
+            _rewriting.EnterReadLock();
+            try
+            {
+                Commit(ref session, group);
+            }
+            finally
+            {
+                _rewriting.ExitReadLock();
+            }
+
             group.Clear();
         }
 

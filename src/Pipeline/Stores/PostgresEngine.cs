@@ -71,6 +71,11 @@ internal sealed class PostgresEngine(PostgresOptions options) : Engine
 
     public override bool IsBroken(Exception failure) => false;
 
+    public override void Rewrite()
+    {
+        // The server's own autovacuum does it, in its time.
+    }
+
     public override bool TruncateLog() => true;
 
     public override ValueTask DisposeAsync() => _source.DisposeAsync();

@@ -36,6 +36,8 @@ internal sealed class SqliteEngine(string connectionString) : Engine
         return failure is SqliteException { SqliteErrorCode: inputOutputError or corrupt or notADatabase };
     }
 
+    public override void Rewrite() => SqliteFile.Rewrite(connectionString);
+
     public override bool TruncateLog() => SqliteFile.TruncateLog(connectionString);
 
     public override ValueTask DisposeAsync() => ValueTask.CompletedTask;

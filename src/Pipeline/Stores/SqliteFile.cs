@@ -37,6 +37,19 @@ public static class SqliteFile
         return command.ExecuteScalar() is 0L;
     }
 
+    /// <summary>
+    /// Writes the file anew, without anything that was deleted. Overwriting deleted content (<c>secure_delete</c>) is not enough
+    /// for that: when rows move to another page, their old place keeps a copy, which no later deletion reaches.
+    /// </summary>
+    /// <exception cref="SqliteException">Somebody else writes for longer than the busy timeout, or the disk is full.</exception>
+    internal static void Rewrite(string connectionString)
+    {
+        using var connection = OpenConnection(connectionString);
+        using var command = connection.CreateCommand();
+        command.CommandText = "VACUUM;";
+        command.ExecuteNonQuery();
+    }
+
     internal static SqliteConnection OpenConnection(string connectionString)
     {
         var connection = new SqliteConnection(connectionString);

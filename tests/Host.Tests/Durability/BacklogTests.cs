@@ -1,4 +1,5 @@
 using System.Net.Http.Json;
+using VarianceActors.Databases;
 using VarianceActors.Harness;
 using VarianceActors.Host.Demo;
 using Xunit;
@@ -17,7 +18,7 @@ public sealed class BacklogTests(ITestOutputHelper output)
     [Fact]
     public async Task A_host_with_a_hundred_thousand_waiting_messages_is_as_small_as_one_without_and_drains_when_the_receiver_is_back()
     {
-        var port = HostProcess.FreePort();
+        var port = LoopbackPort.Free();
         await using var host = new HostProcess($$"""
             acme {
               tokens = ["{{PipelineHarness.Token}}"]

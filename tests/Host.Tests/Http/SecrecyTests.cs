@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text;
 using Microsoft.Data.Sqlite;
+using VarianceActors.Databases;
 using VarianceActors.Harness;
 using VarianceActors.Host.Demo;
 using Xunit;
@@ -18,7 +19,7 @@ public sealed class SecrecyTests(ITestOutputHelper output)
     [Fact]
     public async Task No_planted_canary_is_found_in_a_log_line_an_error_or_the_metrics()
     {
-        var port = HostProcess.FreePort();
+        var port = LoopbackPort.Free();
         await using var host = new HostProcess($$"""
             acme {
               tokens = ["{{PipelineHarness.Token}}"]
