@@ -9,6 +9,9 @@ public static class ExitCodes
     /// <summary>The configuration is fine, but the start failed, such as on an address in use.</summary>
     public const int StartFailed = 1;
 
+    /// <summary>The node that was asked is not ready, or does not answer.</summary>
+    public const int NotReady = 1;
+
     /// <summary>The configuration or the command line has faults; all are listed on standard error.</summary>
     public const int BadConfiguration = 2;
 

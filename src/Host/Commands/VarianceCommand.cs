@@ -13,6 +13,7 @@ public static class VarianceCommand
             ServeCommand.Create(),
             DemoCommand.Create(),
             ViewsCommand.Create(),
+            HealthCommand.Create(),
         };
         var parsed = root.Parse(arguments);
 
