@@ -16,6 +16,9 @@ public abstract class ManifestSerializer : SerializerWithStringManifest
     private protected ManifestSerializer(ExtendedActorSystem system, ManifestTable table)
         : base(system) => _table = table;
 
+    /// <summary>All that it writes and reads.</summary>
+    internal IEnumerable<string> AllManifests => _table.ByManifest.Keys;
+
     /// <inheritdoc />
     public sealed override string Manifest(object o) => _table.ByType[o.GetType()];
 

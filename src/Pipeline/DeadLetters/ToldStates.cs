@@ -128,23 +128,25 @@ internal static class ToldStates
     }
 
     private static Dictionary<ulong, (ulong Value, long Overtakes)> Read(
-        Session session, Statement select, int connection, long entity)
+        Session session, Statement select, int connection, long entity) =>
+        Decode(session.Scalar(select, connection, entity) as byte[]);
+
+    /// <summary>Reads what <see cref="Encode"/> wrote: by the fingerprint of what is said, the fingerprint of its value and the
+    /// newest letter that it overtakes.</summary>
+    internal static Dictionary<ulong, (ulong Value, long Overtakes)> Decode(ReadOnlySpan<byte> bytes)
     {
         var told = new Dictionary<ulong, (ulong Value, long Overtakes)>();
-        if (session.Scalar(select, connection, entity) is byte[] bytes)
+        for (var rest = bytes; !rest.IsEmpty; rest = rest[SayingBytes..])
         {
-            for (var rest = bytes.AsSpan(); !rest.IsEmpty; rest = rest[SayingBytes..])
-            {
-                told[BinaryPrimitives.ReadUInt64LittleEndian(rest)] = (
-                    BinaryPrimitives.ReadUInt64LittleEndian(rest[sizeof(ulong)..]),
-                    BinaryPrimitives.ReadInt64LittleEndian(rest[(2 * sizeof(ulong))..]));
-            }
+            told[BinaryPrimitives.ReadUInt64LittleEndian(rest)] = (
+                BinaryPrimitives.ReadUInt64LittleEndian(rest[sizeof(ulong)..]),
+                BinaryPrimitives.ReadInt64LittleEndian(rest[(2 * sizeof(ulong))..]));
         }
 
         return told;
     }
 
-    private static byte[] Encode(Dictionary<ulong, (ulong Value, long Overtakes)> told)
+    internal static byte[] Encode(Dictionary<ulong, (ulong Value, long Overtakes)> told)
     {
         var bytes = new ArrayBufferWriter<byte>(told.Count * SayingBytes);
         var writer = new RowWriter(bytes);

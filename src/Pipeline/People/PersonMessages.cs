@@ -139,8 +139,8 @@ public sealed record TellAccount(PersonId To, ImmutableArray<AccountLeft> Left, 
 }
 
 /// <summary>The accounts know it.</summary>
-/// <param name="Card">The person's account as it calls itself; null if there is none.</param>
-public sealed record AccountTold(AccountCard? Card);
+/// <param name="Card">The person's account as it calls itself; null if there is none. A first form had no card.</param>
+public sealed record AccountTold(AccountCard? Card = null);
 
 /// <summary>Leave memory at once; answered by <see cref="HomeForgotten"/>. Whoever comes next is read from the
 /// journal.</summary>
