@@ -65,7 +65,7 @@ internal static class FeedStatements
     private static readonly Statement SelectFrom = new("""
         SELECT first_position, entry_count, payload FROM view_feed
         WHERE connection = @connection AND delivery_partition = @delivery_partition AND first_position >= @from_position
-        ORDER BY first_position
+        ORDER BY first_position LIMIT @rows
         """);
 
     private static readonly Statement SelectPosition = new("""
@@ -127,7 +127,7 @@ internal static class FeedStatements
                 bytes += payload.Length;
                 return entries < entriesMax && bytes < bytesMax;
             },
-            connection, deliveryPartition, from);
+            connection, deliveryPartition, from, entriesMax); // a row has one entry at least
         return rows;
     }
 
