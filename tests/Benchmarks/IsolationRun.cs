@@ -1,5 +1,6 @@
-using System.Diagnostics;
 using Spectre.Console;
+using VarianceActors.Benchmarks.Measures;
+using VarianceActors.Benchmarks.Processes;
 
 namespace VarianceActors.Benchmarks;
 
@@ -8,31 +9,29 @@ namespace VarianceActors.Benchmarks;
 internal sealed class IsolationRun(int events)
 {
     private const int PerRequest = 100;
-    private const int Clients = 8;
     private const int WarmUp = 20_000;
     private const int BacklogPerConnection = 5_000;
-    private int _sent;
 
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
-        await using var receiver = await CountingReceiver.StartAsync();
+        await using var bench = await Bench.StartAsync();
         await using var broken = await BrokenReceiver.StartAsync();
         var dead = broken.Urls;
         var blocks = string.Concat(dead
             .Select(one => BenchmarkHost.Connection(one.Key, TokenOf(one.Key), one.Value, "contacts"))
-            .Append(BenchmarkHost.Connection("bench", BenchmarkHost.Token, receiver.Url, "contacts")));
-        await using var host = await BenchmarkHost.StartAsync(blocks, cancellationToken);
-        await SendAsync(host, BenchmarkHost.Token, WarmUp, cancellationToken);
-        await host.DrainedAsync(cancellationToken);
-        var alone = await MeasureAsync(host, cancellationToken);
+            .Append(BenchmarkHost.Connection("bench", BenchmarkHost.Token, bench.Receiver, "contacts")));
+        await using var contestant = await Contestant.HostAsync(new HostSettings(blocks), "sqlite", cancellationToken);
+        var host = contestant.Host!;
+        await bench.MeasureAsync(contestant, LoadOf(bench, contestant, WarmUp), null, cancellationToken);
+        var alone = await MeasureAsync(bench, contestant, cancellationToken);
         foreach (var id in dead.Keys)
         {
-            await SendAsync(host, TokenOf(id), BacklogPerConnection, cancellationToken);
+            await bench.SendAsync(bench.Load(contestant, BacklogPerConnection, PerRequest) with { Token = TokenOf(id) });
         }
 
         await Task.Delay(TimeSpan.FromSeconds(20), TimeProvider.System, cancellationToken); // the persons have answered
-        var among = await MeasureAsync(host, cancellationToken);
-        var again = await MeasureAsync(host, cancellationToken);
+        var among = await MeasureAsync(bench, contestant, cancellationToken);
+        var again = await MeasureAsync(bench, contestant, cancellationToken);
         var table = new Table()
             .Title($"the tenth of ten connections, {events} events, SQLite")
             .AddColumns("the other nine", "accepted and delivered")
@@ -51,21 +50,10 @@ internal sealed class IsolationRun(int events)
 
     private static string TokenOf(string id) => $"phc_{id}";
 
-    private async Task<double> MeasureAsync(BenchmarkHost host, CancellationToken cancellationToken)
-    {
-        var watch = Stopwatch.StartNew();
-        await SendAsync(host, BenchmarkHost.Token, events, cancellationToken);
-        await host.DrainedAsync(cancellationToken);
-        return events / watch.Elapsed.TotalSeconds;
-    }
+    private async Task<double> MeasureAsync(Bench bench, Contestant contestant, CancellationToken cancellationToken) =>
+        (await bench.MeasureAsync(contestant, LoadOf(bench, contestant, events), null, cancellationToken))
+            .Verified().DeliveredPerSecond;
 
-    private Task SendAsync(BenchmarkHost host, string token, int count, CancellationToken cancellationToken)
-    {
-        var first = _sent;
-        _sent += count;
-        return Parallel.ForEachAsync(
-            Enumerable.Range(0, count / PerRequest).Select(request => first + (request * PerRequest)),
-            new ParallelOptions { MaxDegreeOfParallelism = Clients, CancellationToken = cancellationToken },
-            async (start, stop) => await host.SendAsync(Traffic.Batch(token, start, PerRequest), stop));
-    }
+    private static Load LoadOf(Bench bench, Contestant contestant, int count) =>
+        bench.Load(contestant, count, PerRequest) with { EachHasMessage = false };
 }

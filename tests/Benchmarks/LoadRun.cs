@@ -1,63 +1,83 @@
-using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
 using Spectre.Console;
+using VarianceActors.Benchmarks.Measures;
+using VarianceActors.Benchmarks.Processes;
 
 namespace VarianceActors.Benchmarks;
 
+/// <summary>What <c>load</c> is asked to do.</summary>
+/// <param name="Events">How many events are measured, after a warm-up of their tenth.</param>
+/// <param name="PerRequest">Events of one request.</param>
+/// <param name="PerSecond">Events a second; 0 for as many as are accepted.</param>
+/// <param name="Mapping"><c>contacts</c> or <c>plugin</c>.</param>
+/// <param name="Store"><c>sqlite</c> or <c>postgres</c>.</param>
+/// <param name="WithViews">Whether the tables of the lists are kept.</param>
+/// <param name="Out">The directory that gets JSON and SVG.</param>
+internal sealed record LoadOptions(
+    int Events, int PerRequest, double PerSecond, string Mapping, string Store, bool WithViews, string Out);
+
 /// <summary>
-/// Sends events to a host process as fast as it accepts them and counts what arrives at a receiver, both over real HTTP on
-/// loopback. Everything shares this machine's cores.
+/// Load generator, host, receiver and database as processes of their own on this machine's cores: how many events a second are
+/// accepted and delivered, what each process spends on it, and whether every event arrived once.
 /// </summary>
-internal sealed class LoadRun(int events, int perRequest, string mapping, bool withViews)
+internal sealed class LoadRun(LoadOptions options)
 {
-    private const int Clients = 8;
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { WriteIndented = true };
 
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
-        await using var receiver = await CountingReceiver.StartAsync();
-        var block = BenchmarkHost.Connection("bench", BenchmarkHost.Token, receiver.Url, mapping);
-        await using var host = await BenchmarkHost.StartAsync(
-            block, withViews ? "" : "views.enabled = off", cancellationToken);
-        await MeasureAsync(host, receiver, cancellationToken);
-        return 0;
-    }
-
-    private async Task MeasureAsync(BenchmarkHost host, CountingReceiver receiver, CancellationToken cancellationToken)
-    {
-        const int warmUp = 10_000;
-        await SendAsync(host, 0, warmUp, cancellationToken);
-        await SettledAsync(host, cancellationToken);
-        var (receivedBefore, processorBefore) = (receiver.Count, host.ProcessorTime);
-        var watch = Stopwatch.StartNew();
-        await SendAsync(host, warmUp, events, cancellationToken);
-        var accepted = watch.Elapsed;
-        await host.DrainedAsync(cancellationToken);
-        var delivered = watch.Elapsed;
-        await SettledAsync(host, cancellationToken);
-        var settled = watch.Elapsed;
-        var processor = host.ProcessorTime - processorBefore;
-        AnsiConsole.Write(new Table()
-            .Title($"{events} events, {perRequest} a request, mapping {mapping}, SQLite")
-            .AddColumns("measure", "value")
-            .AddRow("accepted durably", $"{events / accepted.TotalSeconds:N0} events/s")
-            .AddRow("accepted and delivered", $"{events / delivered.TotalSeconds:N0} events/s")
-            .AddRow("and in the views", withViews ? $"{events / settled.TotalSeconds:N0} events/s" : "-")
-            .AddRow("messages received", $"{receiver.Count - receivedBefore:N0}")
-            .AddRow("processor time of the host", $"{processor.TotalMicroseconds / events:N1} µs an event")
-            .AddRow("resident memory of the host", $"{host.Process.WorkingSet64 >> 20} MB"));
-    }
-
-    private async Task SettledAsync(BenchmarkHost host, CancellationToken cancellationToken)
-    {
-        await host.DrainedAsync(cancellationToken);
-        if (withViews)
+        await using var bench = await Bench.StartAsync();
+        var settings = HostSettings.For(bench.Receiver, options.Mapping) with { WithViews = options.WithViews };
+        await using var contestant = await Contestant.HostAsync(settings, options.Store, cancellationToken);
+        var result = await AnsiConsole.Progress().StartAsync(async progress =>
         {
-            await host.ViewedAsync(cancellationToken);
-        }
+            await MeasureAsync(bench, contestant, progress, "warm-up", Math.Max(1_000, options.Events / 10), cancellationToken);
+            return await MeasureAsync(bench, contestant, progress, "delivered", options.Events, cancellationToken);
+        });
+        AnsiConsole.Write(Shown(result));
+        Directory.CreateDirectory(options.Out);
+        var path = Path.Combine(options.Out, "load");
+        await File.WriteAllTextAsync(path + ".json", JsonSerializer.Serialize(new { options, result }, Json), cancellationToken);
+        await Charts.WriteAsync(result, path);
+        AnsiConsole.MarkupLineInterpolated($"{path}.json and {path}-*.svg are written.");
+        return result is { Missing: 0, Repeated: 0 } ? 0 : 1;
     }
 
-    private Task SendAsync(BenchmarkHost host, int first, int count, CancellationToken cancellationToken) =>
-        Parallel.ForEachAsync(
-            Enumerable.Range(0, count / perRequest).Select(request => first + (request * perRequest)),
-            new ParallelOptions { MaxDegreeOfParallelism = Clients, CancellationToken = cancellationToken },
-            async (start, stop) => await host.SendAsync(Traffic.Batch(BenchmarkHost.Token, start, perRequest), stop));
+    private async Task<LoadResult> MeasureAsync(
+        Bench bench, Contestant contestant, ProgressContext progress, string what, int events, CancellationToken cancellationToken)
+    {
+        var load = bench.Load(contestant, events, options.PerRequest, perSecond: options.PerSecond) with
+        {
+            EachHasMessage = options.Mapping == "plugin",
+        };
+        var task = progress.AddTask(what, maxValue: load.Count);
+        return await bench.MeasureAsync(contestant, load, count => task.Value = count, cancellationToken);
+    }
+
+    private Table Shown(LoadResult result)
+    {
+        var table = new Table()
+            .Title($"{result.Events:N0} events, {options.PerRequest} a request, mapping {options.Mapping}, {options.Store}")
+            .AddColumns("measure", "value")
+            .AddRow("accepted durably", $"{result.AcceptedPerSecond:N0} events/s, {result.Refused:N0} times 503")
+            .AddRow("accepted and delivered", $"{result.DeliveredPerSecond:N0} events/s")
+            .AddRow("bytes of an event in a request", $"{result.Bytes / result.Events:N0}")
+            .AddRow("from accepted to delivered, p50, p95, p99", string.Create(
+                CultureInfo.InvariantCulture,
+                $"{result.Latency!.P50:N1}, {result.Latency.P95:N1}, {result.Latency.P99:N1} ms"))
+            .AddRow("every event arrived once", result is { Missing: 0, Repeated: 0 }
+                ? "yes"
+                : $"no: {result.Missing:N0} missing, {result.Repeated:N0} again");
+        foreach (var (name, cost) in result.Processes)
+        {
+            table.AddRow(
+                name,
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{cost.ProcessorMicroseconds:N1} µs and {cost.WrittenBytes:N0} bytes written an event, {cost.ResidentBytes >> 20} MB resident"));
+        }
+
+        return table;
+    }
 }

@@ -27,6 +27,9 @@ public sealed class PostgresServer : IAsyncDisposable
     /// <summary>The port on loopback.</summary>
     public int Port { get; }
 
+    /// <summary>The process that all others of the server are children of.</summary>
+    public int ProcessId { get; private set; }
+
     /// <summary>Starts a server.</summary>
     /// <param name="settings">Further settings as the server takes them, such as <c>max_connections=20</c>.</param>
     public static async Task<PostgresServer> StartAsync(params string[] settings)
@@ -77,7 +80,7 @@ public sealed class PostgresServer : IAsyncDisposable
     {
         SendToAll(Signal.Kill);
         using var ticks = new PeriodicTimer(TimeSpan.FromMilliseconds(10));
-        while (StatusOf(ServerId) is [not "Z", ..])
+        while (StatusOf(ProcessId) is [not "Z", ..])
         {
             await ticks.WaitForNextTickAsync();
         }
@@ -126,7 +129,6 @@ public sealed class PostgresServer : IAsyncDisposable
         wait $server 2>/dev/null
         """;
 
-    private int ServerId { get; set; }
 
     private static string Binaries() => Folders.FirstOrDefault(folder => File.Exists(Path.Combine(folder, "initdb")))
         ?? throw new InvalidOperationException(
@@ -146,7 +148,7 @@ public sealed class PostgresServer : IAsyncDisposable
 
     private async Task ReadyAsync()
     {
-        ServerId = int.Parse((await ReadAsync("started"))["started ".Length..], CultureInfo.InvariantCulture);
+        ProcessId = int.Parse((await ReadAsync("started"))["started ".Length..], CultureInfo.InvariantCulture);
         using var patience = new CancellationTokenSource(Patience);
         using var ticks = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
         while (true)
@@ -191,9 +193,9 @@ public sealed class PostgresServer : IAsyncDisposable
             .Select(Path.GetFileName)
             .Where(name => int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out _))
             .Select(name => int.Parse(name!, CultureInfo.InvariantCulture))
-            .Where(process => ParentOf(process) == ServerId)
+            .Where(process => ParentOf(process) == ProcessId)
             .ToList();
-        foreach (var process in (int[])[ServerId, .. children])
+        foreach (var process in (int[])[ProcessId, .. children])
         {
             Signals.Send(process, signal);
         }

@@ -26,7 +26,7 @@ public class EventBenchmarks
             .Add("plan", new JsonValue("\"pro\"")),
         Version: 7);
 
-    private readonly byte[] _body = Traffic.Batch("phc_bench", 0, Events);
+    private readonly byte[] _body = Traffic.Of("mixed", "phc_bench", Events, 20_000).Request(0);
     private readonly SourcesOptions _limits = new()
     {
         BodyBytesMax = 20 << 20,
