@@ -2,6 +2,7 @@ using System.CommandLine;
 using BenchmarkDotNet.Running;
 using VarianceActors.Benchmarks;
 using VarianceActors.Benchmarks.Processes;
+using VarianceActors.Benchmarks.Rows;
 
 if (args is [Roles.Command, .. var role])
 {
@@ -35,6 +36,14 @@ load.SetAction((parsed, cancellationToken) => new LoadRun(new LoadOptions(
     !parsed.GetValue(withoutViews),
     parsed.GetValue(folder)!)).RunAsync(cancellationToken));
 
+var rows = new Argument<int[]>("rows") { Description = "Numbers of targets; none: all.", Arity = ArgumentArity.ZeroOrMore };
+var pairs = new Option<int>("--pairs") { Description = "How many pairs.", DefaultValueFactory = _ => 5 };
+var quick = new Option<bool>("--quick") { Description = "A trial with small sizes, which measures nothing." };
+var compare = new Command("compare", "The targets of speed, each against a peer or a limit in the same run.") { rows, pairs, quick, folder };
+compare.SetAction((parsed, cancellationToken) => new CompareRun(
+    new RowOptions(parsed.GetValue(pairs), parsed.GetValue(quick)),
+    parsed.GetValue(folder)!).RunAsync(parsed.GetValue(rows)!, cancellationToken));
+
 var contacts = new Option<int>("--contacts") { Description = "How many contacts.", DefaultValueFactory = _ => 1_000_000 };
 var views = new Command("views", "How long lists, searches and pages take on many contacts.") { contacts };
 views.SetAction((parsed, cancellationToken) => new ViewsRun(parsed.GetValue(contacts)).RunAsync(cancellationToken));
@@ -42,4 +51,4 @@ views.SetAction((parsed, cancellationToken) => new ViewsRun(parsed.GetValue(cont
 var isolation = new Command("isolation", "What nine dead connections cost the tenth.") { events };
 isolation.SetAction((parsed, cancellationToken) => new IsolationRun(parsed.GetValue(events)).RunAsync(cancellationToken));
 
-return await new RootCommand("Benchmarks of VarianceActors.") { micro, load, isolation, views }.Parse(args).InvokeAsync();
+return await new RootCommand("Benchmarks of VarianceActors.") { micro, load, compare, isolation, views }.Parse(args).InvokeAsync();

@@ -35,13 +35,14 @@ internal sealed class Traffic
     public string Path => _perRequest == 1 ? "i/v0/e/" : "batch/";
 
     /// <summary>Traffic of some kind: <c>mixed</c>, <c>devices</c> and <c>users</c> (one page view of each), <c>merges</c>
-    /// (<c>$identify</c> of a user and a device that have the same number).</summary>
+    /// (<c>$identify</c> of a user and a device that have the same number), <c>new-merges</c> (the same of others).</summary>
     public static Traffic Of(string kind, string token, int perRequest, int persons) => new(token, perRequest, persons, kind switch
     {
         "mixed" => WriteMixed,
         "devices" => (writer, _) => WriteBare(writer, "$pageview", "device-" + PersonMark),
         "users" => (writer, _) => WriteBare(writer, "$pageview", "user-" + PersonMark),
         "merges" => (writer, _) => WriteBare(writer, "$identify", "user-" + PersonMark, "device-" + PersonMark),
+        "new-merges" => (writer, _) => WriteBare(writer, "$identify", "new-user-" + PersonMark, "new-device-" + PersonMark),
         _ => throw new ArgumentException($"There is no traffic '{kind}'.", nameof(kind)),
     });
 
