@@ -1,12 +1,17 @@
+using System.Buffers;
 using System.Collections.Immutable;
+using Akka.Actor;
 using BenchmarkDotNet.Attributes;
+using VarianceActors.Benchmarks.Processes;
+using VarianceActors.Pipeline.Inbox;
 using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Sources;
 
 namespace VarianceActors.Benchmarks;
 
-/// <summary>What one event costs before anything is stored: decoding a batch of a hundred, and mapping each event.</summary>
+/// <summary>What one event costs in each step, and the bytes that the step allocates: decoding a batch of a hundred, the inbox's
+/// binary form, the rules of a person, the journal's form of what they decide, and mapping.</summary>
 [InProcess]
 [MemoryDiagnoser]
 public class EventBenchmarks
@@ -27,22 +32,60 @@ public class EventBenchmarks
         Version: 7);
 
     private readonly byte[] _body = Traffic.Of("mixed", "phc_bench", Events, 20_000).Request(0);
-    private readonly SourcesOptions _limits = new()
-    {
-        BodyBytesMax = 20 << 20,
-        EventBodyBytesMax = 2 << 20,
-        WebhookBodyBytesMax = 2 << 20,
-        InflatedBytesMax = 100 << 20,
-        EventBytesMax = 1_000_000,
-        JsonDepthMax = 64,
-        EventsMax = 10_000,
-    };
+    private readonly ArrayBufferWriter<byte> _row = new(1 << 20);
 
     private IReadOnlyList<CaptureEvent> _events = [];
 
-    /// <summary>Decodes once, for the mapping alone.</summary>
+    private ActorSystem _system = null!;
+    private PersonSerializer _serializer = null!;
+    private ApplyEvents[] _commands = [];
+    private PersonFact _fact = null!;
+    private byte[] _factBytes = [];
+
+    /// <summary>Decodes once, for the steps behind.</summary>
     [GlobalSetup]
-    public void Decoded() => _events = Decode();
+    public void Prepare()
+    {
+        _events = Decode();
+        _system = ActorSystem.Create("benchmarks");
+        _serializer = new PersonSerializer((ExtendedActorSystem)_system);
+        _commands = [.. _events
+            .Where(captured => captured.Event is not ("$identify" or "$create_alias"))
+            .Select(captured => new ApplyEvents(
+                new PersonId("bench", captured.DistinctId), captured.DistinctId, [new EventAt(1, captured)]))];
+        _fact = Decide(_commands[0]).Facts[0];
+        _factBytes = _serializer.ToBinary(_fact);
+    }
+
+    /// <summary>Ends what was started.</summary>
+    [GlobalCleanup]
+    public Task StopAsync() => _system.Terminate();
+
+    /// <summary>The inbox's form of an event.</summary>
+    [Benchmark(OperationsPerInvoke = Events)]
+    public int EncodeInbox()
+    {
+        _row.ResetWrittenCount();
+        InboxRow.Begin(_row);
+        foreach (var captured in _events)
+        {
+            InboxRow.Append(_row, captured);
+        }
+
+        return _row.WrittenCount;
+    }
+
+    /// <summary>The first event of a person, which is the dearest: it is born.</summary>
+    [Benchmark]
+    public int DecidePerson() => Decide(_commands[0]).Facts.Length;
+
+    /// <summary>What the rules decided, as the journal keeps it.</summary>
+    [Benchmark]
+    public int SerializeFact() => _serializer.ToBinary(_fact).Length;
+
+    /// <summary>The same read back.</summary>
+    [Benchmark]
+    public object DeserializeFact() => _serializer.FromBinary(_factBytes, _serializer.Manifest(_fact));
 
     /// <summary>Decode, per event.</summary>
     [Benchmark(OperationsPerInvoke = Events)]
@@ -76,6 +119,9 @@ public class EventBenchmarks
     }
 
     private IReadOnlyList<CaptureEvent> Decode() =>
-        ((CaptureDecoding.Accepted)CaptureRequestDecoder.Decode(new CaptureRequest(CapturePath.Batch, _body, Now), _limits))
+        ((CaptureDecoding.Accepted)CaptureRequestDecoder.Decode(new CaptureRequest(CapturePath.Batch, _body, Now), MappingMeasure.Limits))
         .Events;
+
+    private static Decision Decide(ApplyEvents command) =>
+        Person.Decide(PersonState.Unborn(command.To), command, PersonRules.Posthog);
 }

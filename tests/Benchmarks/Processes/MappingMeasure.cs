@@ -33,7 +33,7 @@ internal static class MappingMeasure
             Verify(cases[place], bodies[place], place);
         }
 
-        Run(bodies, seconds / 2);
+        Run(bodies, seconds);
         await Console.Out.WriteLineAsync(string.Create(
             CultureInfo.InvariantCulture,
             $$"""{"cases":{{cases.Count}},"eventsPerSecond":{{Run(bodies, seconds)}}}"""));
