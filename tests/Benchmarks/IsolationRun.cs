@@ -29,7 +29,12 @@ internal sealed class IsolationRun(int events)
             await bench.SendAsync(bench.Load(contestant, BacklogPerConnection, PerRequest) with { Token = TokenOf(id) });
         }
 
-        await Task.Delay(TimeSpan.FromSeconds(20), TimeProvider.System, cancellationToken); // the persons have answered
+        foreach (var id in dead.Keys)
+        {
+            await BenchmarkHost.UntilAsync(
+                async () => (await host.LedgerAsync(id))["pending"] == 0, cancellationToken); // all of it waits, its breaker is open
+        }
+
         var among = await MeasureAsync(bench, contestant, cancellationToken);
         var again = await MeasureAsync(bench, contestant, cancellationToken);
         var table = new Table()
