@@ -13,7 +13,8 @@ public sealed class DeliveryOptions
     [Range(typeof(TimeSpan), "00:00:00.100", "00:10:00")]
     public TimeSpan Deadline { get; set; }
 
-    /// <summary>Persons delivered side by side per delivery partition.</summary>
+    /// <summary>Persons delivered side by side per delivery partition: messages that are on the wire, or answered and not yet
+    /// committed.</summary>
     [Range(1, 4_096)]
     public int LanesMax { get; set; }
 

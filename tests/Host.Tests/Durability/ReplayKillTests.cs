@@ -13,7 +13,7 @@ public sealed class ReplayKillTests(ITestOutputHelper output)
 {
     private const int Letters = 2_000;
     private const int Kills = 5;
-    private const int UncommittedMax = 256; // four slices of 64: on the wire, or answered and not committed
+    private const int UncommittedMax = 256; // 8 delivery partitions of 32 lanes: on the wire, or answered and not committed
     private const string Authorization = "Basic dGVzdDp0ZXN0";
     private const string Api = $"/api/v1/connections/{PipelineHarness.Connection}";
 
