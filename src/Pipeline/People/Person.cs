@@ -54,6 +54,9 @@ public sealed record Decision(
 /// <see cref="HomeNode"/>.</summary>
 public static class Person
 {
+    // More merges of one person are not between the journal and the outbox; what lingers of old ones is only looked up in vain.
+    private const int FurtherBehindMax = 64;
+
     /// <summary>Applies a command's events to a person whose root is open and waits for no merge.</summary>
     public static Decision Decide(PersonState state, ApplyEvents command, PersonRules rules)
     {
@@ -77,7 +80,7 @@ public static class Person
                 return outcomes.Count > 0 ? Decided() : Ask(state, at, ask, reading, from, rules);
             }
 
-            var (cameFrom, before) = (member.From, state.Root.Profile?.Version);
+            var (cameFrom, before) = (member.AllFrom, state.Root.Profile?.Version);
             var fact = Apply(state, at, reading, from, rules);
             if (fact is null)
             {
@@ -92,7 +95,7 @@ public static class Person
 
             state = Looked(state, reading, rules);
             var kept = fact is null ? KeptOutcome.Nothing : state.Root.Members[command.DistinctId].Kept[^1];
-            outcomes.Add(Outcome(state, at, reading, kept, Lanes(cameFrom)) with
+            outcomes.Add(Outcome(state, at, reading, kept, Lanes(cameFrom, [])) with
             {
                 TellsAccount = fact?.Turn is not null,
                 IsNews = state.Root.Profile?.Version != before,
@@ -119,7 +122,7 @@ public static class Person
         {
             PersonFact.EventApplied applied => before with
             {
-                Root = Learn(before, applied),
+                Root = Learn(before, applied, state?.Root.Members[applied.Event.DistinctId].AllFrom ?? []),
                 Voice = before.Root.Members.Count == 1 ? null : Hear(state!.Voice, applied.Event),
             },
             PersonFact.MergeAsked asked => before with { Root = Hold(before.Root, asked.Merge) },
@@ -315,7 +318,7 @@ public static class Person
         {
             if (kept.Offset == at.Offset)
             {
-                return Outcome(state, at, reading, kept, Lanes(member.From, kept.Behind)) with
+                return Outcome(state, at, reading, kept, Lanes(member.AllFrom, kept.AllBehind)) with
                 {
                     TellsAccount = true,
                     IsNews = true,
@@ -323,7 +326,7 @@ public static class Person
             }
         }
 
-        return Outcome(state, at, reading, KeptOutcome.Nothing, Lanes(member.From)) with
+        return Outcome(state, at, reading, KeptOutcome.Nothing, Lanes(member.AllFrom, [])) with
         {
             TellsAccount = true,
             IsNews = true,
@@ -343,19 +346,8 @@ public static class Person
             IsMerge = reading.Merge is not null,
         };
 
-    private static ImmutableArray<ulong> Lanes(params ReadOnlySpan<ulong?> lanes)
-    {
-        var some = ImmutableArray.CreateBuilder<ulong>();
-        foreach (var lane in lanes)
-        {
-            if (lane is { } known && !some.Contains(known))
-            {
-                some.Add(known);
-            }
-        }
-
-        return some.DrainToImmutable();
-    }
+    private static ImmutableArray<ulong> Lanes(IEnumerable<ulong> from, IEnumerable<ulong> behind) =>
+        [.. from.Concat(behind).Distinct()];
 
     private static AppliedEvent Applied(EventAt at, long from, PropertyUpdate update, PersonRules rules)
     {
@@ -393,7 +385,7 @@ public static class Person
 
     private static PersonState Advance(PersonState state, string distinctId, long offset) => state with
     {
-        Root = state.Root.With(distinctId, state.Root.Members[distinctId] with { Cursor = offset, From = null }),
+        Root = state.Root.With(distinctId, state.Root.Members[distinctId].Arrived() with { Cursor = offset }),
         Moved = state.Moved.Add(distinctId),
     };
 
@@ -402,8 +394,9 @@ public static class Person
         var members = state.Root.Members;
         foreach (var cursor in fact.Cursors)
         {
-            var moved = members[cursor.DistinctId] with { Cursor = cursor.Offset, From = null };
-            members = members.SetItem(cursor.DistinctId, moved);
+            var member = members[cursor.DistinctId];
+            var moved = fact is PersonFact.MergeAsked ? member : member.Arrived(); // that is answered when the merge has ended
+            members = members.SetItem(cursor.DistinctId, moved with { Cursor = cursor.Offset });
         }
 
         return state with
@@ -415,7 +408,7 @@ public static class Person
         };
     }
 
-    private static PersonRoot Learn(PersonState state, PersonFact.EventApplied fact)
+    private static PersonRoot Learn(PersonState state, PersonFact.EventApplied fact, IEnumerable<ulong> behind)
     {
         var by = fact.Event;
         var root = state.Root.SeenFrom(by.DistinctId);
@@ -429,6 +422,7 @@ public static class Person
         }.With(before?.Contact?.Turn, fact.Turn);
         var outcome = new KeptOutcome(by.Offset, change, fact.Warnings)
         {
+            FurtherBehind = behind.ToImmutableArray() is { IsEmpty: false } lanes ? lanes : null,
             Left = fact.Turn is not null && AccountLeft.Of(before, fact.Turn.Account) is { } left ? [left] : null,
             Moved = fact.Turn is null ? null : ContactMove.Of(version, before?.Contact?.Turn, fact.Turn),
         };
@@ -560,7 +554,8 @@ public static class Person
         }
 
         var move = ContactMove.Of(profile.Version, (target ?? source)?.Contact?.Turn, profile.Contact?.Turn);
-        return left.Count == 0 && move is null
+        var further = settled.Change.GivenUpIds.IsEmpty ? [] : Unwritten(state.Id, root);
+        return left.Count == 0 && move is null && further.IsEmpty
             ? state with { Root = root }
             : state with
             {
@@ -568,9 +563,18 @@ public static class Person
                 {
                     Left = left.Count == 0 ? null : left.DrainToImmutable(),
                     Moved = move,
+                    FurtherBehind = further.IsEmpty ? null : further,
                 }),
             };
     }
+
+    // Lanes of roots that merges absorbed whose outcomes may not have come to the outbox yet. What was said of an id may lie there,
+    // and its alias must not leave before.
+    private static ImmutableArray<ulong> Unwritten(PersonId home, PersonRoot root) =>
+    [
+        .. root.Members.SelectMany(member => member.Value.Kept).Select(kept => kept.Behind).OfType<ulong>()
+            .Where(lane => lane != home.Priority.Lane).Distinct().Take(FurtherBehindMax),
+    ];
 
     // The outcome of a merge's event is the newest one of its distinct id.
     private static PersonRoot Amend(PersonRoot root, SettledMerge settled, Func<KeptOutcome, KeptOutcome> change)
@@ -586,7 +590,7 @@ public static class Person
         var lane = fact.Child.Priority.Lane;
         var members = fact.Frozen.Members.ToImmutableDictionary(
             member => member.Key,
-            member => member.Value with { From = member.Value.From ?? lane });
+            member => member.Value.Out(lane, FurtherBehindMax));
         var frozen = fact.Frozen with { Members = members };
         var ask = (state.Root.PendingOf(fact.Settled.Merge) ?? frozen.PendingOf(fact.Settled.Merge))!.Ask;
         var (source, target) = HomeNode.Sides(state.Root, frozen, ask);

@@ -52,6 +52,14 @@ public sealed record KeptOutcome(
     /// <summary>Of an event that taught nothing.</summary>
     internal static readonly KeptOutcome Nothing = new(-1, EventChange.None, []);
 
+    /// <summary>Lanes of roots that the absorbed root had absorbed itself, by merges whose outcomes may not have been written to
+    /// the outbox yet: nothing there leads from those lanes to the absorbed root's. Null for none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ImmutableArray<ulong>? FurtherBehind { get; init; }
+
+    /// <summary>Every lane behind which its messages must leave.</summary>
+    internal IEnumerable<ulong> AllBehind => Behind is { } lane ? (FurtherBehind ?? []).Prepend(lane) : FurtherBehind ?? [];
+
     /// <summary>The memberships of accounts that it ended; null for none.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ImmutableArray<AccountLeft>? Left { get; init; }
@@ -75,6 +83,23 @@ public sealed record Member(
 {
     /// <summary>A distinct id that no event came through.</summary>
     public static readonly Member Unheard = new(-1, false, []);
+
+    /// <summary>Lanes of the roots that absorbed one another since, on its way here; null for none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ImmutableArray<ulong>? Through { get; init; }
+
+    /// <summary>Every lane that its messages, or those of the roots it was part of, may lie in.</summary>
+    internal IEnumerable<ulong> AllFrom => From is { } lane ? (Through ?? []).Prepend(lane) : [];
+
+    /// <summary>The member of a root that was absorbed.</summary>
+    /// <param name="lane">The root's lane.</param>
+    /// <param name="lanesMax">So many lanes are kept at most.</param>
+    internal Member Out(ulong lane, int lanesMax) => From is null
+        ? this with { From = lane }
+        : this with { Through = [.. (Through ?? []).Append(lane).Distinct().TakeLast(lanesMax)] };
+
+    /// <summary>The member once its next messages lie in its root's own lane.</summary>
+    internal Member Arrived() => this with { From = null, Through = null };
 }
 
 /// <summary>Who of several ids spoke last. What it repeats would change nothing even if the ids were parted.</summary>

@@ -26,6 +26,7 @@ internal sealed class Run
     private readonly HashSet<(int Id, long Offset)> _ledger = [];
     private readonly HashSet<string> _aliases = [];
     private readonly Dictionary<ulong, ulong> _lanes = [];
+    private readonly HashSet<(string UserId, ulong Lane)> _said = [];
     private readonly bool _isFenced;
     private Tally _tally;
     private bool _heals;
@@ -244,6 +245,17 @@ internal sealed class Run
             }
 
             _lanes.TryAdd(behind, lane);
+        }
+
+        foreach (var (_, said) in _said.Where(said => outcome.Change.GivenUpIds.Contains(said.UserId)))
+        {
+            Oracle.Check(
+                _lanes.GetValueOrDefault(said, said) == lane, "I12: an alias need not wait for what was said of its id");
+        }
+
+        if (outcome.Person is { IsIdentified: true, UserId: { } userId })
+        {
+            _said.Add((userId, lane));
         }
     }
 
