@@ -346,8 +346,8 @@ public static class Person
             IsMerge = reading.Merge is not null,
         };
 
-    private static ImmutableArray<ulong> Lanes(IEnumerable<ulong> from, IEnumerable<ulong> behind) =>
-        [.. from.Concat(behind).Distinct()];
+    private static ImmutableArray<ulong> Lanes(ImmutableArray<ulong> from, ImmutableArray<ulong> behind) =>
+        from.IsEmpty && behind.IsEmpty ? [] : [.. from.Union(behind)];
 
     private static AppliedEvent Applied(EventAt at, long from, PropertyUpdate update, PersonRules rules)
     {
@@ -408,7 +408,7 @@ public static class Person
         };
     }
 
-    private static PersonRoot Learn(PersonState state, PersonFact.EventApplied fact, IEnumerable<ulong> behind)
+    private static PersonRoot Learn(PersonState state, PersonFact.EventApplied fact, ImmutableArray<ulong> behind)
     {
         var by = fact.Event;
         var root = state.Root.SeenFrom(by.DistinctId);
@@ -422,7 +422,7 @@ public static class Person
         }.With(before?.Contact?.Turn, fact.Turn);
         var outcome = new KeptOutcome(by.Offset, change, fact.Warnings)
         {
-            FurtherBehind = behind.ToImmutableArray() is { IsEmpty: false } lanes ? lanes : null,
+            FurtherBehind = behind.IsEmpty ? null : behind,
             Left = fact.Turn is not null && AccountLeft.Of(before, fact.Turn.Account) is { } left ? [left] : null,
             Moved = fact.Turn is null ? null : ContactMove.Of(version, before?.Contact?.Turn, fact.Turn),
         };
@@ -573,7 +573,7 @@ public static class Person
     private static ImmutableArray<ulong> Unwritten(PersonId home, PersonRoot root) =>
     [
         .. root.Members.SelectMany(member => member.Value.Kept).Select(kept => kept.Behind).OfType<ulong>()
-            .Where(lane => lane != home.Priority.Lane).Distinct().Take(FurtherBehindMax),
+            .Where(lane => lane != home.Priority.Lane).Distinct().Order().Take(FurtherBehindMax),
     ];
 
     // The outcome of a merge's event is the newest one of its distinct id.

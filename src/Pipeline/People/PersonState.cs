@@ -52,13 +52,14 @@ public sealed record KeptOutcome(
     /// <summary>Of an event that taught nothing.</summary>
     internal static readonly KeptOutcome Nothing = new(-1, EventChange.None, []);
 
-    /// <summary>Lanes of roots that the absorbed root had absorbed itself, by merges whose outcomes may not have been written to
-    /// the outbox yet: nothing there leads from those lanes to the absorbed root's. Null for none.</summary>
+    /// <summary>Other lanes behind which its messages must leave: those that its distinct id came from, and, for an alias, those of
+    /// roots that earlier merges absorbed whose outcomes may not have come to the outbox yet, so that nothing there leads on from
+    /// them. Null for none.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ImmutableArray<ulong>? FurtherBehind { get; init; }
 
     /// <summary>Every lane behind which its messages must leave.</summary>
-    internal IEnumerable<ulong> AllBehind => Behind is { } lane ? (FurtherBehind ?? []).Prepend(lane) : FurtherBehind ?? [];
+    internal ImmutableArray<ulong> AllBehind => Behind is { } lane ? [lane, .. FurtherBehind ?? []] : FurtherBehind ?? [];
 
     /// <summary>The memberships of accounts that it ended; null for none.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
@@ -89,7 +90,7 @@ public sealed record Member(
     public ImmutableArray<ulong>? Through { get; init; }
 
     /// <summary>Every lane that its messages, or those of the roots it was part of, may lie in.</summary>
-    internal IEnumerable<ulong> AllFrom => From is { } lane ? (Through ?? []).Prepend(lane) : [];
+    internal ImmutableArray<ulong> AllFrom => From is { } lane ? [lane, .. Through ?? []] : [];
 
     /// <summary>The member of a root that was absorbed.</summary>
     /// <param name="lane">The root's lane.</param>

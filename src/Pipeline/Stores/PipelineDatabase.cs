@@ -143,6 +143,8 @@ public sealed class PipelineDatabase : IAsyncDisposable
         }
 
         _readerSlots.Dispose();
+        _rewriting.EnterWriteLock(); // a file that is being written anew is finished
+        _rewriting.ExitWriteLock();
         _rewriting.Dispose();
         await _engine.DisposeAsync().ConfigureAwait(false);
     }
