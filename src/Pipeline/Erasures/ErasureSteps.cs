@@ -53,6 +53,7 @@ internal sealed class ErasureSteps(
     private const int HeldMax = 1_000;
     private readonly int _connection = parts.Layout.NumberByConnection[connectionId];
     private readonly SortedSet<string> _held = new(StringComparer.Ordinal);
+    private List<(int DeliveryPartition, long Next)>? _feedEnds;
     private bool _isRewritten;
 
     /// <summary>Ids under which Variance holds a contact, as far as they were met. They are never stored.</summary>
@@ -418,6 +419,11 @@ internal sealed class ErasureSteps(
     // What was deleted leaves the files, and then the logs: only now is it known that they held nothing but what may be read.
     private async Task<ErasureNext> EndAsync()
     {
+        if (parts.Options.Views.Enabled && !await AreViewsUpToDateAsync().ConfigureAwait(false))
+        {
+            return ErasureNext.Wait;
+        }
+
         if (!_isRewritten)
         {
             await parts.Database.RewriteAsync().ConfigureAwait(false);
@@ -439,6 +445,13 @@ internal sealed class ErasureSteps(
         }).ConfigureAwait(false);
         return ErasureNext.End;
     }
+
+    // Somebody who was one with the person may still be listed with what both had, until the views know that they are two.
+    private Task<bool> AreViewsUpToDateAsync() => parts.Database.ReadAsync(session =>
+    {
+        _feedEnds ??= FeedStatements.Ends(session, _connection);
+        return _feedEnds.All(end => FeedStatements.Position(session, _connection, end.DeliveryPartition) >= end.Next);
+    });
 
     private async Task<ErasureNext> MoveAsync(ErasurePhase phase, ErasureWork? work, ErasureCounts counts = default)
     {

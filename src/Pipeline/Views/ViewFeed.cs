@@ -87,6 +87,10 @@ internal static class FeedStatements
         ON CONFLICT (connection) DO UPDATE SET turn = view_turn.turn + 1
         """);
 
+    private static readonly Statement SelectEnds = new("""
+        SELECT delivery_partition, next_position FROM view_feed_partition WHERE connection = @connection
+        """);
+
     private static readonly Statement CountWaiting = new("""
         SELECT coalesce(sum(f.next_position - coalesce(p.position, 0)), 0) FROM view_feed_partition f
         LEFT JOIN view_progress p ON p.connection = f.connection AND p.delivery_partition = f.delivery_partition
@@ -151,6 +155,10 @@ internal static class FeedStatements
 
     /// <summary>Waits until nobody else writes to the views of a connection, and keeps them for this transaction.</summary>
     public static void Take(Session session, int connection) => session.Execute(TakeTurn, connection);
+
+    /// <summary>Where the feed of each partition ends.</summary>
+    public static List<(int DeliveryPartition, long Next)> Ends(Session session, int connection) =>
+        session.Query(SelectEnds, row => (row.GetInt32(0), row.GetInt64(1)), connection);
 
     /// <summary>How many entries of a connection are not folded in yet.</summary>
     public static long Waiting(Session session, int connection) =>
