@@ -66,7 +66,8 @@ public static class ContactsMapping
         {
             EventNames.GroupIdentify => ReasonAgainstGroup(fields, options),
             EventNames.CreateAlias or EventNames.MergeDangerously => FilterReasons.NothingNew,
-            EventNames.Identify or EventNames.Set or EventNames.PageView or EventNames.Screen => "",
+            EventNames.Identify or EventNames.Set => fields.IsPersonless ? FilterReasons.NothingNew : "",
+            EventNames.PageView or EventNames.Screen => "",
             _ => captured.Event.StartsWith('$') ? FilterReasons.UnsupportedEvent : "",
         };
     }

@@ -56,6 +56,10 @@ internal sealed class EventFields
         return literal.Kind != JsonTokenType.None ? literal : Property(name);
     }
 
+    /// <summary>Whether the event says that it tells nothing of its person (posthog.md A8).</summary>
+    public bool IsPersonless =>
+        IsObject && Properties.Find("$process_person_profile"u8).Kind == JsonTokenType.False;
+
     /// <summary>Whether accounts tell Variance their traits themselves.</summary>
     public bool AccountsSpeak => _options is { AccountsSpeak: true };
 

@@ -55,6 +55,21 @@ public sealed class ContactsMappingTests
         Assert.False(message.ContainsKey("userId"));
     }
 
+    [Theory]
+    [InlineData("$set", "visitor")]
+    [InlineData("$set", null)]
+    [InlineData("$identify", null)]
+    public void What_a_personless_event_says_of_its_person_is_not_sent(string name, string? known)
+    {
+        var captured = MappingEvents.Captured(
+            name, "visitor", """{"$process_person_profile":false,"$set":{"email":"eve@acme.test"}}""");
+
+        var outcome = Map(captured, known is null ? null : Anonymous(known));
+
+        Assert.Empty(outcome.Messages);
+        Assert.Equal(FilterReasons.NothingNew, outcome.Reason);
+    }
+
     [Fact]
     public void An_event_that_names_nobody_is_filtered()
     {
