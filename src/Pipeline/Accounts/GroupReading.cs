@@ -40,12 +40,35 @@ public sealed record GroupReading(string? Key, string Type, bool IsPersons, Immu
             : None;
     }
 
+    /// <summary>PostHog's names for what is wrong with a group call (posthog.md A11); empty for any other event.</summary>
+    internal static ImmutableArray<string> FaultsOf(CaptureEvent captured)
+    {
+        if (captured.Event is not GroupIdentify)
+        {
+            return [];
+        }
+
+        var found = Find(captured, "");
+        var faults = ImmutableArray.CreateBuilder<string>();
+        if (found.Key?.Length > AccountMatching.KeyCharsMax)
+        {
+            faults.Add(WarningTypes.GroupKeyTooLong);
+        }
+
+        if (!found.IsSetReadable)
+        {
+            faults.Add(WarningTypes.InvalidGroupSet);
+        }
+
+        return faults.DrainToImmutable();
+    }
+
     private static string? Usable(string? key) =>
         key is { Length: > 0 and <= AccountMatching.KeyCharsMax } ? key : null;
 
     private static Fields Find(CaptureEvent captured, string groupType)
     {
-        var fields = new Fields(null, null, null, []);
+        var fields = Fields.None;
         var reader = new Utf8JsonReader(captured.Json.Span);
         reader.Read();
         while (reader.Read() && reader.TokenType is JsonTokenType.PropertyName)
@@ -67,7 +90,7 @@ public sealed record GroupReading(string? Key, string Type, bool IsPersons, Immu
 
     private static Fields ReadProperties(ref Utf8JsonReader reader, string groupType)
     {
-        var fields = new Fields(null, null, null, []);
+        var fields = Fields.None;
         while (reader.Read() && reader.TokenType is JsonTokenType.PropertyName)
         {
             if (reader.ValueTextEquals("$groups"u8))
@@ -84,7 +107,12 @@ public sealed record GroupReading(string? Key, string Type, bool IsPersons, Immu
             }
             else if (reader.ValueTextEquals("$group_set"u8))
             {
-                fields = fields with { Set = ReadSet(ref reader) };
+                reader.Read();
+                fields = fields with
+                {
+                    IsSetReadable = reader.TokenType is JsonTokenType.StartObject or JsonTokenType.Null,
+                    Set = ReadSet(ref reader),
+                };
             }
             else
             {
@@ -127,7 +155,6 @@ public sealed record GroupReading(string? Key, string Type, bool IsPersons, Immu
 
     private static ImmutableArray<NamedValue> ReadSet(ref Utf8JsonReader reader)
     {
-        reader.Read();
         if (reader.TokenType is not JsonTokenType.StartObject)
         {
             reader.Skip();
@@ -145,5 +172,13 @@ public sealed record GroupReading(string? Key, string Type, bool IsPersons, Immu
         return set.Listed(without: null);
     }
 
-    private readonly record struct Fields(string? Named, string? Type, string? Key, ImmutableArray<NamedValue> Set);
+    private readonly record struct Fields(
+        string? Named,
+        string? Type,
+        string? Key,
+        ImmutableArray<NamedValue> Set,
+        bool IsSetReadable)
+    {
+        public static readonly Fields None = new(null, null, null, [], true);
+    }
 }

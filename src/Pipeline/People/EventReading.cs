@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.Sources;
 
@@ -24,6 +25,7 @@ public sealed record EventReading(
     private const string Identify = "$identify";
     private const string CreateAlias = "$create_alias";
     private const string MergeDangerously = "$merge_dangerously";
+    private const string ClientIngestionWarning = "$$client_ingestion_warning";
 
     /// <summary>Reads an event that has a distinct id.</summary>
     /// <param name="captured">The event.</param>
@@ -46,6 +48,7 @@ public sealed record EventReading(
             warnings.Add(Warn(captured, WarningTypes.InvalidProcessPersonProfile));
         }
 
+        warnings.AddRange(GroupReading.FaultsOf(captured).Select(fault => Warn(captured, fault)));
         var touchesPersons = scan.ProfileFlag is not ProfileFlag.False && !IsAiEvent(captured.Event);
         var merge = touchesPersons ? Ask(captured, scan, blockedIds, warnings) : null;
         var update = touchesPersons && captured.Event is not "$groupidentify" ? scan.Update() : PropertyUpdate.None;
@@ -78,7 +81,7 @@ public sealed record EventReading(
 
         if (!IsMergeEvent(captured.Event))
         {
-            return null;
+            return captured.Event is ClientIngestionWarning ? WarningTypes.ClientIngestionWarning : null;
         }
 
         return scan switch

@@ -43,6 +43,8 @@ public sealed record Step(
 /// deadlock. Which side is source or target of a merge decides the policy, never the direction of the link.</remarks>
 public static class HomeNode
 {
+    private static readonly MergeRefusal Again = new(RefusalReason.Settled, null);
+
     /// <summary>One message, one step.</summary>
     public static Step Handle(PersonState state, IPersonMessage message, PersonRules rules) => message switch
     {
@@ -149,10 +151,10 @@ public static class HomeNode
             : state.Id.Priority < message.Other.Priority;
         if (!seals)
         {
-            return Tell(state, new Unite(message.Other, message.Merge, state.Id));
+            return Tell(state, new Unite(message.Other, message.Merge, state.Id) { Refusals = state.Root.Refusals });
         }
 
-        var seal = new Seal(state.Seals + 1, message.Merge, message.Other);
+        var seal = new Seal(state.Seals + 1, message.Merge, message.Other) { Refusals = message.Refusals };
         var (sealing, fact) = Record(state, new PersonFact.Sealed(seal));
         return new Step(sealing, [fact], [AskToBeAbsorbed(sealing, rules)], [], Next.Done);
     }
@@ -178,6 +180,12 @@ public static class HomeNode
                 : Tell(state, new SealRefused(message.Child, message.Number, refused.Refusal));
         }
 
+        if (message.Refusals < state.Root.Forgotten
+            && !rules.Faults.HasFlag(ProtocolFaults.ForgottenRefusalsJudgedAgain))
+        {
+            return Tell(state, new SealRefused(message.Child, message.Number, Again));
+        }
+
         return state.Seal is not null && !rules.Faults.HasFlag(ProtocolFaults.SealedNodeAbsorbs)
             ? Quiet(state, Next.Done)
             : Judge(state, message, rules);
@@ -190,7 +198,7 @@ public static class HomeNode
         var pending = here.PendingOf(message.Merge) ?? message.Frozen.PendingOf(message.Merge);
         if (pending is null)
         {
-            return Refuse(state, message, new MergeRefusal(RefusalReason.Settled, null), null, rules);
+            return Refuse(state, message, Again, null, rules);
         }
 
         var (source, target) = Sides(here, message.Frozen, pending.Ask);
@@ -223,10 +231,18 @@ public static class HomeNode
         var settled = own is null ? null : SettleRefused(state.Root, own, refusal, rules);
         var (refusing, fact) = Record(
             state,
-            new PersonFact.AbsorbRefused(message.Child, message.Number, refusal, settled));
+            new PersonFact.AbsorbRefused(message.Child, message.Number, refusal, settled)
+            {
+                Forgotten = Forgotten(state.Root, rules.RefusalsKept),
+            });
         var answer = new SealRefused(message.Child, message.Number, refusal);
         return new Step(refusing, [fact], [answer], [], Next.Done);
     }
+
+    // Of the refusals with one more, all but the newest; 0 for none.
+    private static long Forgotten(PersonRoot root, int kept) => root.Refused.Count < kept
+        ? 0
+        : root.Refused.Values.Select(seal => seal.At).Append(root.Refusals).Order().ElementAt(root.Refused.Count - kept) + 1;
 
     private static Step Link(PersonState state, SealAbsorbed message)
     {
@@ -395,7 +411,7 @@ public static class HomeNode
     }
 
     private static Unite AskToUnite(PersonState state, PendingMerge pending) =>
-        new(state.Id.Beside(pending.Ask.SourceId), pending.Merge, state.Id);
+        new(state.Id.Beside(pending.Ask.SourceId), pending.Merge, state.Id) { Refusals = state.Root.Refusals };
 
     private static Absorb AskToBeAbsorbed(PersonState state, PersonRules rules)
     {
@@ -412,7 +428,7 @@ public static class HomeNode
             frozen = frozen with { Pending = [] };
         }
 
-        return new Absorb(seal.Into, state.Id, seal.Number, seal.Merge.Id, frozen);
+        return new Absorb(seal.Into, state.Id, seal.Number, seal.Merge.Id, frozen) { Refusals = seal.Refusals };
     }
 
     private static ImmutableArray<IPersonMessage> Shortened(PersonState root, ApplyEvents command) =>

@@ -215,6 +215,7 @@ public sealed record IdentityDecision(
         RefusalReason.AttachToIdentified => "attach_to_identified",
         RefusalReason.TooManyIds => "too_many_ids",
         RefusalReason.OtherWorkDomain => "other_work_domain",
+        RefusalReason.TooLarge => "too_large",
         RefusalReason.UndoneBefore => "undone_before",
         _ => "settled_before",
     };

@@ -60,6 +60,9 @@ public enum RefusalReason : byte
 
     /// <summary>A merge of the two ids was taken back.</summary>
     UndoneBefore = 6,
+
+    /// <summary>The properties of both are more than may be stored (posthog.md A6).</summary>
+    TooLarge = 7,
 }
 
 /// <summary>A merge by the event that asked for it: that event's distinct id and its offset, which no other event

@@ -34,6 +34,11 @@ public static class MergePolicy
             }
         }
 
+        if (PersonProperties.IsTooLarge(source.Profile?.Properties, target.Profile?.Properties, pending.Event.Update))
+        {
+            return Refusal(RefusalReason.TooLarge, pending, source, target);
+        }
+
         if (guards.DistinctIdsMax > 0 && source.Ids.Length + target.Ids.Length > guards.DistinctIdsMax)
         {
             return Refusal(RefusalReason.TooManyIds, pending, source, target);
@@ -57,17 +62,23 @@ public static class MergePolicy
 
     /// <summary>The set of two sets, before the event's own update: members and all, and the person they have
     /// together.</summary>
-    public static PersonRoot Join(PersonRoot source, PersonRoot target) => new(
-        Raise(Join(source.Profile, target.Profile), PersonsApart.Join(target.Apart, source.Apart)),
-        target.Ids.AddRange(source.Ids),
-        target.Members.Count < source.Members.Count
-            ? source.Members.SetItems(target.Members)
-            : target.Members.SetItems(source.Members),
-        target.Pending.AddRange(source.Pending),
-        Join(source.Refused, target.Refused))
+    public static PersonRoot Join(PersonRoot source, PersonRoot target)
     {
-        Apart = PersonsApart.Join(target.Apart, source.Apart),
-    };
+        var members = target.Members.Count < source.Members.Count
+            ? source.Members.SetItems(target.Members)
+            : target.Members.SetItems(source.Members);
+        return new PersonRoot(
+            Raise(Join(source.Profile, target.Profile), PersonsApart.Join(target.Apart, source.Apart)),
+            target.Ids.AddRange(source.Ids),
+            members,
+            target.Pending.AddRange(source.Pending),
+            Join(source.Refused, target.Refused, members))
+        {
+            Apart = PersonsApart.Join(target.Apart, source.Apart),
+            Refusals = Math.Max(source.Refusals, target.Refusals),
+            Forgotten = Math.Max(source.Forgotten, target.Forgotten),
+        };
+    }
 
     /// <summary>The same for two persons of one root, which have come apart before.</summary>
     public static PersonRoot JoinInside(PersonRoot root, MergeAsk ask)
@@ -221,11 +232,17 @@ public static class MergePolicy
         ? profile
         : profile with { Version = Math.Max(profile.Version, apart.HighestVersion) };
 
-    // Both may have refused one child: only its newest seal counts.
+    // Both may have refused one child: only its newest seal counts. A member is answered as such, whatever was before.
     private static ImmutableDictionary<string, RefusedSeal> Join(
         ImmutableDictionary<string, RefusedSeal> source,
-        ImmutableDictionary<string, RefusedSeal> target)
+        ImmutableDictionary<string, RefusedSeal> target,
+        ImmutableDictionary<string, Member> members)
     {
+        if (source.IsEmpty && target.IsEmpty)
+        {
+            return target;
+        }
+
         var joined = target.ToBuilder();
         foreach (var (child, seal) in source)
         {
@@ -235,6 +252,7 @@ public static class MergePolicy
             }
         }
 
+        joined.RemoveRange(joined.Keys.Where(members.ContainsKey).ToArray());
         return joined.ToImmutable();
     }
 
@@ -289,6 +307,7 @@ public static class MergePolicy
             RefusalReason.AttachToIdentified => WarningTypes.GuardAttachToIdentified,
             RefusalReason.TooManyIds => WarningTypes.GuardTooManyDistinctIds,
             RefusalReason.OtherWorkDomain => WarningTypes.GuardOtherWorkDomain,
+            RefusalReason.TooLarge => WarningTypes.PersonPropertiesSizeViolation,
             RefusalReason.UndoneBefore => WarningTypes.MergeUndoneBefore,
             _ => WarningTypes.CannotMergeAlreadyIdentified,
         };

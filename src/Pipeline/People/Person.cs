@@ -84,7 +84,7 @@ public static class Person
             var fact = Apply(state, at, reading, from, rules);
             if (fact is null)
             {
-                state = Advance(state, command.DistinctId, at.Offset);
+                state = Advance(state, command.DistinctId, at.Offset, cameFrom);
             }
             else
             {
@@ -383,11 +383,23 @@ public static class Person
     private static Member Trim(Member member, long from) =>
         member with { Kept = member.Kept.RemoveAll(kept => kept.Offset < from) };
 
-    private static PersonState Advance(PersonState state, string distinctId, long offset) => state with
+    // Nothing is durable of it; the lanes are kept for a repeat, which must leave behind them as well.
+    private static PersonState Advance(
+        PersonState state,
+        string distinctId,
+        long offset,
+        ImmutableArray<ulong> cameFrom)
     {
-        Root = state.Root.With(distinctId, state.Root.Members[distinctId].Arrived() with { Cursor = offset }),
-        Moved = state.Moved.Add(distinctId),
-    };
+        var member = state.Root.Members[distinctId];
+        var kept = cameFrom.IsEmpty
+            ? member.Kept
+            : member.Kept.Add(KeptOutcome.Nothing with { Offset = offset, FurtherBehind = cameFrom });
+        return state with
+        {
+            Root = state.Root.With(distinctId, member.Arrived() with { Cursor = offset, Kept = kept }),
+            Moved = state.Moved.Add(distinctId),
+        };
+    }
 
     private static PersonState Move(PersonState state, PersonFact fact)
     {
@@ -601,6 +613,18 @@ public static class Person
 
     private static PersonRoot Remember(PersonRoot root, PersonFact.AbsorbRefused refused) => root with
     {
-        Refused = root.Refused.SetItem(refused.Child.DistinctId, new RefusedSeal(refused.Number, refused.Refusal)),
+        Refused = Without(
+            root.Refused.SetItem(
+                refused.Child.DistinctId,
+                new RefusedSeal(refused.Number, refused.Refusal, root.Refusals)),
+            refused.Forgotten),
+        Refusals = root.Refusals + 1,
+        Forgotten = Math.Max(root.Forgotten, refused.Forgotten),
     };
+
+    private static ImmutableDictionary<string, RefusedSeal> Without(
+        ImmutableDictionary<string, RefusedSeal> refused,
+        long forgotten) => forgotten == 0
+        ? refused
+        : refused.RemoveRange(refused.Where(seal => seal.Value.At < forgotten).Select(seal => seal.Key));
 }

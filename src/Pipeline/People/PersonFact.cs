@@ -129,7 +129,12 @@ public abstract record PersonFact
 
     /// <summary>Another root was refused; if the merge was pending here, it is settled with that.</summary>
     public sealed record AbsorbRefused(PersonId Child, long Number, MergeRefusal Refusal, SettledMerge? Settled)
-        : PersonFact;
+        : PersonFact
+    {
+        /// <summary><see cref="PersonRoot.Forgotten"/> from now on, if it is more than before.</summary>
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+        public long Forgotten { get; init; }
+    }
 
     /// <summary>The account of a person is merged into another one, or not any more.</summary>
     /// <param name="DistinctId">An id of the person.</param>

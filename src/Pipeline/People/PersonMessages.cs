@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.Sources;
@@ -176,6 +177,10 @@ public sealed record HomeRewritten(long Facts);
 /// <param name="Other">The root that asks.</param>
 public sealed record Unite(PersonId To, Merge Merge, PersonId Other) : IPersonMessage
 {
+    /// <summary>How many seals the root that asks has refused.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public long Refusals { get; init; }
+
     /// <inheritdoc />
     public IPersonMessage Towards(PersonId home, PersonId by) => this with { To = home };
 }
@@ -188,6 +193,10 @@ public sealed record Unite(PersonId To, Merge Merge, PersonId Other) : IPersonMe
 /// <param name="Frozen">Everything the sealed root holds.</param>
 public sealed record Absorb(PersonId To, PersonId Child, long Number, MergeId Merge, PersonRoot Frozen) : IPersonMessage
 {
+    /// <summary><see cref="Seal.Refusals"/> of the seal.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public long Refusals { get; init; }
+
     /// <inheritdoc />
     public IPersonMessage Towards(PersonId home, PersonId by) => this with { To = home };
 }

@@ -139,6 +139,26 @@ public static class PersonProperties
         return after > BytesMax && after > Bytes(before);
     }
 
+    /// <summary>True if two persons would become one with more properties than may be stored, and more than either
+    /// had.</summary>
+    public static bool IsTooLarge(Properties? source, Properties? target, PropertyUpdate update)
+    {
+        if (source is null || target is null)
+        {
+            return false;
+        }
+
+        var (one, other) = (Bytes(source), Bytes(target));
+        if (one + other + Bytes(update.Set) + Bytes(update.SetOnce) <= BytesMax)
+        {
+            return false;
+        }
+
+        var merged = Merge(source, target);
+        var after = Bytes(Apply(merged, update, WinnersAfterMerge(merged, update)));
+        return after > BytesMax && after > Math.Max(one, other);
+    }
+
     /// <summary>True if any winner is a name that contacts show: one that does not begin with <c>$</c>.</summary>
     public static bool ShowsOnContact(PropertyUpdate update, ImmutableArray<int> winners) =>
         winners.Any(position => !update.NameAt(position).StartsWith('$'));
@@ -215,15 +235,29 @@ public static class PersonProperties
             && double.TryParse(value.Json, NumberStyles.Float, CultureInfo.InvariantCulture, out number);
     }
 
-    // Quotes, a colon and a comma come to four bytes a property.
     private static long Bytes(Properties properties)
     {
         var bytes = 2L;
         foreach (var (name, value) in properties)
         {
-            bytes += Encoding.UTF8.GetByteCount(name) + Encoding.UTF8.GetByteCount(value.Json) + 4;
+            bytes += Bytes(name, value);
         }
 
         return bytes;
     }
+
+    private static long Bytes(ImmutableArray<NamedValue> said)
+    {
+        var bytes = 0L;
+        foreach (var (name, value) in said)
+        {
+            bytes += Bytes(name, value);
+        }
+
+        return bytes;
+    }
+
+    // Quotes, a colon and a comma come to four bytes a property.
+    private static long Bytes(string name, JsonValue value) =>
+        Encoding.UTF8.GetByteCount(name) + Encoding.UTF8.GetByteCount(value.Json) + 4;
 }

@@ -43,6 +43,10 @@ public sealed record PersonRules(bool UpdateAllProperties, AttachUnseen AttachUn
     /// <summary>What the connection makes of its persons: accounts and stages.</summary>
     public ContactRules Contacts { get; init; } = ContactRules.None;
 
+    /// <summary>So many refused seals a root remembers, the newest ones: enough to answer a child again whose answer was
+    /// lost.</summary>
+    internal int RefusalsKept { get; init; } = 128;
+
     /// <summary>Steps of the merge protocol to leave out; only tests that prove the steps necessary set it.</summary>
     internal ProtocolFaults Faults { get; init; }
 }
@@ -59,4 +63,5 @@ internal enum ProtocolFaults
     PendingMergeNotMoved = 16,
     SealedNodeAbsorbs = 32,
     SealNumberNotChecked = 64,
+    ForgottenRefusalsJudgedAgain = 128,
 }

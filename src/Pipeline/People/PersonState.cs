@@ -147,14 +147,20 @@ internal sealed record Voice(string DistinctId, ImmutableDictionary<string, Json
 }
 
 /// <summary>The last seal of a child that was refused.</summary>
-public sealed record RefusedSeal(long Number, MergeRefusal Refusal);
+/// <param name="Number">The number of the seal.</param>
+/// <param name="Refusal">Why.</param>
+/// <param name="At">How many seals the root had refused before.</param>
+public sealed record RefusedSeal(
+    long Number,
+    MergeRefusal Refusal,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] long At = 0);
 
 /// <summary>Everything that a root holds, and hands over whole when it is absorbed.</summary>
 /// <param name="Profile">Null while no event created a person; then there is exactly one member.</param>
 /// <param name="Ids">The members' ids in the order of joining.</param>
 /// <param name="Members">By distinct id.</param>
 /// <param name="Pending">Merges asked for through members and not settled.</param>
-/// <param name="Refused">By the distinct id of the child's home.</param>
+/// <param name="Refused">The newest refusals, by the distinct id of the child's home; none of a member.</param>
 public sealed record PersonRoot(
     PersonProfile? Profile,
     ImmutableArray<string> Ids,
@@ -165,6 +171,15 @@ public sealed record PersonRoot(
     /// <summary>What it holds beside this person; null until a merge is taken back.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public PersonsApart? Apart { get; init; }
+
+    /// <summary>How many seals it refused, or one of those did that it took in, whichever refused more.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public long Refusals { get; init; }
+
+    /// <summary>Of its first so many refusals it knows nothing any more. A seal that was made before one of them may be among
+    /// them: it is opened, not judged, and what it was made for is asked anew.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public long Forgotten { get; init; }
 
     /// <summary>A child's root, or one that is not there yet.</summary>
     public static readonly PersonRoot Empty = new(
@@ -240,7 +255,12 @@ public sealed record PersonRoot(
 /// <param name="Number">1 for a home's first seal, then counting.</param>
 /// <param name="Merge">The merge.</param>
 /// <param name="Into">The root it waits for; of higher priority.</param>
-public sealed record Seal(long Number, Merge Merge, PersonId Into);
+public sealed record Seal(long Number, Merge Merge, PersonId Into)
+{
+    /// <summary>How many seals that root had refused when it asked.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public long Refusals { get; init; }
+}
 
 /// <summary>The home of one distinct id: a root (open or sealed) or a child.</summary>
 /// <param name="Id">Whose home.</param>

@@ -40,6 +40,15 @@ public static class WarningTypes
     /// <summary>The event is dropped: a merge event that asks for no person.</summary>
     public const string InvalidEventWhenPersonless = "invalid_event_when_process_person_profile_is_false";
 
+    /// <summary>An SDK's own warning, which it sends as an event; the event is dropped.</summary>
+    public const string ClientIngestionWarning = "client_ingestion_warning";
+
+    /// <summary>The group's key is longer than 400 characters: the group is not known by it.</summary>
+    public const string GroupKeyTooLong = "group_key_too_long";
+
+    /// <summary>The group's properties are no object: none of them is taken.</summary>
+    public const string InvalidGroupSet = "invalid_group_set";
+
     /// <summary>The flag counts as true.</summary>
     public const string InvalidProcessPersonProfile = "invalid_process_person_profile";
 

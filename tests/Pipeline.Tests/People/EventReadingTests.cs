@@ -115,6 +115,23 @@ public sealed class EventReadingTests
     }
 
     [Theory]
+    [InlineData("$groupidentify", "[1]", 400, "invalid_group_set")]
+    [InlineData("$groupidentify", "\"name\"", 401, "group_key_too_long invalid_group_set")]
+    [InlineData("$groupidentify", """{"name":"Acme"}""", 401, "group_key_too_long")]
+    [InlineData("$groupidentify", """{"name":"Acme"}""", 400, "")]
+    [InlineData("$groupidentify", "null", 1, "")]
+    [InlineData("seen", "7", 401, "")]
+    public void What_is_wrong_with_a_group_call_is_warned_of(string name, string set, int keyLength, string warnings)
+    {
+        var key = new string('k', keyLength);
+        var reading = EventReading.Of(Captured.Event(
+            name, "acc", $$$"""{"$group_type":"company","$group_key":"{{{key}}}","$group_set":{{{set}}}}"""));
+
+        Assert.Equal(warnings, string.Join(' ', reading.Warnings.Select(warning => warning.Type)));
+        Assert.Null(reading.Refusal);
+    }
+
+    [Theory]
     [InlineData("$identify", """{"$anon_distinct_id":42}""", "invalid_anon_distinct_id")]
     [InlineData("$identify", """{"$anon_distinct_id":"dev","alias":{"a":1}}""", "invalid_alias")]
     [InlineData("$create_alias", """{"alias":true}""", "invalid_alias")]
@@ -124,6 +141,7 @@ public sealed class EventReadingTests
         "$identify",
         """{"$process_person_profile":false}""",
         "invalid_event_when_process_person_profile_is_false")]
+    [InlineData("$$client_ingestion_warning", "{}", "client_ingestion_warning")]
     public void PostHog_drops_the_whole_event(string name, string properties, string warning)
     {
         var reading = EventReading.Of(Captured.Event(name, "acc", properties));

@@ -114,6 +114,25 @@ public sealed class MergePolicyTests
     }
 
     [Fact]
+    public void A_person_that_refuses_many_others_does_not_grow_by_them()
+    {
+        var homes = new Homes();
+        homes.Apply(Captured.Event("seen", "acc"));
+        for (var other = 0; other < 400; other++)
+        {
+            homes.Apply(Identify($"user-{other}", $"dev-{other}"));
+            var refused = homes.Apply(Identify("acc", $"dev-{other}"));
+            Assert.Equal("cannot_merge_already_identified", Assert.Single(refused.Warnings).Type);
+        }
+
+        Assert.InRange(Known(), 1, 128);
+        homes.Crash();
+        Assert.InRange(Known(), 1, 128);
+
+        int Known() => homes.State(Homes.Home("acc")).Root.Refused.Count;
+    }
+
+    [Fact]
     public void Guarded_an_unseen_target_does_not_join_an_identified_person()
     {
         var homes = new Homes(PersonRules.Posthog with { AttachUnseen = AttachUnseen.Guarded });
@@ -151,6 +170,27 @@ public sealed class MergePolicyTests
         Assert.Equal("guard_too_many_distinct_ids", Assert.Single(refused.Warnings).Type);
         Assert.Equal(2, refused.Person!.DistinctIds.Length);
         Assert.Null(homes.Person("dev-2"));
+    }
+
+    [Theory]
+    [InlineData(300_000, 300_000, 0, false)]
+    [InlineData(350_000, 350_000, 0, true)]
+    [InlineData(300_000, 300_000, 100_000, true)]
+    public void Persons_stay_apart_whose_properties_are_too_much_for_one(int first, int second, int said, bool isRefused)
+    {
+        var homes = new Homes();
+        homes.Apply(Captured.Event("seen", "dev", Says("first", first)));
+        homes.Apply(Captured.Event("seen", "acc", Says("second", second)));
+
+        var identify = homes.Apply(Captured.Event(
+            "$identify", "acc", $$$"""{"$anon_distinct_id":"dev",{{{Says("said", said)[1..]}}}"""));
+
+        Assert.Equal(isRefused ? ["person_properties_size_violation"] : [], identify.Warnings.Select(warning => warning.Type));
+        Assert.Equal(isRefused ? ["acc"] : ["acc", "dev"], identify.Person!.DistinctIds.Order());
+        Assert.True(identify.Person.IsIdentified);
+        Assert.Contains("said", identify.Person.Properties.Keys);
+
+        static string Says(string name, int bytes) => $$$"""{"$set":{"{{{name}}}":"{{{new string('x', bytes)}}}"}}""";
     }
 
     [Theory]

@@ -73,6 +73,20 @@ public sealed class PersonSerializerTests : IDisposable
     }
 
     [Fact]
+    public void How_many_refusals_a_root_forgot_is_known_everywhere_that_it_matters()
+    {
+        var root = State().Root with { Refusals = 200, Forgotten = 72 };
+        var merge = new Merge(new MergeId("acc-1", 41), new MergeAsk(MergeKind.Alias, "x", "acc-1"));
+        var again = new MergeRefusal(RefusalReason.Settled, null);
+
+        Assert.Equal((200, 72), (Back(State() with { Root = root }).Root.Refusals, Back(State() with { Root = root }).Root.Forgotten));
+        Assert.Equal(5, Back(new PersonFact.Sealed(new Seal(1, merge, Homes.Home("x")) { Refusals = 5 })).Seal.Refusals);
+        Assert.Equal(5, Back(new Unite(Homes.Home("x"), merge, Homes.Home("y")) { Refusals = 5 }).Refusals);
+        Assert.Equal(5, Back(new Absorb(Homes.Home("x"), Homes.Home("y"), 1, merge.Id, root) { Refusals = 5 }).Refusals);
+        Assert.Equal(7, Back(new PersonFact.AbsorbRefused(Homes.Home("x"), 1, again, null) { Forgotten = 7 }).Forgotten);
+    }
+
+    [Fact]
     public void Property_values_of_any_depth_pass_inside_a_fact()
     {
         var deep = new JsonValue($"{new string('[', 62)}1{new string(']', 62)}");
@@ -85,6 +99,9 @@ public sealed class PersonSerializerTests : IDisposable
 
         Assert.Equal(deep, read.Event.Update.Set[0].Value);
     }
+
+    private T Back<T>(T whole)
+        where T : notnull => (T)_serializer.FromBinary(_serializer.ToBinary(whole), _serializer.Manifest(whole));
 
     private static string Golden(string manifest) =>
         File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "People", "Golden", $"{manifest}.json")).TrimEnd();

@@ -77,6 +77,26 @@ public sealed class PersonTests
         Assert.Equal(["acc"], homes.Person("acc")!.DistinctIds.AsEnumerable());
     }
 
+    [Theory]
+    [InlineData("""{"$process_person_profile":false}""")]
+    [InlineData("""{"$set":{"plan":"pro"}}""")]
+    public void A_repeat_leaves_behind_the_same_lane_as_the_first_answer(string properties)
+    {
+        var homes = new Homes();
+        homes.Apply(Captured.Event("seen", "dev"));
+        homes.Apply(Captured.Event("seen", "acc"));
+        homes.Apply(Captured.Event("$identify", "acc", """{"$anon_distinct_id":"dev"}"""));
+        var absorbed = homes.Root("dev").Id.DistinctId == "acc" ? "dev" : "acc";
+        var next = Command(absorbed, 100, properties);
+
+        var first = Assert.Single(homes.Ask(next)).Behind;
+        var repeated = Assert.Single(homes.Ask(next)).Behind;
+
+        Assert.Equal([Homes.Home(absorbed).Priority.Lane], first.AsEnumerable());
+        Assert.Equal(first.AsEnumerable(), repeated);
+        Assert.Empty(Assert.Single(homes.Ask(Command(absorbed, 101, "{}"))).Behind);
+    }
+
     [Fact]
     public void An_update_that_is_too_large_is_rejected_with_a_warning_that_a_repeat_gets_too()
     {

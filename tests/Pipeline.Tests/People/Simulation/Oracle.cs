@@ -15,6 +15,7 @@ internal sealed class Oracle(SimulatedEvent[][] events, PersonRules rules, Func<
     private readonly int[] _applied = new int[events.Length];
     private readonly Dictionary<(int Id, long Offset), MergeResult> _settled = [];
     private readonly HashSet<string> _givenUp = [];
+    private readonly HashSet<MergeId> _refused = [];
     private readonly Dictionary<string, int> _index =
         Enumerable.Range(0, events.Length).ToDictionary(at => homeOf(at).DistinctId);
 
@@ -155,6 +156,9 @@ internal sealed class Oracle(SimulatedEvent[][] events, PersonRules rules, Func<
             return;
         }
 
+        var merge = refused.Refusal.Asked!.Merge.Id;
+        Check(Forbids(MergeOf(merge)) is not null, "I6: refused what must be admitted");
+        _refused.Add(merge);
         if (refused.Settled is { } settled)
         {
             Settle(at, settled, refused.Refusal.Reason);
@@ -172,7 +176,7 @@ internal sealed class Oracle(SimulatedEvent[][] events, PersonRules rules, Func<
         else
         {
             Check(settled.Result is MergeResult.Refused && refusal is not null, "I9: merged without being absorbed");
-            Check(Forbids(merge) is not null, "I6: refused what must be admitted");
+            Check(_refused.Contains(settled.Merge), "I6: refused without being judged");
         }
 
         Finish(merge, settled);
@@ -209,7 +213,17 @@ internal sealed class Oracle(SimulatedEvent[][] events, PersonRules rules, Func<
         }
 
         var size = _size[Find(merge.Source)] + _size[Find(merge.Target)];
-        return rules.Guards.DistinctIdsMax > 0 && size > rules.Guards.DistinctIdsMax ? RefusalReason.TooManyIds : null;
+        if (rules.Guards.DistinctIdsMax > 0 && size > rules.Guards.DistinctIdsMax)
+        {
+            return RefusalReason.TooManyIds;
+        }
+
+        return rules.Guards.KeepWorkDomainsApart
+            && source?.WorkDomain is { } first
+            && target?.WorkDomain is { } second
+            && first != second
+                ? RefusalReason.OtherWorkDomain
+                : null;
     }
 
     private SimulatedMerge MergeOf(MergeId merge)
@@ -232,6 +246,10 @@ internal sealed class Oracle(SimulatedEvent[][] events, PersonRules rules, Func<
 /// <summary>A person as the oracle sees it.</summary>
 internal sealed class OraclePerson
 {
+    public const string Email = "email";
+
+    public string? WorkDomain => Properties.TryGetValue(Email, out var address) ? address.Json.Split('@')[^1] : null;
+
     public bool IsIdentified { get; set; }
 
     public Dictionary<string, JsonValue> Properties { get; } = [];

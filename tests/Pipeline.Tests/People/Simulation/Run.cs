@@ -36,8 +36,8 @@ internal sealed class Run
         _random = new Random(seed);
         _isFenced = isFenced;
         _homes = Script.DrawHomes(_random);
-        _rules = Script.DrawRules(_random) with { Faults = faults };
-        _events = Script.Draw(_random, _homes);
+        _rules = Script.DrawRules(_random) with { Faults = faults, RefusalsKept = seed % 3 };
+        _events = Script.Draw(_random, _homes, _rules);
         _oracle = new Oracle(_events, _rules, at => _homes[at]);
         _journals = [.. _homes.Select(_ => new List<PersonFact>())];
         _durable = [.. _homes.Select(PersonState.Unborn)];

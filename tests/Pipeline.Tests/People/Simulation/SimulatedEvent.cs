@@ -1,5 +1,8 @@
 using System.Collections.Immutable;
+using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.People;
+using VarianceActors.Pipeline.Stages;
+using VarianceActors.Pipeline.Tests.Accounts;
 
 namespace VarianceActors.Pipeline.Tests.People.Simulation;
 
@@ -30,13 +33,26 @@ internal static class Script
         return [.. homes[..count]];
     }
 
-    public static PersonRules DrawRules(Random random) => new(
-        false,
-        random.Next(4) == 0 ? AttachUnseen.Guarded : AttachUnseen.Posthog,
-        MergeGuards.None with { DistinctIdsMax = random.Next(6) == 0 ? random.Next(2, 6) : 0 });
+    public static PersonRules DrawRules(Random random)
+    {
+        var rules = new PersonRules(
+            false,
+            random.Next(4) == 0 ? AttachUnseen.Guarded : AttachUnseen.Posthog,
+            MergeGuards.None with
+            {
+                DistinctIdsMax = random.Next(6) == 0 ? random.Next(2, 6) : 0,
+                KeepWorkDomainsApart = random.Next(3) == 0,
+            });
+        return rules.Guards.KeepWorkDomainsApart
+            ? rules with
+            {
+                Contacts = ContactRules.Of(AccountMatchingTests.Options(), "", StageRules.None, StageRules.None),
+            }
+            : rules;
+    }
 
     /// <summary>Some events for every id, among them chains, rings and opposite pairs of merges.</summary>
-    public static SimulatedEvent[][] Draw(Random random, ImmutableArray<PersonId> homes)
+    public static SimulatedEvent[][] Draw(Random random, ImmutableArray<PersonId> homes, PersonRules rules)
     {
         var plan = new List<(int Id, SimulatedMerge? Merge)>();
         switch (random.Next(4))
@@ -61,28 +77,39 @@ internal static class Script
             plan.Add((random.Next(homes.Length), null));
         }
 
+        if (rules.Guards.KeepWorkDomainsApart)
+        {
+            AddQuarrel(plan, random, homes.Length);
+        }
+
         var order = plan.ToArray();
         random.Shuffle(order);
-        return Happenings(order, random, homes);
+        return Happenings(order, random, homes, rules);
     }
 
     private static SimulatedEvent[][] Happenings(
         (int Id, SimulatedMerge? Merge)[] plan,
         Random random,
-        ImmutableArray<PersonId> homes)
+        ImmutableArray<PersonId> homes,
+        PersonRules rules)
     {
         var events = homes.Select(_ => new List<SimulatedEvent>()).ToArray();
         foreach (var (id, merge) in plan)
         {
             // Offsets leave gaps, as they do where many ids share a partition.
             var offset = (events[id].Count == 0 ? 0 : events[id][^1].At.Offset) + random.Next(1, 4);
-            events[id].Add(merge is null ? Seen(random, homes, id, offset) : Asked(merge, homes, offset));
+            events[id].Add(merge is null ? Seen(random, homes, id, offset, rules) : Asked(merge, homes, offset));
         }
 
         return [.. events.Select(list => list.ToArray())];
     }
 
-    private static SimulatedEvent Seen(Random random, ImmutableArray<PersonId> homes, int id, long offset)
+    private static SimulatedEvent Seen(
+        Random random,
+        ImmutableArray<PersonId> homes,
+        int id,
+        long offset,
+        PersonRules rules)
     {
         var distinctId = homes[id].DistinctId;
         if (random.Next(4) == 0)
@@ -96,6 +123,11 @@ internal static class Script
 
         // Names are shared between ids, so that it shows which side of a merge won; values are not.
         var (name, value) = ($"p{random.Next(3)}", $"\"{distinctId} {offset}\"");
+        if (rules.Guards.KeepWorkDomainsApart)
+        {
+            (name, value) = (OraclePerson.Email, $"\"{distinctId}-{offset}@{(random.Next(2) == 0 ? "acme" : "other")}.test\"");
+        }
+
         return new SimulatedEvent(
             new EventAt(offset, Captured.Event("seen", distinctId, $$$"""{"$set":{"{{{name}}}":{{{value}}}}}""")),
             true,
@@ -134,6 +166,19 @@ internal static class Script
         for (var at = 1; at < count; at++)
         {
             Add(plan, random, at - 1, at);
+        }
+    }
+
+    // Addresses come and go, so that what was refused might be admitted a moment later.
+    private static void AddQuarrel(List<(int Id, SimulatedMerge? Merge)> plan, Random random, int count)
+    {
+        for (var times = 2 * count; times > 0; times--)
+        {
+            var source = random.Next(count);
+            var target = (source + random.Next(1, count)) % count;
+            plan.Add((target, new SimulatedMerge(MergeKind.Dangerous, source, target)));
+            plan.Add((source, null));
+            plan.Add((target, null));
         }
     }
 
