@@ -180,15 +180,16 @@ public static class HomeNode
                 : Tell(state, new SealRefused(message.Child, message.Number, refused.Refusal));
         }
 
-        if (message.Refusals < state.Root.Forgotten
-            && !rules.Faults.HasFlag(ProtocolFaults.ForgottenRefusalsJudgedAgain))
+        if (state.Seal is not null && !rules.Faults.HasFlag(ProtocolFaults.SealedNodeAbsorbs))
         {
-            return Tell(state, new SealRefused(message.Child, message.Number, Again));
+            return Quiet(state, Next.Done);
         }
 
-        return state.Seal is not null && !rules.Faults.HasFlag(ProtocolFaults.SealedNodeAbsorbs)
-            ? Quiet(state, Next.Done)
-            : Judge(state, message, rules);
+        // A fact like every answer that is no repeat: a stale copy of this home may not know that the child has joined.
+        return message.Refusals < state.Root.Forgotten
+            && !rules.Faults.HasFlag(ProtocolFaults.ForgottenRefusalsJudgedAgain)
+                ? Refuse(state, message, Again, null, rules)
+                : Judge(state, message, rules);
     }
 
     // The two persons are frozen here, one by its seal and one by being judged: policy and merge are one fact.

@@ -232,7 +232,7 @@ public static class MergePolicy
         ? profile
         : profile with { Version = Math.Max(profile.Version, apart.HighestVersion) };
 
-    // Both may have refused one child: only its newest seal counts. A member is answered as such, whatever was before.
+    // Both may have refused one child: only its newest seal counts, and it stands for the older one too. A member is answered as such, whatever was before.
     private static ImmutableDictionary<string, RefusedSeal> Join(
         ImmutableDictionary<string, RefusedSeal> source,
         ImmutableDictionary<string, RefusedSeal> target,
@@ -246,10 +246,14 @@ public static class MergePolicy
         var joined = target.ToBuilder();
         foreach (var (child, seal) in source)
         {
-            if (!joined.TryGetValue(child, out var other) || other.Number < seal.Number)
+            if (!joined.TryGetValue(child, out var other))
             {
                 joined[child] = seal;
+                continue;
             }
+
+            var newest = other.Number < seal.Number ? seal : other;
+            joined[child] = newest with { At = Math.Max(seal.At, other.At) };
         }
 
         joined.RemoveRange(joined.Keys.Where(members.ContainsKey).ToArray());
