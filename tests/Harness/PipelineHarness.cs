@@ -156,17 +156,26 @@ public sealed class PipelineHarness : IAsyncDisposable
         return await Http.SendAsync(request);
     }
 
-    /// <summary>Returns when no event of the connection is pending or parked.</summary>
+    /// <summary>Returns when no event of the connection is pending or parked and everything that is to be sent is sent.</summary>
     /// <param name="within">How long that may take; a minute unless given.</param>
     /// <exception cref="TimeoutException">Something still waits then.</exception>
     public Task SettledAsync(TimeSpan? within = null) =>
         UntilAsync(async () => await WaitingAsync() == 0, "no event waits", within);
 
-    /// <summary>How many events of the connection are pending or parked.</summary>
+    /// <summary>How many events of the connection are pending or parked; if none is, how many messages wait that no event
+    /// became, as those of accounts.</summary>
     public async Task<long> WaitingAsync()
     {
         var ledger = await LedgerAsync();
-        return ledger["pending"] + ledger["parked"];
+        var events = ledger["pending"] + ledger["parked"];
+        if (events > 0)
+        {
+            return events;
+        }
+
+        using var answer = await ApiAsync("delivery");
+        var delivery = await answer.Content.ReadFromJsonAsync<JsonElement>();
+        return delivery.GetProperty("backlog").GetProperty("waiting_messages").GetInt64();
     }
 
     /// <summary>Returns when no event of the connection is pending and the lists of contacts and accounts show all of

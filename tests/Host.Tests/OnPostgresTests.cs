@@ -1,6 +1,7 @@
 using VarianceActors.Harness;
 using VarianceActors.Host.Tests.Delivery;
 using VarianceActors.Host.Tests.People;
+using VarianceActors.Host.Tests.Views;
 using VarianceActors.Pipeline.Stores;
 using Xunit.Abstractions;
 
@@ -17,4 +18,10 @@ public sealed class BooksOnPostgresTests : BooksTests
 public sealed class TimelinesOnPostgresTests : TimelineTests
 {
     public TimelinesOnPostgresTests() => TestStore.Use(StoreKind.Postgres);
+}
+
+public sealed class ViewsModelOnPostgresTests : ViewsModelTests
+{
+    public ViewsModelOnPostgresTests(ITestOutputHelper output)
+        : base(output) => TestStore.Use(StoreKind.Postgres);
 }

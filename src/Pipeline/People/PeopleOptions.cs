@@ -9,7 +9,7 @@ public sealed class PeopleOptions
     [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]
     public TimeSpan IdleTimeout { get; set; }
 
-    /// <summary>Facts between two snapshots of a person.</summary>
+    /// <summary>Facts between two snapshots of a person; as many as it has distinct ids, if those are more.</summary>
     [Range(1, 1_000_000)]
     public int SnapshotEvery { get; set; }
 

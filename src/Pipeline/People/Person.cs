@@ -33,8 +33,9 @@ public sealed record EventOutcome(
     /// <summary>Where the contact moved by it; null for nowhere.</summary>
     public ContactMove? Moved { get; init; }
 
-    /// <summary>Whether the event asked for a merge: who has which id may be another one than before.</summary>
-    public bool IsMerge { get; init; }
+    /// <summary>The distinct ids that became another person's by the event's merge; empty for none, null for any of the
+    /// person's.</summary>
+    public ImmutableArray<string>? Joined { get; init; } = [];
 
     /// <summary>Whether the person is another one than before the event, or may be so because the event is a
     /// repeat.</summary>
@@ -56,6 +57,9 @@ public static class Person
 {
     // More merges of one person are not between the journal and the outbox; what lingers of old ones is only looked up in vain.
     private const int FurtherBehindMax = 64;
+
+    // So many are named beside an outcome; of more, all ids of the person are told.
+    private const int JoinedMax = 64;
 
     /// <summary>Applies a command's events to a person whose root is open and waits for no merge.</summary>
     public static Decision Decide(PersonState state, ApplyEvents command, PersonRules rules)
@@ -343,7 +347,7 @@ public static class Person
         {
             Left = kept.Left ?? [],
             Moved = kept.Moved,
-            IsMerge = reading.Merge is not null,
+            Joined = reading.Merge is null ? [] : kept.Joined,
         };
 
     private static ImmutableArray<ulong> Lanes(ImmutableArray<ulong> from, ImmutableArray<ulong> behind) =>
@@ -532,7 +536,7 @@ public static class Person
 
     private static PersonState Settle(PersonState state, SettledMerge? settled) => settled is null
         ? state
-        : Settle(state, settled, null, state.Root.SeenFrom(settled.Merge.DistinctId).Profile);
+        : Settle(state, settled, null, state.Root.SeenFrom(settled.Merge.DistinctId));
 
     private static PersonState JoinInside(PersonState state, SettledMerge settled)
     {
@@ -540,17 +544,18 @@ public static class Person
         return Settle(
             state with { Root = MergePolicy.JoinInside(state.Root, ask) },
             settled,
-            state.Root.SeenFrom(ask.SourceId).Profile,
-            state.Root.SeenFrom(ask.TargetId).Profile);
+            state.Root.SeenFrom(ask.SourceId),
+            state.Root.SeenFrom(ask.TargetId));
     }
 
-    // What became of the accounts of the two persons; the source's person ends if both were born.
+    // What became of the two persons and their accounts; the source's person ends if both were born.
     private static PersonState Settle(
         PersonState state,
         SettledMerge settled,
-        PersonProfile? source,
-        PersonProfile? target)
+        PersonRoot? joining,
+        PersonRoot joined)
     {
+        var (source, target) = (joining?.Profile, joined.Profile);
         var root = MergePolicy.Apply(state.Id, state.Root, settled);
         var profile = root.SeenFrom(settled.Merge.DistinctId).Profile!;
         var now = profile.Contact?.Account;
@@ -567,17 +572,27 @@ public static class Person
 
         var move = ContactMove.Of(profile.Version, (target ?? source)?.Contact?.Turn, profile.Contact?.Turn);
         var further = settled.Change.GivenUpIds.IsEmpty ? [] : Unwritten(state.Id, root);
-        return left.Count == 0 && move is null && further.IsEmpty
-            ? state with { Root = root }
-            : state with
+        return state with
+        {
+            Root = Amend(root, settled, kept => kept with
             {
-                Root = Amend(root, settled, kept => kept with
-                {
-                    Left = left.Count == 0 ? null : left.DrainToImmutable(),
-                    Moved = move,
-                    FurtherBehind = further.IsEmpty ? null : further,
-                }),
-            };
+                Joined = Joined(joining, joined),
+                Left = left.Count == 0 ? null : left.DrainToImmutable(),
+                Moved = move,
+                FurtherBehind = further.IsEmpty ? null : further,
+            }),
+        };
+    }
+
+    // Whoever has been this person's already is known as such.
+    private static ImmutableArray<string>? Joined(PersonRoot? source, PersonRoot target)
+    {
+        ImmutableArray<string> ids = source is null
+            ? []
+            : target.Profile is not null
+                ? source.Ids
+                : source.Profile is not null ? target.Ids : target.Ids.AddRange(source.Ids);
+        return ids.Length > JoinedMax ? null : ids;
     }
 
     // Lanes of roots that merges absorbed whose outcomes may not have come to the outbox yet. What was said of an id may lie there,
@@ -607,7 +622,7 @@ public static class Person
         var ask = (state.Root.PendingOf(fact.Settled.Merge) ?? frozen.PendingOf(fact.Settled.Merge))!.Ask;
         var (source, target) = HomeNode.Sides(state.Root, frozen, ask);
         var joined = state with { Root = MergePolicy.Join(source, target) };
-        var settled = Settle(joined, fact.Settled, source.Profile, target.Profile);
+        var settled = Settle(joined, fact.Settled, source, target);
         return settled with { Root = Amend(settled.Root, fact.Settled, kept => kept with { Behind = lane }) };
     }
 

@@ -328,7 +328,8 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
 
     private void SaveNowAndThen(PersonState state)
     {
-        if (LastSequenceNr - _snapshotAt >= _shell.Options.SnapshotEvery)
+        // One that is as long as its ids are many is not written again for a few more facts.
+        if (LastSequenceNr - _snapshotAt >= Math.Max(_shell.Options.SnapshotEvery, state.Root.Members.Count))
         {
             _snapshotAt = LastSequenceNr;
             SaveSnapshot(state);

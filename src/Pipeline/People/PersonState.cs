@@ -61,6 +61,11 @@ public sealed record KeptOutcome(
     /// <summary>Every lane behind which its messages must leave.</summary>
     internal ImmutableArray<ulong> AllBehind => Behind is { } lane ? [lane, .. FurtherBehind ?? []] : FurtherBehind ?? [];
 
+    /// <summary>The distinct ids that its merge brought to another person; empty if it brought none, null if they are too many
+    /// to name.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ImmutableArray<string>? Joined { get; init; }
+
     /// <summary>The memberships of accounts that it ended; null for none.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ImmutableArray<AccountLeft>? Left { get; init; }

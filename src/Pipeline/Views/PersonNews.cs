@@ -8,12 +8,12 @@ namespace VarianceActors.Pipeline.Views;
 /// <summary>What the views learn of a person from one event, or from an operator's wish.</summary>
 /// <param name="Person">Its uuid; empty: nobody has the ids any more.</param>
 /// <param name="Version">Its version: what an older one says later does not count.</param>
-/// <param name="Ids">Distinct ids that are this person's, the event's own first: all of them after a merge, else that
-/// one.</param>
+/// <param name="Ids">Distinct ids that are this person's, the event's own first, then those that became this person's by
+/// it.</param>
 /// <param name="Account">The account that it belonged to when the event happened; null for none.</param>
 public sealed record PersonNews(Guid Person, long Version, ImmutableArray<string> Ids, string? Account)
 {
-    /// <summary>The person; null if it is what it was.</summary>
+    /// <summary>The person, not with all its ids, which may be many; null if it is what it was.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public PersonSnapshot? Shown { get; init; }
 
@@ -46,10 +46,10 @@ public sealed record PersonNews(Guid Person, long Version, ImmutableArray<string
         return new PersonNews(
             now.PersonUuid,
             now.Version,
-            outcome.IsMerge ? now.DistinctIds.Remove(own).Insert(0, own) : [own],
+            [own, .. (outcome.Joined ?? now.DistinctIds).Where(id => id != own)],
             outcome.Person?.Contact?.Account?.Key)
         {
-            Shown = outcome.IsNews ? now : null,
+            Shown = outcome.IsNews ? now with { DistinctIds = [own] } : null,
             Moved = outcome.Moved,
             Ended = [.. left.Where(one => one.Person != now.PersonUuid)],
             DueAt = outcome.IsNews && now.IsIdentified ? rules.DueAt(now.Contact, LookedAt(outcome)) : null,

@@ -12,7 +12,7 @@ namespace VarianceActors.Host.Tests.Views;
 /// Random traffic with merges, splits, moves between accounts and restarts. Who is who is asked of the persons themselves;
 /// what happened is counted here, from what was sent. The views must equal both, row by row.
 /// </summary>
-public sealed class ViewsModelTests(ITestOutputHelper output)
+public class ViewsModelTests(ITestOutputHelper output)
 {
     private const int Rounds = 8;
     private static readonly string[] Names = ["report", "$pageview", "paid"];

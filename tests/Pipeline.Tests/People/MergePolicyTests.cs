@@ -114,6 +114,26 @@ public sealed class MergePolicyTests
     }
 
     [Fact]
+    public void A_merge_names_the_ids_that_it_brings_to_another_person_and_no_others()
+    {
+        var homes = new Homes();
+        homes.Apply(Captured.Event("seen", "dev-2"));
+
+        var created = homes.Apply(Identify("acc", "dev-1"));
+        var merged = homes.Apply(Identify("acc", "dev-2"));
+        var attached = homes.Apply(Identify("late", "dev-2"));
+        var same = homes.Apply(Identify("acc", "dev-1"));
+        var refused = homes.Apply(Identify("new", "acc"));
+
+        Assert.Equal(["acc", "dev-1"], created.Joined!.Value.Order());
+        Assert.Equal(["dev-2"], merged.Joined!.Value.AsEnumerable());
+        Assert.Equal(["late"], attached.Joined!.Value.AsEnumerable());
+        Assert.Empty(same.Joined!.Value);
+        Assert.Equal(["new"], refused.Joined!.Value.AsEnumerable());
+        Assert.Empty(homes.Apply(Captured.Event("seen", "acc")).Joined!.Value);
+    }
+
+    [Fact]
     public void A_person_that_refuses_many_others_does_not_grow_by_them()
     {
         var homes = new Homes();
