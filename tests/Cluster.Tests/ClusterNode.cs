@@ -109,6 +109,20 @@ internal sealed class ClusterNode : IAsyncDisposable
         return IsReady;
     }
 
+    /// <summary>What the node says of its readiness.</summary>
+    public async Task<string> HealthAsync()
+    {
+        try
+        {
+            using var answer = await Http.GetAsync(new Uri("/health/ready", UriKind.Relative));
+            return $"{(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync()}";
+        }
+        catch (Exception e) when (e is HttpRequestException or OperationCanceledException)
+        {
+            return e.Message;
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         Send(Signal.Continue);

@@ -1,6 +1,8 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using VarianceActors.Databases;
+using VarianceActors.Host.Demo;
 using Xunit;
 using Xunit.Abstractions;
 
@@ -240,6 +242,60 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
             return outcome;
         });
 
+    /// <summary>Set VARIANCE_CLUSTER_DELIVERIES for the long run.</summary>
+    [Fact]
+    [Trait("Run", "long")]
+    public async Task Whatever_the_receiver_answers_and_whoever_dies_order_is_kept()
+    {
+        var deliveries = int.Parse(
+            Environment.GetEnvironmentVariable("VARIANCE_CLUSTER_DELIVERIES") ?? "20000", CultureInfo.InvariantCulture);
+        var answers = new ConcurrentDictionary<string, int>();
+        cluster.Answer = async message =>
+        {
+            var answer = Moody(message.Sequence);
+            answers.AddOrUpdate(answer is { Reset: true } ? "reset" : $"{answer.Status}", 1, (_, times) => times + 1);
+            if (answer.Status == 504)
+            {
+                await Load.GoOnAsync(20); // nobody waits for it
+            }
+
+            return answer;
+        };
+        await TellingAsync(async () =>
+        {
+            await using var load = Load.StartFast(cluster, personsPerSender: 200, personsPerRequest: 20, aheadMax: 5_000);
+            var (kills, drains) = (0, 0);
+            var random = new Random(35);
+            while (cluster.Arrivals.Count < deliveries)
+            {
+                await Load.GoOnAsync(random.Next(5, 20));
+                var node = cluster.Nodes[random.Next(3)];
+                var isKill = random.Next(2) == 0;
+                await (isKill ? node.KillAsync() : node.StopAsync());
+                (kills, drains) = isKill ? (kills + 1, drains) : (kills, drains + 1);
+                node.Start();
+                var back = await cluster.ReadyAsync();
+                output.WriteLine(
+                    $"{cluster.Arrivals.Count} deliveries, {kills} kills, {drains} drains, ready after {back.TotalSeconds:N1} s");
+            }
+
+            output.WriteLine($"{await load.CheckAsync()}");
+        });
+        cluster.Answer = _ => ValueTask.FromResult(StandInAnswer.Ok);
+        output.WriteLine(string.Join(", ", answers.Select(answer => $"{answer.Value} x {answer.Key}")));
+        Assert.All((string[])["200", "400", "429", "500", "reset"], answer => Assert.True(answers[answer] > 0, answer));
+    }
+
+    private static StandInAnswer Moody(int sequence) => new Random(sequence).Next(10_000) switch
+    {
+        0 => new StandInAnswer(504),
+        < 20 => new StandInAnswer(400),
+        < 220 => new StandInAnswer(429, RetryAfter: "1"),
+        < 520 => new StandInAnswer(500),
+        < 720 => new StandInAnswer(0, Reset: true),
+        _ => StandInAnswer.Ok,
+    };
+
     private static async Task RefusesAsync(Load load)
     {
         var failures = load.Failures.Count;
@@ -259,19 +315,24 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
 
     private static TimeSpan Within(double seconds) => TimeSpan.FromSeconds(seconds * Leniency);
 
-    private async Task RoundsAsync(Func<int, Task<Outcome>> fault)
+    private Task RoundsAsync(Func<int, Task<Outcome>> fault) => TellingAsync(async () =>
     {
-        await cluster.ReadyAsync();
+        for (var round = 0; round < Rounds; round++)
+        {
+            output.WriteLine($"round {round + 1}: {await fault(round)}");
+        }
+    });
+
+    private async Task TellingAsync(Func<Task> what)
+    {
         try
         {
-            for (var round = 0; round < Rounds; round++)
-            {
-                output.WriteLine($"round {round + 1}: {await fault(round)}");
-            }
+            await cluster.ReadyAsync();
+            await what();
         }
         catch
         {
-            output.WriteLine(cluster.Output());
+            output.WriteLine(await cluster.OutputAsync());
             throw;
         }
     }

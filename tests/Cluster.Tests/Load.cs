@@ -24,14 +24,18 @@ internal sealed class Load : IAsyncDisposable
     private readonly CancellationTokenSource _givenUp = new();
     private readonly int _personsPerSender;
     private readonly TimeSpan _pause;
+    private readonly int _personsPerRequest;
+    private readonly int _aheadMax;
     private readonly List<Task> _senders = [];
     private readonly Task _balancer;
     private readonly long _begun = Stopwatch.GetTimestamp();
     private int _next;
+    private int _tracks;
 
-    private Load(TestCluster cluster, int personsPerSender, TimeSpan pause)
+    private Load(TestCluster cluster, int personsPerSender, TimeSpan pause, int personsPerRequest, int aheadMax)
     {
         (_cluster, _personsPerSender, _pause) = (cluster, personsPerSender, pause);
+        (_personsPerRequest, _aheadMax) = (personsPerRequest, aheadMax);
         _balancer = BalanceAsync();
         _senders.AddRange(Enumerable.Range(0, Senders).Select(SendAsync));
     }
@@ -44,7 +48,11 @@ internal sealed class Load : IAsyncDisposable
 
     /// <summary>Begins to send.</summary>
     public static Load Start(TestCluster cluster, int personsPerSender = 5, int pauseMilliseconds = 60) =>
-        new(cluster, personsPerSender, TimeSpan.FromMilliseconds(pauseMilliseconds));
+        new(cluster, personsPerSender, TimeSpan.FromMilliseconds(pauseMilliseconds), 1, int.MaxValue);
+
+    /// <summary>Begins to send as fast as it is delivered, in larger requests, and never more than so many events ahead.</summary>
+    public static Load StartFast(TestCluster cluster, int personsPerSender, int personsPerRequest, int aheadMax) =>
+        new(cluster, personsPerSender, TimeSpan.Zero, personsPerRequest, aheadMax);
 
     /// <summary>Sends on for a while.</summary>
     public static Task GoOnAsync(double seconds) => Task.Delay(TimeSpan.FromSeconds(seconds));
@@ -149,22 +157,30 @@ internal sealed class Load : IAsyncDisposable
     {
         var users = Enumerable.Range(0, _personsPerSender).Select(person => $"{_run}-u-{sender}-{person}").ToList();
         var numbers = new Dictionary<string, int>();
-        for (var round = 0; !_stop.IsCancellationRequested; round++)
+        for (var round = 0; !_stop.IsCancellationRequested;)
         {
-            var user = users[round % users.Count];
-            var devices = _persons.GetOrAdd(user, _ => []);
             var events = new List<object>();
-            if (round / users.Count % 5 == 0)
+            for (var person = 0; person < _personsPerRequest; person++, round++)
             {
-                var device = $"{user}-d{devices.Count}";
-                devices.Add(device);
-                events.Add(Event(user, "$identify", isIdentify: true, numbers, device));
+                var user = users[round % users.Count];
+                var devices = _persons.GetOrAdd(user, _ => []);
+                if (round / users.Count % 5 == 0)
+                {
+                    var device = $"{user}-d{devices.Count}";
+                    devices.Add(device);
+                    events.Add(Event(user, "$identify", isIdentify: true, numbers, device));
+                }
+
+                events.Add(Event(user, "clicked", isIdentify: false, numbers));
+                events.Add(Event(devices.Last(), "viewed", isIdentify: false, numbers));
             }
 
-            events.Add(Event(user, "clicked", isIdentify: false, numbers));
-            events.Add(Event(devices.Last(), "viewed", isIdentify: false, numbers));
             await PostAsync(events);
             await Task.Delay(_pause);
+            while (Volatile.Read(ref _tracks) - _cluster.Tracks > _aheadMax && !_stop.IsCancellationRequested)
+            {
+                await Task.Delay(100);
+            }
         }
     }
 
@@ -174,6 +190,7 @@ internal sealed class Load : IAsyncDisposable
         var uuid = Guid.NewGuid();
         var number = numbers[distinctId] = numbers.GetValueOrDefault(distinctId) + 1;
         _sent[uuid] = new Sent(uuid, distinctId, number, isIdentify);
+        Interlocked.Add(ref _tracks, isIdentify ? 0 : 1);
         var properties = new Dictionary<string, object> { ["number"] = number };
         if (device is not null)
         {

@@ -18,6 +18,7 @@ public sealed class TestCluster : IAsyncLifetime
     private const string Authorization = "Basic Y2x1c3Rlcjp0ZXN0";
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
     private readonly ConcurrentQueue<Arrival> _arrivals = [];
+    private readonly ConcurrentDictionary<Guid, bool> _tracks = [];
     private readonly List<ChaosProxy> _links = [];
     private VarianceStandIn _variance = null!;
 
@@ -27,6 +28,13 @@ public sealed class TestCluster : IAsyncLifetime
 
     /// <summary>Between all nodes and the database.</summary>
     internal ChaosProxy DatabaseLink { get; private set; } = null!;
+
+    /// <summary>What the receiver answers; takes everything unless a test says otherwise.</summary>
+    internal Func<ReceivedMessage, ValueTask<StandInAnswer>> Answer { get; set; } =
+        _ => ValueTask.FromResult(StandInAnswer.Ok);
+
+    /// <summary>How many different track messages have arrived.</summary>
+    internal int Tracks => _tracks.Count;
 
     /// <summary>Everything that the receiver got, in order.</summary>
     internal IReadOnlyCollection<Arrival> Arrivals => _arrivals;
@@ -39,7 +47,7 @@ public sealed class TestCluster : IAsyncLifetime
         Postgres = await PostgresServer.StartAsync();
         var database = (await Postgres.CreateDatabaseAsync()).Split("Database=")[1].Split(';')[0];
         DatabaseLink = new ChaosProxy(Postgres.Port);
-        _variance = await VarianceStandIn.StartAsync(Authorization);
+        _variance = await VarianceStandIn.StartAsync(Authorization, keepsReceived: false);
         _variance.Answer = Note;
         foreach (var node in Nodes)
         {
@@ -152,19 +160,29 @@ public sealed class TestCluster : IAsyncLifetime
         return ids;
     }
 
-    /// <summary>The last lines that the nodes wrote, for the one who looks for a reason.</summary>
-    internal string Output() => string.Join('\n', Nodes.SelectMany(node => node.Output
-        .Where(line => line.Length > 0 && !line.Contains("/system/sharding/", StringComparison.Ordinal))
-        .TakeLast(40)
-        .Select(line => $"{node.Number}: {line[..Math.Min(line.Length, 400)]}")));
+    /// <summary>What the nodes say of themselves, and the last lines that they wrote, for the one who looks for a
+    /// reason.</summary>
+    internal async Task<string> OutputAsync()
+    {
+        var health = await Task.WhenAll(Nodes.Select(async node => $"{node.Number}: {await node.HealthAsync()}"));
+        return string.Join('\n', health.Concat(Nodes.SelectMany(node => node.Output
+            .Where(line => line.Length > 0 && !line.Contains("/system/sharding/", StringComparison.Ordinal))
+            .TakeLast(40)
+            .Select(line => $"{node.Number}: {line[..Math.Min(line.Length, 400)]}"))));
+    }
 
     private static Uri Api(string path) => new($"/api/v1/connections/{PipelineHarness.Connection}/{path}", UriKind.Relative);
 
     private ValueTask<StandInAnswer> Note(ReceivedMessage message)
     {
         var hash = SHA256.HashData(Encoding.UTF8.GetBytes(message.Body.GetRawText()));
-        _arrivals.Enqueue(new Arrival(message.MessageId, message.Body, Convert.ToHexString(hash), Stopwatch.GetTimestamp()));
-        return ValueTask.FromResult(StandInAnswer.Ok);
+        _arrivals.Enqueue(new Arrival(message.MessageId, Convert.ToHexString(hash.AsSpan(0, 16)), Stopwatch.GetTimestamp()));
+        if (message.Type == "track")
+        {
+            _tracks.TryAdd(Guid.Parse(message.MessageId), true);
+        }
+
+        return Answer(message);
     }
 
     /// <summary>Whose connection it is, by the kernel's tables: all nodes share one address.</summary>
@@ -206,7 +224,6 @@ public sealed class TestCluster : IAsyncLifetime
 
 /// <summary>One POST that the receiver got.</summary>
 /// <param name="MessageId">Its id.</param>
-/// <param name="Body">Its body.</param>
 /// <param name="Hash">The hash of its bytes.</param>
 /// <param name="At">When, by <see cref="Stopwatch.GetTimestamp"/>.</param>
-internal sealed record Arrival(string MessageId, JsonElement Body, string Hash, long At);
+internal sealed record Arrival(string MessageId, string Hash, long At);

@@ -52,6 +52,9 @@ public sealed class VarianceStandIn : IAsyncDisposable
     public Func<ReceivedMessage, ValueTask<StandInAnswer>> Answer { get; set; } =
         _ => ValueTask.FromResult(StandInAnswer.Ok);
 
+    /// <summary>Whether what is received is kept; false where it would be too much.</summary>
+    public bool KeepsReceived { get; init; } = true;
+
     /// <summary>Where to POST.</summary>
     public Uri Url { get; private set; } = null!;
 
@@ -67,12 +70,13 @@ public sealed class VarianceStandIn : IAsyncDisposable
     /// <summary>Starts it.</summary>
     /// <param name="authorization">The header value that it asks for.</param>
     /// <param name="port">The port; 0 for a free one.</param>
-    public static async Task<VarianceStandIn> StartAsync(string authorization, int port = 0)
+    /// <param name="keepsReceived"><see cref="KeepsReceived"/>.</param>
+    public static async Task<VarianceStandIn> StartAsync(string authorization, int port = 0, bool keepsReceived = true)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, port));
-        var standIn = new VarianceStandIn(builder.Build(), authorization);
+        var standIn = new VarianceStandIn(builder.Build(), authorization) { KeepsReceived = keepsReceived };
         await standIn._app.StartAsync();
         var addresses = standIn._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!;
         standIn.Url = new Uri(new Uri(addresses.Addresses.Single()), "hook");
@@ -100,7 +104,11 @@ public sealed class VarianceStandIn : IAsyncDisposable
         var message = new ReceivedMessage(
             Interlocked.Increment(ref _sequence), body.RootElement.Clone(), StatusCodes.Status200OK);
         var answer = await Answer(message);
-        _received.Enqueue(message with { Status = answer.Status });
+        if (KeepsReceived)
+        {
+            _received.Enqueue(message with { Status = answer.Status });
+        }
+
         if (answer.Reset)
         {
             http.Abort();

@@ -22,7 +22,7 @@ internal sealed class ContactMessages
     public ContactMessages(
         CaptureEvent captured, EventFields fields, PersonSnapshot? person, AccountSnapshot? account, EventChange change)
     {
-        _removed = change.Removed.IsDefault ? [] : change.Removed;
+        _removed = change.Removed.IsDefault ? [] : [.. change.Removed.Where(name => !Has(person, account, name))];
         _captured = captured;
         _fields = fields;
         _context = new MessageContext(fields);
@@ -246,6 +246,9 @@ internal sealed class ContactMessages
             writer.Value(JsonSlice.Null);
         }
     }
+
+    private static bool Has(PersonSnapshot? person, AccountSnapshot? account, string name) =>
+        person?.Properties.ContainsKey(name) is true || (name == "company" && account is not null);
 
     private bool IsSent(string name, JsonValue value, out JsonSlice sent)
     {

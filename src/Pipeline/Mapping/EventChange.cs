@@ -19,8 +19,8 @@ public sealed record EventChange(bool ContactChanged, ImmutableArray<string> Giv
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool AccountChanged { get; init; }
 
-    /// <summary>Properties that the person had before and has no more, without those whose name begins with <c>$</c>: what is
-    /// not said again stays at the receiver, so each is sent as null.</summary>
+    /// <summary>Properties that the person, or one that it took in, had before, without those whose name begins with <c>$</c>:
+    /// what is not said again stays at the receiver, so each is sent as null, unless the person has it by then.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public ImmutableArray<string> Removed { get; init; }
 

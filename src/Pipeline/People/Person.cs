@@ -576,12 +576,29 @@ public static class Person
         {
             Root = Amend(root, settled, kept => kept with
             {
+                Change = settled.Change.GivenUpIds.IsEmpty
+                    ? kept.Change
+                    : kept.Change with { Removed = Held(kept.Change.Removed, source, target) },
                 Joined = Joined(joining, joined),
                 Left = left.Count == 0 ? null : left.DrainToImmutable(),
                 Moved = move,
                 FurtherBehind = further.IsEmpty ? null : further,
             }),
         };
+    }
+
+    // An alias brings along what the receiver holds of the id. What the person has lost of it by the time the alias leaves, by
+    // an event that came to the outbox before, must be taken away again.
+    private static ImmutableArray<string> Held(
+        ImmutableArray<string> removed,
+        PersonProfile? source,
+        PersonProfile? target)
+    {
+        var names = Names(source).Union(Names(target)).Union(removed.IsDefault ? [] : removed).ToImmutableArray();
+        return names.IsEmpty ? default : names;
+
+        static IEnumerable<string> Names(PersonProfile? profile) =>
+            profile?.Properties.Keys.Where(name => !name.StartsWith('$')) ?? [];
     }
 
     // Whoever has been this person's already is known as such.

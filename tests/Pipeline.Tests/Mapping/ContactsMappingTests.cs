@@ -55,6 +55,21 @@ public sealed class ContactsMappingTests
         Assert.False(message.ContainsKey("userId"));
     }
 
+    [Fact]
+    public void What_was_taken_away_is_sent_as_null_unless_the_person_has_it_by_then()
+    {
+        var change = Changed with { Removed = ["plan", "city", "company"] };
+
+        var message = Only(Map(
+            MappingEvents.Captured("$set", "u-1", "{}"), Contact("u-1", ("city", "\"Oslo\"")), change, Acme));
+
+        var traits = message["traits"]!.AsObject();
+        Assert.True(traits.ContainsKey("plan"));
+        Assert.Null(traits["plan"]);
+        Assert.Equal("Oslo", traits["city"]!.GetValue<string>());
+        Assert.Equal("acme", traits["company"]!["id"]!.GetValue<string>());
+    }
+
     [Theory]
     [InlineData("$set", "visitor")]
     [InlineData("$set", null)]

@@ -114,6 +114,20 @@ public sealed class MergePolicyTests
     }
 
     [Fact]
+    public void A_merge_that_gives_ids_up_says_what_the_receiver_may_hold_of_them()
+    {
+        var homes = new Homes();
+        homes.Apply(Captured.Event("$identify", "other", """{"$anon_distinct_id":"dev-1","$set":{"plan":"pro","$os":"x"}}"""));
+        homes.Apply(Captured.Event("$identify", "acc", """{"$anon_distinct_id":"dev-2","$set":{"city":"Oslo"}}"""));
+
+        var merged = homes.Apply(Captured.Event("$merge_dangerously", "acc", """{"alias":"other"}"""));
+        var same = homes.Apply(Captured.Event("$merge_dangerously", "acc", """{"alias":"other","$unset":["city"]}"""));
+
+        Assert.Equal(["city", "plan"], merged.Change.Removed.Order());
+        Assert.Equal(["city"], same.Change.Removed.AsEnumerable());
+    }
+
+    [Fact]
     public void A_merge_names_the_ids_that_it_brings_to_another_person_and_no_others()
     {
         var homes = new Homes();
