@@ -79,7 +79,7 @@ public sealed class MergeUndo(PipelineParts parts, PersonJournal journal, Correc
 
             if (split.IsDone || (await people.Ask<SplitAnswered>(message, Patience, cancellationToken)).IsDone)
             {
-                return await CorrectAsync(people, home, mergeEvent, found.Root, fact);
+                return await CorrectAsync(people, home, mergeEvent, fact);
             }
         }
 
@@ -98,24 +98,55 @@ public sealed class MergeUndo(PipelineParts parts, PersonJournal journal, Correc
     private int NumberOf(PersonId home) => parts.Layout.NumberByConnection[home.ConnectionId];
 
     private async Task<UndoAnswer> CorrectAsync(
-        IActorRef people, PersonId home, Guid mergeEvent, PersonId root, PersonFact.Split split)
+        IActorRef people, PersonId home, Guid mergeEvent, PersonFact.Split split)
+    {
+        UndoAnswer? answer;
+        do
+        {
+            answer = await TellAsync(people, home, split);
+        }
+        while (answer is null);
+        await EndAsync(home, mergeEvent);
+        return answer;
+    }
+
+    /// <returns>Null if one of the persons has become more meanwhile, and both must be asked again.</returns>
+    private async Task<UndoAnswer?> TellAsync(IActorRef people, PersonId home, PersonFact.Split split)
     {
         var now = parts.Time.GetUtcNow();
         var (place, ask) = (split.Undone.Id.Offset.ToString(CultureInfo.InvariantCulture), split.Undone.Ask);
         var uuid = UuidV5.Create(split.Event.Uuid, $"split:{place}:{ask.SourceId.Length}:{ask.SourceId}:{ask.TargetId}");
-        var persons = ImmutableArray.CreateBuilder<(string Id, PersonSnapshot Person)>();
-        foreach (var id in (string[])[split.Undone.Ask.SourceId, split.Undone.Ask.TargetId])
+        var cards = new Dictionary<string, AccountCard?>();
+        foreach (var id in (string[])[ask.SourceId, ask.TargetId])
         {
             var told = await people.Ask<AccountTold>(
-                new TellAccount(root.Beside(id), await LeftAsync(people, root.Beside(id), split), now), Patience);
-            if (await PersonAsync(people, root.Beside(id)) is { } person)
+                new TellAccount(home.Beside(id), await LeftAsync(people, home.Beside(id), split), now), Patience);
+            cards[id] = told.Card;
+        }
+
+        var persons = ImmutableArray.CreateBuilder<(string Id, PersonSnapshot Person)>();
+        HistoryFound? first = null;
+        foreach (var id in cards.Keys)
+        {
+            if (await people.Ask<object>(new GetHistory(home.Beside(id)), Patience) is not HistoryFound found)
             {
-                persons.Add((id, person with { Account = told.Card }));
+                continue;
+            }
+
+            first ??= found; // of the two answers the older one shows what both have become at least
+            if (found.Person.IsBorn)
+            {
+                persons.Add((id, found.Person with { Account = cards[id] }));
             }
         }
 
+        if (first is null)
+        {
+            return new UndoAnswer(UndoResult.Done, null, []); // both were erased meanwhile
+        }
+
         ImmutableArray<OutboundMessage> messages = [.. persons.SelectMany(one => Correct(
-            root.ConnectionId,
+            home.ConnectionId,
             one.Person,
             [.. persons.Select(other => other.Person).Where(other => other != one.Person)],
             split,
@@ -123,8 +154,11 @@ public sealed class MergeUndo(PipelineParts parts, PersonJournal journal, Correc
             now))];
         var rules = parts.Options.Connections[home.ConnectionId].ToContactRules();
         var news = News([.. persons.Select(one => one.Person)], split, rules, now);
-        await corrections.AppendAsync(root, uuid, messages, news, now, version: null);
-        await EndAsync(home, mergeEvent);
+        if (!await corrections.AppendAsync(first.Root, uuid, messages, news, now, first.Facts))
+        {
+            return null;
+        }
+
         return new UndoAnswer(UndoResult.Done, messages.IsEmpty ? null : uuid, [.. persons.Select(one => one.Person)]);
     }
 

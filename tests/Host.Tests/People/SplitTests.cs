@@ -1,8 +1,14 @@
 using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
+using Akka.Actor;
+using Akka.Hosting;
+using Microsoft.Extensions.DependencyInjection;
 using VarianceActors.Harness;
 using VarianceActors.Host.Demo;
+using VarianceActors.Host.Tests.Identity;
+using VarianceActors.Pipeline;
+using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Stores;
 using Xunit;
 
@@ -218,6 +224,32 @@ public class SplitTests
         Assert.Equal(0, await BegunAsync(pipeline));
     }
 
+    [Fact]
+    public async Task What_a_person_says_while_it_is_corrected_is_what_the_receiver_keeps()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        var merge = Guid.NewGuid();
+        await Settle(pipeline, Identify("bob", "bob-dev", Guid.NewGuid(), new { team = "red" }));
+        await Settle(pipeline, Identify("ann", "ann-dev", Guid.NewGuid(), new { plan = "pro" }));
+        await Settle(pipeline, Dangerous("ann", "bob", merge));
+        var region = await pipeline.Services.GetRequiredService<IRequiredActor<PeopleRegion>>().GetAsync();
+        var said = 0;
+        Func<Task> say = SayAsync;
+        var people = pipeline.Services.GetRequiredService<ActorSystem>()
+            .ActorOf(Props.Create(() => new Interrupter(region, say)));
+
+        var answer = await pipeline.Services.GetRequiredService<MergeUndo>().UndoAsync(
+            people, new PersonId(PipelineHarness.Connection, "ann"), merge, CancellationToken.None);
+        await pipeline.SettledAsync();
+
+        Assert.Equal(UndoResult.Done, answer.Result);
+        Assert.True(said >= 2);
+        Assert.Equal("\"green 2\"", VarianceModel.Of(pipeline.Variance.Received).Contacts["bob"]["team"]);
+
+        Task SayAsync() =>
+            ++said <= 2 ? Settle(pipeline, Seen("bob", new { team = $"green {said}" })) : Task.CompletedTask;
+    }
+
     private static async Task<int> TalkAsync(PipelineHarness pipeline, CancellationToken enough)
     {
         var said = 0;
@@ -286,4 +318,26 @@ public class SplitTests
 
     private static string? Trait(ReceivedMessage message, string name) =>
         message.Body.GetProperty("traits").TryGetProperty(name, out var value) ? value.GetString() ?? "gone" : "";
+
+    // In front of all persons: whatever asks for ann after a split waits until something else has happened.
+    private sealed class Interrupter : ReceiveActor
+    {
+        public Interrupter(IActorRef region, Func<Task> happen)
+        {
+            var isSplit = false;
+            ReceiveAnyAsync(async message =>
+            {
+                isSplit |= message is SplitPerson;
+                var asksForAnn = message is GetPerson { DistinctId: "ann" }
+                    or GetHistory { DistinctId: "ann" }
+                    or TellAccount { DistinctId: "ann" };
+                if (isSplit && asksForAnn)
+                {
+                    await happen();
+                }
+
+                region.Tell(message, Sender);
+            });
+        }
+    }
 }
