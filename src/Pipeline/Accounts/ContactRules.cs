@@ -58,6 +58,9 @@ public sealed record ContactRules(
             fingerprint == 0 ? 1 : fingerprint);
     }
 
+    /// <summary>Whether it matters when a person is looked at.</summary>
+    internal bool HasStages => !ContactStages.Stages.IsEmpty || !AccountStages.Stages.IsEmpty;
+
     /// <summary>What an event says of a group.</summary>
     public GroupReading GroupOf(CaptureEvent captured) =>
         Matching is null ? GroupReading.None : GroupReading.Of(captured, GroupType);
@@ -132,7 +135,7 @@ public sealed record ContactRules(
 
         var freed = held with { Stage = pinned with { By = null, Since = pin.At } };
         var state = profile.Contact! with { Turn = freed };
-        return Look(state, profile.Properties, isIdentified: true, pin.At) ?? freed;
+        return Look(state, profile.Properties, profile.IsIdentified, pin.At) ?? freed;
     }
 
     /// <summary>When an event leaves a window that a rule looks at, so that the rule does not hold any more; null for

@@ -127,7 +127,7 @@ public static class Person
             PersonFact.EventApplied applied => before with
             {
                 Root = Learn(before, applied, state?.Root.Members[applied.Event.DistinctId].AllFrom ?? []),
-                Voice = before.Root.Members.Count == 1 ? null : Hear(state!.Voice, applied.Event),
+                Voice = before.Root.Members.Count == 1 ? null : Hear(state!.Voice, applied),
             },
             PersonFact.MergeAsked asked => before with { Root = Hold(before.Root, asked.Merge) },
             PersonFact.MergeEnded { Settled: { Joins: true } settled } => JoinInside(before, settled),
@@ -181,7 +181,7 @@ public static class Person
 
         var properties = PersonProperties.Apply(profile.Properties, by.Update, won);
         var contact = ContactState.After(profile.Contact, by, null);
-        var turn = rules.Contacts.Look(contact, properties, profile.IsIdentified, by.Timestamp);
+        var turn = rules.Contacts.Look(contact, properties, profile.IsIdentified, by.LookedAt ?? by.Timestamp);
         return root with
         {
             Profile = profile with { Properties = properties, Contact = ContactState.After(profile.Contact, by, turn) },
@@ -233,7 +233,8 @@ public static class Person
         var won = Winners(profile, update, everyChange);
         if (PersonProperties.IsTooLarge(profile?.Properties, update, won))
         {
-            var rejected = applied with { Update = PropertyUpdate.None };
+            // Of several ids, one alone may have room for it, should they be parted.
+            var rejected = state.Root.Members.Count == 1 ? applied with { Update = PropertyUpdate.None } : applied;
             return new PersonFact.EventApplied(rejected, [], false, [TooLarge(applied)]);
         }
 
@@ -368,6 +369,7 @@ public static class Person
             Project = rules.Project,
             Group = group.IsPersons ? group.Key : null,
             Tallied = rules.Contacts.TallyOf(at.Event),
+            LookedAt = rules.Contacts.HasStages && at.Event.ReceivedAt != at.Event.Timestamp ? at.Event.ReceivedAt : null,
         };
     }
 
@@ -453,10 +455,11 @@ public static class Person
             .With(by.DistinctId, member with { Kept = member.Kept.Add(outcome) });
     }
 
-    // A name that is unset may come back from an id that never unset it.
-    private static Voice? Hear(Voice? before, AppliedEvent by)
+    // A name that is unset may come back from an id that never unset it; what was rejected, whoever said it, was not heard.
+    private static Voice? Hear(Voice? before, PersonFact.EventApplied fact)
     {
-        if (!by.Update.Unset.IsEmpty)
+        var by = fact.Event;
+        if (!by.Update.Unset.IsEmpty || !fact.Warnings.IsEmpty)
         {
             return null;
         }
@@ -478,6 +481,19 @@ public static class Person
 
         var contact = (profile.Contact ?? ContactState.Unseen) with { Turn = turn };
         return root with { Profile = profile with { Contact = contact, Version = profile.Version + 1 } };
+    }
+
+    /// <summary>A person after a pin, or after one was taken away, as it would be with this history.</summary>
+    internal static PersonRoot PinAgain(PersonId home, PersonRoot root, PersonFact.StagePinned pinned, PersonRules rules)
+    {
+        root = root.SeenFrom(pinned.DistinctId);
+        if (root.Profile is not { } profile || pinned.Turn.Stage is not { } place)
+        {
+            return root;
+        }
+
+        var wish = new PinContactStage(home, place.IsPinned ? place.Name : null, place.By ?? "", place.Since);
+        return rules.Contacts.Pin(profile, wish) is { } turn ? Turn(root, pinned.DistinctId, turn) : root;
     }
 
     /// <summary>A person after a look without an event, as it would be looked at with this history.</summary>

@@ -43,6 +43,10 @@ public sealed record AppliedEvent(
     /// <summary>Into which slices of time it is counted.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public TallyUnits Tallied { get; init; }
+
+    /// <summary>When the rules of stages looked at its person; null: at the event's own time, or there were none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? LookedAt { get; init; }
 }
 
 /// <summary>How a merge ended and what its event then did to the person that its target has.</summary>

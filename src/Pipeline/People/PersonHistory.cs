@@ -55,7 +55,7 @@ public sealed class PersonHistory
                 Begin(root);
                 break;
             case PersonFact.StagePinned pinned:
-                Keep(Person.Turn(PersonOf(pinned.DistinctId), pinned.DistinctId, pinned.Turn));
+                Keep(Person.PinAgain(_home, PersonOf(pinned.DistinctId), pinned, _rules));
                 break;
             case PersonFact.WindowEnded ended:
                 Keep(Person.LookAgain(PersonOf(ended.DistinctId), ended, _rules));

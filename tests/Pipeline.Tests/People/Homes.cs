@@ -75,6 +75,9 @@ internal sealed class Homes(PersonRules? rules = null)
         return true;
     }
 
+    /// <summary>Sends a message that asks for no events to the root of an id.</summary>
+    public void Tell(Func<PersonId, IPersonMessage> message, string distinctId) => Deliver(message(Root(distinctId).Id));
+
     public PersonState Root(string distinctId)
     {
         var state = State(Home(distinctId));
