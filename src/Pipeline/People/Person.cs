@@ -448,7 +448,9 @@ public static class Person
         var learnt = profile with
         {
             Properties = PersonProperties.Apply(profile.Properties, by.Update, fact.Won),
-            Contact = ContactState.After(profile.Contact, by, fact.Turn),
+            Contact = before is null || EventReading.MayUpdateBy(by.Name)
+                ? ContactState.After(profile.Contact, by, fact.Turn)
+                : profile.Contact, // recorded only because one of several ids may be born of it after a split
             Version = version,
         };
         return (root with { Profile = learnt })

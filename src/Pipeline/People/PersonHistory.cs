@@ -100,7 +100,7 @@ public sealed class PersonHistory
     private void Settle(SettledMerge settled)
     {
         var pending = _asked[settled.Merge];
-        var (source, target) = (PersonOf(pending.Ask.SourceId), PersonOf(pending.Ask.TargetId));
+        var target = PersonOf(pending.Ask.TargetId);
         if (_without.Contains(settled.Merge))
         {
             Keep(Person.Learn(_home, target, pending.Event, _rules));
@@ -109,6 +109,7 @@ public sealed class PersonHistory
 
         var isOne = target.Members.ContainsKey(pending.Ask.SourceId);
         var joins = settled.Joins && !isOne;
+        var source = joins ? PersonOf(pending.Ask.SourceId) : target; // that of a refusal is of another root
         var result = joins ? MergePolicy.Admit(source, target) : isOne ? MergeResult.Same : MergeResult.Refused;
         var root = (joins ? MergePolicy.Join(source, target) : target) with { Pending = [pending] };
         var held = target.Profile?.Contact?.Turn;

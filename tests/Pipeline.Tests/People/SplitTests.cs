@@ -72,6 +72,27 @@ public sealed class SplitTests
     }
 
     [Fact]
+    public void Whoever_was_refused_by_a_person_is_no_part_of_it_after_a_split()
+    {
+        foreach (var other in new[] { "x", "y", "z", "w" })
+        {
+            var homes = new Homes();
+            var merge = Guid.NewGuid();
+            homes.Apply(Captured.Event("$identify", other, $$"""{"$anon_distinct_id":"{{other}}-dev"}"""));
+            homes.Apply(Captured.Event("$identify", "acc", """{"$anon_distinct_id":"dev"}""", uuid: merge));
+            homes.Apply(Captured.Event("$identify", "acc", $$"""{"$anon_distinct_id":"{{other}}"}"""));
+            homes.Split("acc", merge);
+
+            homes.Apply(Captured.Event("$merge_dangerously", "acc", $$"""{"alias":"{{other}}"}"""));
+            homes.Apply(Captured.Event("seen", "dev", """{"$set":{"plan":"free"}}"""));
+            homes.Apply(Captured.Event("seen", other, """{"$set":{"plan":"pro"}}"""));
+
+            Assert.Equal(homes.Person("acc")!.PersonUuid, homes.Person(other)?.PersonUuid);
+            Assert.Equal("\"pro\"", homes.Person("acc")!.Properties["plan"].Json);
+        }
+    }
+
+    [Fact]
     public void A_split_that_was_computed_from_an_older_history_does_not_happen()
     {
         var homes = new Homes();
