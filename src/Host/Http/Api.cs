@@ -43,7 +43,7 @@ public sealed record TimelineView(Guid PersonId, IReadOnlyList<DecisionView> Dec
 /// <param name="Reason">Why: <c>first_event</c>, <c>neither_id_had_a_person</c>, <c>source_had_no_person</c>,
 /// <c>target_had_no_person</c>, <c>both_ids_had_a_person</c>, <c>both_ids_had_this_person</c>; of a refusal
 /// <c>already_identified</c>, <c>attach_to_identified</c>, <c>too_many_ids</c>, <c>other_work_domain</c>,
-/// <c>undone_before</c>, <c>too_large</c>; of a split <c>taken_back</c>.</param>
+/// <c>undone_before</c>, <c>too_large</c>, <c>illegal_id</c>, <c>blocked_id</c>; of a split <c>taken_back</c>.</param>
 /// <param name="Event">The uuid of the event that asked.</param>
 /// <param name="Name">The event's name.</param>
 /// <param name="DistinctId">The event's distinct id.</param>

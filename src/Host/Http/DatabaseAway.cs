@@ -1,4 +1,5 @@
 using System.Data.Common;
+using Akka.Actor;
 
 namespace VarianceActors.Host.Http;
 
@@ -12,11 +13,13 @@ internal static class DatabaseAway
         {
             await next(context);
         }
-        catch (Exception failure) when (failure is DbException or TimeoutException && !context.Response.HasStarted)
+        catch (Exception failure) when (
+            failure is DbException or TimeoutException or AskTimeoutException && !context.Response.HasStarted)
         {
+            var who = failure is AskTimeoutException ? "person or account" : "database";
             context.Response.Clear();
             context.Response.Headers.RetryAfter = "1";
-            await Results.Problem("The database does not answer now; ask again.", statusCode: 503).ExecuteAsync(context);
+            await Results.Problem($"The {who} does not answer now; ask again.", statusCode: 503).ExecuteAsync(context);
         }
     });
 }

@@ -22,6 +22,9 @@ public sealed record EventReading(
     MergeAsk? Merge,
     ImmutableArray<IngestionWarning> Warnings)
 {
+    /// <summary>The merge asked for, if one of its ids forbids it; else null.</summary>
+    public BarredMerge? Barred { get; private init; }
+
     private const string Identify = "$identify";
     private const string CreateAlias = "$create_alias";
     private const string MergeDangerously = "$merge_dangerously";
@@ -50,7 +53,8 @@ public sealed record EventReading(
 
         warnings.AddRange(GroupReading.FaultsOf(captured).Select(fault => Warn(captured, fault)));
         var touchesPersons = scan.ProfileFlag is not ProfileFlag.False && !IsAiEvent(captured.Event);
-        var merge = touchesPersons ? Ask(captured, scan, blockedIds, warnings) : null;
+        var asked = touchesPersons ? Asked(captured, scan) : null;
+        var barred = asked is { } ask ? Bar(captured, ask, blockedIds, warnings) : null;
         var update = touchesPersons && captured.Event is not "$groupidentify" ? scan.Update() : PropertyUpdate.None;
         return new EventReading(
             null,
@@ -58,8 +62,11 @@ public sealed record EventReading(
             touchesPersons && MayUpdateBy(captured.Event),
             WritesEveryChangeBy(captured.Event),
             update,
-            merge,
-            warnings.DrainToImmutable());
+            barred is null ? asked : null,
+            warnings.DrainToImmutable())
+        {
+            Barred = barred,
+        };
     }
 
     /// <summary>The three events that may ask for a merge.</summary>
@@ -93,24 +100,24 @@ public sealed record EventReading(
         };
     }
 
-    // Step 1 and 2 of posthog.md A3: the same id asks for nothing; an unmergeable id is an ordinary event with a
-    // warning.
-    private static MergeAsk? Ask(
+    // Step 1 of posthog.md A3: the same id asks for nothing.
+    private static MergeAsk? Asked(CaptureEvent captured, PropertyScan scan)
+    {
+        var isAlone = captured.Notes.HasFlag(CaptureNotes.OtherIdErased);
+        return Named(captured, scan) is { } ask && (ask.SourceId != ask.TargetId || isAlone) ? ask : null;
+    }
+
+    // Step 2: an unmergeable id makes an ordinary event of it, with a warning.
+    private static BarredMerge? Bar(
         CaptureEvent captured,
-        PropertyScan scan,
+        MergeAsk ask,
         IReadOnlySet<string>? blockedIds,
         ImmutableArray<IngestionWarning>.Builder warnings)
     {
-        var isAlone = captured.Notes.HasFlag(CaptureNotes.OtherIdErased);
-        if (Named(captured, scan) is not { } ask || (ask.SourceId == ask.TargetId && !isAlone))
-        {
-            return null;
-        }
-
         foreach (var (id, other) in (ReadOnlySpan<(string, string)>)
             [(ask.TargetId, ask.SourceId), (ask.SourceId, ask.TargetId)])
         {
-            if (Bar(id, blockedIds) is { } type)
+            if (Bar(id, blockedIds) is var (reason, type))
             {
                 warnings.Add(new IngestionWarning(
                     type,
@@ -119,21 +126,23 @@ public sealed record EventReading(
                         ("otherDistinctId", other),
                         ("distinctId", captured.DistinctId),
                         ("eventUuid", captured.Uuid.ToString()))));
-                return null;
+                return new BarredMerge(ask, reason);
             }
         }
 
-        return ask;
+        return null;
     }
 
-    private static string? Bar(string id, IReadOnlySet<string>? blockedIds)
+    private static (RefusalReason Reason, string Type)? Bar(string id, IReadOnlySet<string>? blockedIds)
     {
         if (!MergeableIds.Contains(id))
         {
-            return WarningTypes.CannotMergeWithIllegalDistinctId;
+            return (RefusalReason.IllegalId, WarningTypes.CannotMergeWithIllegalDistinctId);
         }
 
-        return blockedIds?.Contains(id) is true ? WarningTypes.GuardBlockedDistinctId : null;
+        return blockedIds?.Contains(id) is true
+            ? (RefusalReason.BlockedId, WarningTypes.GuardBlockedDistinctId)
+            : null;
     }
 
     private static MergeAsk? Named(CaptureEvent captured, PropertyScan scan) => captured.Event switch

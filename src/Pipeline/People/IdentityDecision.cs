@@ -69,6 +69,7 @@ public sealed record IdentityDecision(
 
     private static IdentityDecision? Made(PersonState before, PersonFact fact) => fact switch
     {
+        PersonFact.EventApplied { Barred: { } barred } applied => Forbidden(before, applied, barred),
         PersonFact.EventApplied applied when before.Root.SeenFrom(applied.Event.DistinctId).Profile is null =>
             Birth(before, applied),
         PersonFact.Absorbed absorbed => Joined(before, absorbed),
@@ -92,6 +93,22 @@ public sealed record IdentityDecision(
         [applied.Event.DistinctId],
         null,
         []);
+
+    private static IdentityDecision Forbidden(
+        PersonState before,
+        PersonFact.EventApplied applied,
+        BarredMerge barred)
+    {
+        var person = before.Root.SeenFrom(applied.Event.DistinctId).Profile?.Uuid;
+        return Birth(before, applied) with
+        {
+            Result = MergeResult.Refused,
+            Reason = Named(barred.Reason),
+            Merge = barred.Ask,
+            StayedUuid = person ?? PersonUuid.Of(before.Id.Beside(applied.Event.DistinctId), applied.Event.Project),
+            JoinedIds = person is null ? [applied.Event.DistinctId] : [],
+        };
+    }
 
     private static IdentityDecision Joined(PersonState before, PersonFact.Absorbed absorbed)
     {
@@ -217,6 +234,8 @@ public sealed record IdentityDecision(
         RefusalReason.OtherWorkDomain => "other_work_domain",
         RefusalReason.TooLarge => "too_large",
         RefusalReason.UndoneBefore => "undone_before",
+        RefusalReason.IllegalId => "illegal_id",
+        RefusalReason.BlockedId => "blocked_id",
         _ => "settled_before",
     };
 }

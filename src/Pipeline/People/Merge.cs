@@ -63,6 +63,12 @@ public enum RefusalReason : byte
 
     /// <summary>The properties of both are more than may be stored (posthog.md A6).</summary>
     TooLarge = 7,
+
+    /// <summary>One of the ids must not be merged by PostHog's rules (posthog.md A5).</summary>
+    IllegalId = 8,
+
+    /// <summary>The connection bars one of the ids from merges.</summary>
+    BlockedId = 9,
 }
 
 /// <summary>A merge by the event that asked for it: that event's distinct id and its offset, which no other event
@@ -80,6 +86,9 @@ public readonly record struct MergeAsk(MergeKind Kind, string SourceId, string T
     public static bool IsIn(CaptureEvent captured) =>
         EventReading.IsMergeEvent(captured.Event) && EventReading.Of(captured).Merge is not null;
 }
+
+/// <summary>A merge that one of its ids forbids: its event is an ordinary one.</summary>
+public sealed record BarredMerge(MergeAsk Ask, RefusalReason Reason);
 
 /// <summary>A merge as messages name it.</summary>
 public readonly record struct Merge(MergeId Id, MergeAsk Ask);

@@ -235,13 +235,14 @@ public static class Person
         {
             // Of several ids, one alone may have room for it, should they be parted.
             var rejected = state.Root.Members.Count == 1 ? applied with { Update = PropertyUpdate.None } : applied;
-            return new PersonFact.EventApplied(rejected, [], false, [TooLarge(applied)]);
+            return new PersonFact.EventApplied(rejected, [], false, [TooLarge(applied)]) { Barred = reading.Barred };
         }
 
         var turn = Turn(profile, applied, won, at.Event.ReceivedAt, rules);
         var isNothing = profile is not null
             && won.IsEmpty
             && turn is null
+            && reading.Barred is null
             && applied.Tallied is TallyUnits.None
             && (applied.Group is null || applied.Group == profile.Contact?.Group)
             && IsKnown(state, applied, everyChange);
@@ -254,6 +255,7 @@ public static class Person
                 [])
             {
                 Turn = turn,
+                Barred = reading.Barred,
             };
     }
 
@@ -529,7 +531,8 @@ public static class Person
         }
 
         var undone = root.Apart?.Undone ?? [];
-        var persons = split.Persons.Select(person => MoveOn(root, person)).ToImmutableArray();
+        var persons = split.Persons.Where(person => root.Members.ContainsKey(person.Ids[0]))
+            .Select(person => MoveOn(root, person)).ToImmutableArray();
         return root with
         {
             Profile = persons[0].Profile,

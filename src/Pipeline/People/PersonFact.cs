@@ -106,6 +106,10 @@ public abstract record PersonFact
         /// <summary>What the connection's rules made of the person then; null if they changed nothing.</summary>
         [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
         public ContactTurn? Turn { get; init; }
+
+        /// <summary>The merge that it asked for, if one of the ids forbids it; else null.</summary>
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        public BarredMerge? Barred { get; init; }
     }
 
     /// <summary>An event asked for a merge; until it is settled nothing else is applied here.</summary>

@@ -1,7 +1,10 @@
 using System.Collections.Immutable;
 using System.Text.Json;
+using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Sources;
+using VarianceActors.Pipeline.Stages;
+using VarianceActors.Pipeline.Tests.Accounts;
 using Xunit;
 
 namespace VarianceActors.Pipeline.Tests.People;
@@ -11,7 +14,17 @@ public sealed class SplitTests
 {
     private const int Seeds = 3_000;
     private static readonly string[] Ids = ["a", "b", "c", "d", "e"];
-    private static readonly string[] Names = ["plan", "city", "$browser", "$os"];
+    private static readonly string[] Names = ["plan", "email", "$browser", "$geoip_time_zone"];
+
+    private static readonly PersonRules Rules = PersonRules.Posthog with
+    {
+        Contacts = ContactRules.Of(
+            AccountMatchingTests.Options(),
+            "company",
+            StageRuleReader.ReadContacts(
+                ["lead: always", "active: event 'login' at least 2 times within 7 days"], StagePolicy.ForwardOnly).Rules!,
+            StageRules.None),
+    };
 
     [Fact]
     public void What_one_id_repeated_while_they_were_one_is_its_own_after_the_split()
@@ -114,7 +127,7 @@ public sealed class SplitTests
         for (var seed = 0; seed < Seeds; seed++)
         {
             var random = new Random(seed);
-            var script = Enumerable.Range(0, random.Next(4, 24)).Select(_ => Draw(random)).ToArray();
+            var script = Enumerable.Range(0, random.Next(4, 24)).Select(place => Draw(random, place)).ToArray();
             var merges = script.Where(one => one.Other is not null).ToArray();
             if (merges.Length == 0)
             {
@@ -122,7 +135,7 @@ public sealed class SplitTests
             }
 
             var undone = merges[random.Next(merges.Length)];
-            var (merged, never) = (new Homes(), new Homes());
+            var (merged, never) = (new Homes(Rules), new Homes(Rules));
             Play(merged, script, one => one.Event);
             if (!merged.Split(undone.Event.DistinctId, undone.Event.Uuid))
             {
@@ -137,7 +150,7 @@ public sealed class SplitTests
 
             compared++;
             Compare(seed, "at the split", merged, never);
-            var after = Enumerable.Range(0, random.Next(1, 12)).Select(_ => Draw(random))
+            var after = Enumerable.Range(script.Length, random.Next(1, 12)).Select(place => Draw(random, place))
                 .Where(one => !IsAgain(one, undone)).ToArray();
             joinedLater += after.Count(one => one.Other is not null);
             Play(merged, after, one => one.Event);
@@ -169,7 +182,9 @@ public sealed class SplitTests
         var properties = person.Properties.OrderBy(pair => pair.Key, StringComparer.Ordinal)
             .Select(pair => $"{pair.Key}={pair.Value.Json}");
         return $"{person.PersonUuid} {string.Join(',', person.DistinctIds.Order(StringComparer.Ordinal))} "
-            + $"{person.UserId} {person.IsIdentified} {person.CreatedAt:O} {string.Join(' ', properties)}";
+            + $"{person.UserId} {person.IsIdentified} {person.CreatedAt:O} {string.Join(' ', properties)} "
+            + $"{person.Contact?.Group} {person.Contact?.Account?.Key} {person.Contact?.Stage} "
+            + $"{person.Contact?.Tallies.Sum(tally => tally.Buckets.Sum(bucket => bucket.Count))}";
     }
 
     // What became of every merge but the one that is taken back, without the reasons.
@@ -204,10 +219,12 @@ public sealed class SplitTests
         }
     }
 
-    private static Happening Draw(Random random)
+    // Received one after the other, and some of them late.
+    private static Happening Draw(Random random, int place)
     {
         var id = Ids[random.Next(Ids.Length)];
-        var at = Captured.Nine.AddMinutes(random.Next(100));
+        var received = Captured.Nine.AddHours(12 * place);
+        var at = received.AddDays(-5 * random.Next(3));
         var updates = string.Join(',', new[] { "$set", "$set_once" }.Where(_ => random.Next(3) > 0).Select(kind =>
             $"{JsonSerializer.Serialize(kind)}:{{{Pairs(random)}}}"));
         if (random.Next(8) == 0)
@@ -220,15 +237,23 @@ public sealed class SplitTests
         var uuid = new Guid(bytes);
         if (random.Next(3) > 0)
         {
-            string[] names = ["seen", "$set", "$pageview", "$exception"];
-            var seen = Captured.Event(names[random.Next(names.Length)], id, $"{{{updates}}}", at: at, uuid: uuid);
+            string[] names = ["seen", "$set", "$pageview", "$exception", "login", "login"];
+            if (random.Next(4) == 0)
+            {
+                updates += $"{(updates.Length > 0 ? "," : "")}\"$groups\":{{\"company\":\"g{random.Next(2)}\"}}";
+            }
+
+            var seen = Captured.Event(names[random.Next(names.Length)], id, $"{{{updates}}}", at: at, uuid: uuid) with
+            {
+                ReceivedAt = received,
+            };
             return new Happening(seen, seen, null);
         }
 
         var other = Ids[random.Next(Ids.Length)];
         if (other == id)
         {
-            return Draw(random);
+            return Draw(random, place);
         }
 
         var (name, key) = random.Next(4) switch
@@ -245,7 +270,11 @@ public sealed class SplitTests
     }
 
     private static string Pairs(Random random) => string.Join(',', Names.Where(_ => random.Next(2) == 0).Select(name =>
-        $"\"{name}\":\"{random.Next(2)}\""));
+        $"\"{name}\":{Value(random, name)}"));
+
+    private static string Value(Random random, string name) => name == "email"
+        ? $"\"x@c{random.Next(2)}.com\""
+        : random.Next(6) == 0 ? $"[{random.Next(2)}]" : $"\"{random.Next(2)}\"";
 
     private sealed record Happening(CaptureEvent Event, CaptureEvent Ordinary, string? Other);
 }
