@@ -176,7 +176,7 @@ public static class Person
         var profile = root.Profile ?? Birth(home, by);
         if (PersonProperties.IsTooLarge(root.Profile?.Properties, by.Update, won))
         {
-            return root with { Profile = profile };
+            return root with { Profile = profile with { Contact = ContactState.After(profile.Contact, by, null) } };
         }
 
         var properties = PersonProperties.Apply(profile.Properties, by.Update, won);

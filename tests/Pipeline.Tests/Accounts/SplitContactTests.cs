@@ -71,6 +71,27 @@ public sealed class SplitContactTests
     }
 
     [Fact]
+    public void The_group_of_an_event_that_says_too_much_is_known_after_a_split()
+    {
+        var (merged, never) = (new Homes(Rules()), new Homes(Rules()));
+        var merge = Captured.Event("$merge_dangerously", "ada", """{"alias":"bob"}""");
+        foreach (var homes in (Homes[])[merged, never])
+        {
+            homes.Apply(Identify("bob"));
+            homes.Apply(Captured.Event(
+                "seen", "bob", $$$"""{"$groups":{"company":"beta"},"$set":{"big":"{{{new string('x', 700_000)}}}"}}"""));
+            homes.Apply(Captured.Event("seen", "bob", """{"$set":{"plan":"pro"}}"""));
+            homes.Apply(Identify("ada"));
+        }
+
+        merged.Apply(merge);
+        Assert.True(merged.Split("ada", merge.Uuid));
+
+        Assert.Equal("beta", never.Person("bob")!.Contact!.Group);
+        Assert.Equal("beta", merged.Person("bob")!.Contact!.Group);
+    }
+
+    [Fact]
     public void What_was_too_much_for_both_as_one_is_not_lost_for_one_alone()
     {
         var homes = new Homes();
