@@ -5,6 +5,7 @@ using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Sources;
+using VarianceActors.Pipeline.Stores;
 using VarianceActors.Pipeline.Views;
 
 namespace VarianceActors.Pipeline;
@@ -90,14 +91,18 @@ public sealed class Corrections(PipelineParts parts)
                 feed.Write(session, now);
             }
 
-            if (messages.IsEmpty || isErased || LedgerStatements.Exists(session, key))
+            if (messages.IsEmpty || isErased)
             {
                 return true;
             }
 
-            if (version < LaneVersions.Find(session, connection, lane))
+            // First: from here on the lane is neither closed nor told of by anybody else.
+            var first = OutboxStatements.Raise(session, connection, partition, messages.Length, events: 0);
+            var isThere = LedgerStatements.Exists(session, key);
+            if (isThere || IsPassed(session, connection, lane, version))
             {
-                return false;
+                OutboxStatements.Raise(session, connection, partition, -messages.Length, events: 0);
+                return isThere;
             }
 
             if (version is { } shown)
@@ -110,7 +115,14 @@ public sealed class Corrections(PipelineParts parts)
                 GivenUpIds.Remove(session, connection, GivenUpIds.HashOf(contact));
             }
 
-            var first = OutboxStatements.Raise(session, connection, partition, messages.Length, events: 0);
+            for (var index = 0; index < messages.Length; index++)
+            {
+                if (MessageFields.GivenUpBy(messages[index]) is { } id)
+                {
+                    GivenUpIds.Add(session, connection, GivenUpIds.HashOf(id), partition, first + index);
+                }
+            }
+
             OutboxStatements.Add(
                 session, connection, partition, first, messages.Length, now, payload.WrittenSpan.ToArray());
             LedgerStatements.Add(session, new LedgerRow(
@@ -118,4 +130,9 @@ public sealed class Corrections(PipelineParts parts)
             return true;
         });
     }
+
+    // The outbox knows more of the person, or the person is part of another one and has another lane.
+    private static bool IsPassed(Session session, int connection, ulong lane, long? version) => version is { } shown
+        && (shown < LaneVersions.Find(session, connection, lane)
+            || LaneStatements.Closed(session, [(connection, lane)]).Any());
 }

@@ -145,14 +145,15 @@ public sealed class MergeUndo(PipelineParts parts, PersonJournal journal, Correc
             return new UndoAnswer(UndoResult.Done, null, []); // both were erased meanwhile
         }
 
+        var rules = parts.Options.Connections[home.ConnectionId].ToContactRules();
         ImmutableArray<OutboundMessage> messages = [.. persons.SelectMany(one => Correct(
             home.ConnectionId,
             one.Person,
             [.. persons.Select(other => other.Person).Where(other => other != one.Person)],
             split,
+            rules,
             UuidV5.Create(uuid, one.Id),
             now))];
-        var rules = parts.Options.Connections[home.ConnectionId].ToContactRules();
         var news = News([.. persons.Select(one => one.Person)], split, rules, now);
         if (!await corrections.AppendAsync(first.Root, uuid, messages, news, now, first.Facts))
         {
@@ -188,28 +189,35 @@ public sealed class MergeUndo(PipelineParts parts, PersonJournal journal, Correc
         IActorRef people, PersonId home, PersonFact.Split split) =>
         split.Left is { } left && (await PersonAsync(people, home))?.PersonUuid == left.Person ? [left] : [];
 
-    // The contact of the person that came apart is there and cannot be taken away: who owns its id corrects it.
+    // The contact of the person that came apart is there and cannot be taken away: who owns its id corrects it, or gives it up
+    // if it goes by another one now.
     private ImmutableArray<OutboundMessage> Correct(
         string connectionId,
         PersonSnapshot person,
         ImmutableArray<PersonSnapshot> others,
         PersonFact.Split split,
+        ContactRules rules,
         Guid uuid,
         DateTimeOffset now)
     {
-        var contact = person.UserId is null && split.UserId is { } former && person.DistinctIds.Contains(former)
-            ? person with { UserId = former }
-            : person;
-        var change = new EventChange(true, []) { Removed = [.. Removed(person, others)] };
+        var former = split.UserId is { } id && person.DistinctIds.Contains(id) ? id : null;
+        var contact = person.UserId is null ? person with { UserId = former } : person;
+        ImmutableArray<string> givenUp = former is null || former == contact.UserId ? [] : [former];
+        var change = new EventChange(true, givenUp) { Removed = [.. Removed(person, others, split, rules)] };
         return corrections.Map(connectionId, contact, change, uuid, now);
     }
 
     // What the person had as one with the others, and has no more.
-    private static IEnumerable<string> Removed(PersonSnapshot person, ImmutableArray<PersonSnapshot> others)
+    private static IEnumerable<string> Removed(
+        PersonSnapshot person,
+        ImmutableArray<PersonSnapshot> others,
+        PersonFact.Split split,
+        ContactRules rules)
     {
         var names = others.SelectMany(other => other.Properties.Keys)
             .Where(name => !name.StartsWith('$') && !person.Properties.ContainsKey(name));
-        var hadAccount = person.Account is null && others.Any(other => other.Account is not null);
-        return hadAccount ? names.Append("company").Distinct() : names.Distinct();
+        var hadAccount = person.Account is null && (split.Left is not null || others.Any(other => other.Account is not null));
+        var hadStage = person.Contact?.Stage?.Name is null && !rules.ContactStages.Stages.IsEmpty;
+        return names.Concat(hadAccount ? ["company"] : []).Concat(hadStage ? ["stage"] : []).Distinct();
     }
 }

@@ -55,22 +55,34 @@ public sealed class UnfinishedUndos : ReceiveActor, IWithTimers
         {
             if (_parts.Layout.ConnectionByNumber.TryGetValue(connection, out var connectionId))
             {
-                var home = new PersonId(connectionId, distinctId);
-                var answer = await _undo
-                    .UndoAsync(_people, home, mergeEvent, CancellationToken.None).ConfigureAwait(false);
-                if (answer.Result == UndoResult.Busy)
-                {
-                    _log.Warning(
-                        "The merge of event {Event} was to be taken back and was not: its person changed all the time.",
-                        mergeEvent);
-                }
+                await FinishAsync(new PersonId(connectionId, distinctId), mergeEvent).ConfigureAwait(false);
             }
+        }
+    }
+
+    // One that fails keeps none of the others waiting.
+    private async Task FinishAsync(PersonId home, Guid mergeEvent)
+    {
+        try
+        {
+            var answer = await _undo.UndoAsync(_people, home, mergeEvent, CancellationToken.None).ConfigureAwait(false);
+            if (answer.Result == UndoResult.Busy)
+            {
+                _log.Warning(
+                    "The merge of event {Event} was to be taken back and was not: its person changed all the time.",
+                    mergeEvent);
+            }
+        }
+        catch (Exception failure)
+        {
+            _log.Warning(
+                failure, "The merge of event {Event} could not be taken back to the end; it is tried again soon.", mergeEvent);
         }
     }
 
     private void Fail(Status.Failure failure)
     {
-        _log.Warning(failure.Cause, "A merge could not be taken back to the end; it is tried again soon.");
+        _log.Warning(failure.Cause, "The merges that were to be taken back could not be listed; it is tried again soon.");
         Wait();
     }
 

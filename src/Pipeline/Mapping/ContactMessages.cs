@@ -248,7 +248,9 @@ internal sealed class ContactMessages
     }
 
     private static bool Has(PersonSnapshot? person, AccountSnapshot? account, string name) =>
-        person?.Properties.ContainsKey(name) is true || (name == "company" && account is not null);
+        person?.Properties.ContainsKey(name) is true
+        || (name == "company" && account is not null)
+        || (name == "stage" && person?.Contact?.Stage?.Name is not null);
 
     private bool IsSent(string name, JsonValue value, out JsonSlice sent)
     {

@@ -250,6 +250,77 @@ public class SplitTests
             ++said <= 2 ? Settle(pipeline, Seen("bob", new { team = $"green {said}" })) : Task.CompletedTask;
     }
 
+    [Fact]
+    public async Task Account_and_stage_that_only_the_merge_gave_are_taken_away_from_the_contact()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions(Hocon: $$"""
+            variance.connections.{{PipelineHarness.Connection}}.stages.contacts = ["paying: plan = 'pro'"]
+            """));
+        var merge = Guid.NewGuid();
+        await Settle(pipeline, Seen("dev", new { email = "dev@acme.example", plan = "pro" }));
+        await Settle(pipeline, Identify("ann", "ann-dev", Guid.NewGuid(), new { city = "Bern" }));
+        await Settle(pipeline, Identify("ann", "dev", merge, new { }));
+        var as_one = VarianceModel.Of(pipeline.Variance.Received).Contacts["ann"];
+        Assert.Equal("\"paying\"", as_one["stage"]);
+        Assert.True(as_one.ContainsKey("company"));
+
+        await Split(pipeline, "ann", merge);
+        await pipeline.SettledAsync();
+
+        Assert.Equal(["city"], VarianceModel.Of(pipeline.Variance.Received).Contacts["ann"].Keys);
+    }
+
+    [Fact]
+    public async Task Who_becomes_part_of_another_person_while_it_is_corrected_is_what_it_is_then()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        var merge = Guid.NewGuid();
+        await Settle(pipeline, Identify("bob", "bob-dev", Guid.NewGuid(), new { team = "red" }));
+        await Settle(pipeline, Identify("ann", "ann-dev", Guid.NewGuid(), new { plan = "pro" }));
+        await Settle(pipeline, Dangerous("ann", "bob", merge));
+        var highest = ((string[])["bob", "bob-dev", "ann", "ann-dev"]).Select(id => new PersonId(PipelineHarness.Connection, id).Priority).Max()!;
+        var zed = Enumerable.Range(0, 1000).Select(n => $"zed-{n}")
+            .First(id => new PersonId(PipelineHarness.Connection, id).Priority > highest);
+        await Settle(pipeline, Seen(zed, new { lang = "C#" }));
+        var region = await pipeline.Services.GetRequiredService<IRequiredActor<PeopleRegion>>().GetAsync();
+        var asked = 0;
+        Func<Task> join = JoinAsync;
+        var people = pipeline.Services.GetRequiredService<ActorSystem>()
+            .ActorOf(Props.Create(() => new Interrupter(region, join)));
+
+        var answer = await pipeline.Services.GetRequiredService<MergeUndo>().UndoAsync(
+            people, new PersonId(PipelineHarness.Connection, "ann"), merge, CancellationToken.None);
+        await pipeline.SettledAsync();
+
+        Assert.Equal(UndoResult.Done, answer.Result);
+        Assert.Contains(zed, Told((await pipeline.PersonAsync("bob"))!.Value).Ids.Split(','));
+        Assert.Equal("\"green\"", VarianceModel.Of(pipeline.Variance.Received).Contacts["bob"]["team"]);
+
+        // The second question of ann is the one for what it has become: bob has been asked by then.
+        Task JoinAsync() => ++asked == 2
+            ? Settle(pipeline, Identify("bob", zed, Guid.NewGuid(), new { team = "green" }))
+            : Task.CompletedTask;
+    }
+
+    [Fact]
+    public async Task Where_the_split_changes_who_a_contact_is_the_former_one_is_not_left_behind()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        var merge = Guid.NewGuid();
+        await Settle(pipeline, Seen("dev", new { plan = "free" }));
+        await Settle(pipeline, Identify("ann", "dev", merge, new { city = "Bern" }));
+        await Settle(pipeline, new { @event = "$create_alias", distinct_id = "ann", properties = new { alias = "crm-1" } });
+        Assert.Equal(["ann"], VarianceModel.Of(pipeline.Variance.Received).Contacts.Keys);
+
+        await Split(pipeline, "ann", merge);
+        await pipeline.SettledAsync();
+
+        Assert.Equal("crm-1", (await pipeline.PersonAsync("ann"))!.Value.GetProperty("user_id").GetString());
+        var contacts = VarianceModel.Of(pipeline.Variance.Received).Contacts;
+        Assert.Equal(["crm-1"], contacts.Keys);
+        Assert.Equal(["city"], contacts["crm-1"].Keys);
+    }
+
     private static async Task<int> TalkAsync(PipelineHarness pipeline, CancellationToken enough)
     {
         var said = 0;

@@ -1,8 +1,11 @@
 using System.Collections.Immutable;
+using System.Text.Json;
 using System.Text.Json.Nodes;
+using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Sources;
+using VarianceActors.Pipeline.Stages;
 using Xunit;
 using JsonValue = VarianceActors.Pipeline.People.JsonValue;
 
@@ -68,6 +71,23 @@ public sealed class ContactsMappingTests
         Assert.Null(traits["plan"]);
         Assert.Equal("Oslo", traits["city"]!.GetValue<string>());
         Assert.Equal("acme", traits["company"]!["id"]!.GetValue<string>());
+    }
+
+    [Fact]
+    public void A_stage_is_said_once_though_a_property_of_that_name_was_taken_away()
+    {
+        var contact = Contact("u-1") with
+        {
+            Contact = ContactState.Unseen with
+            {
+                Turn = new ContactTurn(null, new StagePlace("won", MappingEvents.Noon, "rule", null), 0, 0, 0, null, null),
+            },
+        };
+
+        var outcome = Map(MappingEvents.Captured("$set", "u-1", "{}"), contact, Changed with { Removed = ["stage"] });
+
+        using var body = JsonDocument.Parse(Assert.Single(outcome.Messages).Body);
+        Assert.Equal("won", Assert.Single(body.RootElement.GetProperty("traits").EnumerateObject()).Value.GetString());
     }
 
     [Theory]
