@@ -214,7 +214,7 @@ public sealed class MergeUndo(PipelineParts parts, PersonJournal journal, Correc
         PersonFact.Split split,
         ContactRules rules)
     {
-        var names = others.SelectMany(other => other.Properties.Keys)
+        var names = others.SelectMany(other => other.Properties.Keys).Concat(split.Had ?? [])
             .Where(name => !name.StartsWith('$') && !person.Properties.ContainsKey(name));
         var hadAccount = person.Account is null && (split.Left is not null || others.Any(other => other.Account is not null));
         var hadStage = person.Contact?.Stage?.Name is null && !rules.ContactStages.Stages.IsEmpty;

@@ -87,7 +87,8 @@ internal sealed class Load : IAsyncDisposable
     }
 
     /// <summary>Stops sending when everything was answered with 200, waits for rest, and checks what must hold: nothing is lost,
-    /// nothing is done twice, the order is kept, persons are who they are, the books balance.</summary>
+    /// nothing is done twice, the order is kept, persons are who they are, the books balance, the views count everything
+    /// once.</summary>
     public async Task<Outcome> CheckAsync()
     {
         await StopAsync();
@@ -122,6 +123,13 @@ internal sealed class Load : IAsyncDisposable
                 (await _cluster.IdsAsync(user)).Order(StringComparer.Ordinal));
         }
 
+        await _cluster.ViewsSettledAsync();
+        var counts = tracks.CountBy(sent => UserOf(sent.DistinctId)).ToDictionary();
+        foreach (var user in _persons.Keys)
+        {
+            Assert.Equal((user, counts[user]), (user, await _cluster.ActivityAsync(user)));
+        }
+
         var slowest = tracks.Max(sent => Stopwatch.GetElapsedTime(sent.AcceptedAt, firsts[sent.Uuid.ToString()].At));
         return new Outcome(
             tracks.Count, arrivals.Count - firsts.Count, slowest, rest, LongestGap(), Percentile99(), _failures.Count);
@@ -142,6 +150,11 @@ internal sealed class Load : IAsyncDisposable
         await Task.WhenAll(_senders);
         await _balancer;
     }
+
+    // A device is called after its user.
+    private static string UserOf(string distinctId) => distinctId.LastIndexOf("-d", StringComparison.Ordinal) is > 0 and var at
+        ? distinctId[..at]
+        : distinctId;
 
     private async Task BalanceAsync()
     {

@@ -160,6 +160,24 @@ public sealed class TestCluster : IAsyncLifetime
         return ids;
     }
 
+    /// <summary>Returns when the views have learnt everything.</summary>
+    internal Task ViewsSettledAsync() => UntilAsync(
+        async () =>
+        {
+            using var answer = await Nodes[0].Http.GetAsync(Api("views"));
+            return answer.IsSuccessStatusCode
+                && (await answer.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("waiting").GetInt64() == 0;
+        },
+        "the views are up to date");
+
+    /// <summary>How many events the views count for a contact.</summary>
+    internal async Task<int> ActivityAsync(string userId)
+    {
+        using var answer = await Nodes[0].Http.GetAsync(Api($"contacts/{Uri.EscapeDataString(userId)}"));
+        var contact = await answer.Content.ReadFromJsonAsync<JsonElement>();
+        return contact.GetProperty("activity").EnumerateArray().Sum(day => day.GetProperty("events").GetInt32());
+    }
+
     /// <summary>What the nodes say of themselves, and the last lines that they wrote, for the one who looks for a
     /// reason.</summary>
     internal async Task<string> OutputAsync()

@@ -57,6 +57,7 @@ public sealed record MergeSplit(PersonFact.Split Fact, bool IsDone)
             [.. replayed.Persons.OrderBy(person => !person.Ids.Contains(merge.Ask.TargetId)).Concat(unheard)],
             replayed.Aliased)
         {
+            Had = [.. found.Person.Properties.Keys.Where(name => !name.StartsWith('$')).Order(StringComparer.Ordinal)],
             Left = found.Person is { IsIdentified: true, Contact.Account.Key: var account }
                 ? new AccountLeft(found.Person.PersonUuid, account)
                 : null,

@@ -178,6 +178,11 @@ public abstract record PersonFact
         [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
         public AccountLeft? Left { get; init; }
 
+        /// <summary>The properties that the person had as one, without those whose name begins with <c>$</c>; null in facts of
+        /// early builds.</summary>
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        public ImmutableArray<string>? Had { get; init; }
+
         /// <summary>When; null in facts of early builds.</summary>
         [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
         public DateTimeOffset? At { get; init; }

@@ -260,9 +260,9 @@ public class SplitTests
         await Settle(pipeline, Seen("dev", new { email = "dev@acme.example", plan = "pro" }));
         await Settle(pipeline, Identify("ann", "ann-dev", Guid.NewGuid(), new { city = "Bern" }));
         await Settle(pipeline, Identify("ann", "dev", merge, new { }));
-        var as_one = VarianceModel.Of(pipeline.Variance.Received).Contacts["ann"];
-        Assert.Equal("\"paying\"", as_one["stage"]);
-        Assert.True(as_one.ContainsKey("company"));
+        var asOne = VarianceModel.Of(pipeline.Variance.Received).Contacts["ann"];
+        Assert.Equal("\"paying\"", asOne["stage"]);
+        Assert.True(asOne.ContainsKey("company"));
 
         await Split(pipeline, "ann", merge);
         await pipeline.SettledAsync();
@@ -278,7 +278,8 @@ public class SplitTests
         await Settle(pipeline, Identify("bob", "bob-dev", Guid.NewGuid(), new { team = "red" }));
         await Settle(pipeline, Identify("ann", "ann-dev", Guid.NewGuid(), new { plan = "pro" }));
         await Settle(pipeline, Dangerous("ann", "bob", merge));
-        var highest = ((string[])["bob", "bob-dev", "ann", "ann-dev"]).Select(id => new PersonId(PipelineHarness.Connection, id).Priority).Max()!;
+        var highest = ((string[])["bob", "bob-dev", "ann", "ann-dev"])
+            .Select(id => new PersonId(PipelineHarness.Connection, id).Priority).Max()!;
         var zed = Enumerable.Range(0, 1000).Select(n => $"zed-{n}")
             .First(id => new PersonId(PipelineHarness.Connection, id).Priority > highest);
         await Settle(pipeline, Seen(zed, new { lang = "C#" }));

@@ -36,6 +36,7 @@ public sealed class SplitTests
         homes.Apply(Captured.Event("$identify", "acc", """{"$anon_distinct_id":"dev"}""", uuid: merge));
         homes.Apply(Captured.Event("seen", "acc", """{"$set":{"plan":"pro"}}"""));
 
+        Assert.Equal(["city", "plan"], homes.PlanSplit("dev", merge)!.Split.Had!.Value.AsEnumerable());
         Assert.True(homes.Split("dev", merge));
 
         Assert.Equal("\"pro\"", homes.Person("acc")!.Properties["plan"].Json);
