@@ -14,6 +14,7 @@ public sealed class PipelineDatabase : IAsyncDisposable
 {
     private const int UnitsWaitingMax = 1_024;
     private const int AttemptsMax = 5;
+    private const long Never = long.MinValue / 2;
     private static readonly Statement Touch = new("UPDATE setting SET value = value WHERE name = 'partitions'");
     private readonly Engine _engine;
     private readonly Action<Exception> _broken;
@@ -22,7 +23,7 @@ public sealed class PipelineDatabase : IAsyncDisposable
     private readonly Stack<Session> _readers = [];
     private readonly ReaderWriterLockSlim _rewriting = new(); // writers share it
     private readonly Task _writing;
-    private long _committedAt = long.MinValue / 2;
+    private long _committedAt = Never;
 
     private PipelineDatabase(Engine engine, Action<Exception> broken)
     {
@@ -297,6 +298,11 @@ public sealed class PipelineDatabase : IAsyncDisposable
 
                 if (!again)
                 {
+                    if (failure is DbException)
+                    {
+                        Volatile.Write(ref _committedAt, Never);
+                    }
+
                     return failure;
                 }
             }
