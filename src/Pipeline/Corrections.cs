@@ -85,6 +85,7 @@ public sealed class Corrections(PipelineParts parts)
         return parts.Database.WriteAsync(session =>
         {
             var isErased = messages.Select(MessageFields.ContactOf).OfType<string>()
+                .Concat(news.SelectMany(one => one.Ids))
                 .Any(contact => ErasedIdStatements.Contains(session, connection, contact));
             if (!isErased)
             {

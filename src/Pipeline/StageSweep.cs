@@ -1,3 +1,4 @@
+using System.Data.Common;
 using System.Globalization;
 using Akka.Actor;
 using Akka.Event;
@@ -18,6 +19,7 @@ namespace VarianceActors.Pipeline;
 public sealed class StageSweep : ReceiveActor, IWithTimers
 {
     private const int ContactsPerStep = 100;
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly PipelineParts _parts;
@@ -31,7 +33,7 @@ public sealed class StageSweep : ReceiveActor, IWithTimers
     {
         (_parts, _people, _corrections) = (parts, people, new Corrections(parts));
         Receive<Step>(_ => SweepAsync().PipeTo(Self));
-        Receive<Swept>(_ => Wait());
+        Receive<Swept>(swept => GoOn(swept.IsFull));
         Receive<Status.Failure>(Fail);
     }
 
@@ -49,21 +51,36 @@ public sealed class StageSweep : ReceiveActor, IWithTimers
         Wait();
     }
 
+    // Windows of days all end at midnight. Who was looked at is due until the lists have learnt of it; twice does no harm.
+    private void GoOn(bool isFull) => Timers.StartSingleTimer(
+        nameof(Step), Step.Instance, isFull ? Soon : _parts.Options.Views.StageSweep);
+
     private async Task<Swept> SweepAsync()
     {
-        var now = _parts.Time.GetUtcNow();
+        var (now, isFull) = (_parts.Time.GetUtcNow(), false);
         foreach (var (connectionId, connection) in _parts.Layout.NumberByConnection)
         {
             var due = await _parts.Database
                 .ReadAsync(session => DueStatements.List(session, connection, now, ContactsPerStep))
                 .ConfigureAwait(false);
+            var failed = 0;
             foreach (var one in due)
             {
-                await LookAsync(new PersonId(connectionId, one.DistinctId), connection, one, now).ConfigureAwait(false);
+                try
+                {
+                    await LookAsync(new PersonId(connectionId, one.DistinctId), connection, one, now).ConfigureAwait(false);
+                }
+                catch (Exception failure) when (failure is AskTimeoutException or DbException or TimeoutException)
+                {
+                    failed++;
+                    _log.Warning(failure, "A contact whose stage is due could not be looked at; the next sweep does it.");
+                }
             }
+
+            isFull |= due.Count == ContactsPerStep && failed == 0;
         }
 
-        return Swept.Instance;
+        return new Swept(isFull);
     }
 
     private async Task LookAsync(PersonId home, int connection, DueContact due, DateTimeOffset now)
@@ -113,8 +130,5 @@ public sealed class StageSweep : ReceiveActor, IWithTimers
         public static Step Instance { get; } = new();
     }
 
-    private sealed record Swept
-    {
-        public static Swept Instance { get; } = new();
-    }
+    private sealed record Swept(bool IsFull);
 }

@@ -256,6 +256,14 @@ internal static class AccountsApi
         TimeProvider time,
         CancellationToken cancellationToken)
     {
+        var faults = new[] { ("contact_policy", request.ContactPolicy), ("account_policy", request.AccountPolicy) }
+            .Where(policy => policy.Item2 is not null && PolicyOf(policy.Item2) is null)
+            .ToDictionary(policy => policy.Item1, policy => (string[])[$"'{policy.Item1}' is 'free' or 'forward-only'."]);
+        if (faults.Count > 0)
+        {
+            return TypedResults.ValidationProblem(faults);
+        }
+
         var configured = options.Connections[connection];
         var contacts = StageRuleReader.ReadContacts(
             request.Contacts ?? configured.Stages.Contacts,

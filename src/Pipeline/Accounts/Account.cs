@@ -109,10 +109,11 @@ public static class Account
             stages.Fingerprint)
         : null;
 
-    // One level only: what is merged takes nothing in, so that no order of wishes can make a ring.
+    // One level only: what is merged takes nothing in, so that no order of wishes can make a ring. What is merged is taken back
+    // before it is merged into another one: that one would keep what it was told.
     private static bool MayMerge(AccountState state, MergeAccount merge) => merge.Into is null
         ? state.IsMerged
-        : merge.Into != state.Id && !state.Merged.Any() && !(state.IsMerged && state.Target == merge.Into);
+        : !state.IsMerged && merge.Into != state.Id && !state.Merged.Any();
 
     private static void Observe(Steps step, ObserveAccount observe)
     {

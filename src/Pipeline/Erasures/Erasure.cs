@@ -96,6 +96,9 @@ internal sealed record ErasureWork(ImmutableArray<string> Ids)
     /// <summary>Ids, also of others, whose homes hold or held the person beside others: their journals begin anew.</summary>
     public ImmutableArray<string> Shared { get; init; } = [];
 
+    /// <summary>Uuids under which the person was known: its own, and those of persons that became part of it.</summary>
+    public ImmutableArray<Guid> Persons { get; init; } = [];
+
     /// <summary>Part of what stands in for the ids in the history of others.</summary>
     public Guid StandIn { get; init; }
 

@@ -16,6 +16,7 @@ internal static class ErasureReading
             PersonFact.Unsealed unsealed => unsealed.Settled?.Turn?.Account?.Key,
             PersonFact.AbsorbRefused refused => refused.Settled?.Turn?.Account?.Key,
             PersonFact.StagePinned pinned => pinned.Turn.Account?.Key,
+            PersonFact.WindowEnded ended => ended.Turn.Account?.Key,
             PersonFact.Split split => split.Left?.Key,
             PersonFact.AccountRedirected redirected => redirected.Key,
             _ => null,

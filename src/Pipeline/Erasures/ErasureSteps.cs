@@ -181,6 +181,16 @@ internal sealed class ErasureSteps(
             Homes = [.. work.Ids.Except(shared)],
             Routes = [.. work.Ids.Intersect(shared)],
             Shared = shared,
+            Persons =
+            [
+                .. facts.OfType<PersonFact.EventApplied>().Select(fact => fact.Event)
+                    .Concat(facts.OfType<PersonFact.MergeAsked>().Select(fact => fact.Merge.Event))
+                    .Where(by => ids.Contains(by.DistinctId))
+                    .Select(by => PersonUuid.Of(HomeOf(by.DistinctId), by.Project))
+                    .Append(found.Person.PersonUuid)
+                    .Where(person => person != Guid.Empty)
+                    .Distinct(),
+            ],
             Accounts = [.. facts.SelectMany(ErasureReading.AccountsIn).Concat(ErasureReading.AccountsOf(found.Person)).Distinct()],
             Neighbours =
             [
@@ -404,14 +414,11 @@ internal sealed class ErasureSteps(
 
     private async Task<ErasureNext> EraseViewsAsync(ErasureWork work)
     {
-        foreach (var person in PersonsOf(work).DefaultIfEmpty(Guid.Empty))
+        await parts.Database.WriteAsync(session =>
         {
-            await parts.Database.WriteAsync(session =>
-            {
-                ViewErasure.Erase(session, _connection, person, work.Ids);
-                return true;
-            }).ConfigureAwait(false);
-        }
+            ViewErasure.Erase(session, _connection, PersonsOf(work), work.Ids);
+            return true;
+        }).ConfigureAwait(false);
 
         return await MoveAsync(ErasurePhase.Ending, work: null).ConfigureAwait(false);
     }
@@ -480,7 +487,17 @@ internal sealed class ErasureSteps(
 
     private IEnumerable<ulong> LanesOf(IEnumerable<string> ids) => ids.Select(id => HomeOf(id).Priority.Lane);
 
-    private ImmutableArray<Guid> PersonsOf(ErasureWork work) => [.. work.Ids.Select(id => PersonUuid.Of(HomeOf(id)))];
+    // Also those that its ids would have been born with: the history may be gone already, and accounts and lists not.
+    private ImmutableArray<Guid> PersonsOf(ErasureWork work)
+    {
+        var project = parts.Options.Connections[connectionId].ToRules(updateAllProperties: false).Project;
+        return
+        [
+            .. work.Ids.SelectMany(id => (Guid[])[PersonUuid.Of(HomeOf(id)), PersonUuid.Of(HomeOf(id), project)])
+                .Concat(work.Persons)
+                .Distinct(),
+        ];
+    }
 
     private PersonId HomeOf(string id) => new(connectionId, id);
 }

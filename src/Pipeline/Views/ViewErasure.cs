@@ -44,13 +44,14 @@ internal static class ViewErasure
     /// <summary>Takes a person out of the tables and out of the feed, whose positions stay.</summary>
     /// <param name="session">The transaction.</param>
     /// <param name="connection">The number of the connection.</param>
-    /// <param name="person">The person's uuid.</param>
+    /// <param name="persons">The uuids that the person was known under.</param>
     /// <param name="distinctIds">All of its ids.</param>
-    public static void Erase(Session session, int connection, Guid person, IReadOnlyCollection<string> distinctIds)
+    public static void Erase(
+        Session session, int connection, IReadOnlyCollection<Guid> persons, IReadOnlyCollection<string> distinctIds)
     {
         FeedStatements.Take(session, connection);
-        var key = ViewStatements.Bytes(person);
-        var ids = session.Query(SelectIds, row => row.GetInt64(0), connection, key)
+        var ids = persons.SelectMany(person => session.Query(
+                SelectIds, row => row.GetInt64(0), connection, ViewStatements.Bytes(person)))
             .Concat(distinctIds.Select(id => session.Scalar(SelectId, connection, id)).OfType<long>())
             .Distinct();
         foreach (var id in ids.ToList())
@@ -61,13 +62,17 @@ internal static class ViewErasure
             session.Execute(DeleteId, id);
         }
 
-        ViewStatements.Hide(session, connection, person);
-        session.Execute(DeleteMemberships, connection, key);
-        session.Execute(DeleteMoves, connection, key);
-        EraseFromFeed(session, connection, person, distinctIds.ToHashSet(StringComparer.Ordinal));
+        foreach (var person in persons)
+        {
+            ViewStatements.Hide(session, connection, person);
+            session.Execute(DeleteMemberships, connection, ViewStatements.Bytes(person));
+            session.Execute(DeleteMoves, connection, ViewStatements.Bytes(person));
+        }
+
+        EraseFromFeed(session, connection, persons.ToHashSet(), distinctIds.ToHashSet(StringComparer.Ordinal));
     }
 
-    private static void EraseFromFeed(Session session, int connection, Guid person, HashSet<string> ids)
+    private static void EraseFromFeed(Session session, int connection, HashSet<Guid> persons, HashSet<string> ids)
     {
         var rows = new List<(long Partition, long First, byte[] Payload)>();
         session.Scan(
@@ -89,7 +94,7 @@ internal static class ViewErasure
         }
 
         bool IsOfPerson(ViewEntry entry) =>
-            entry is PersonEntry one && (one.Person == person || one.Ids.Any(ids.Contains));
+            entry is PersonEntry one && (persons.Contains(one.Person) || one.Ids.Any(ids.Contains));
 
         byte[] Without(IEnumerable<ViewEntry> entries)
         {

@@ -1,6 +1,8 @@
 using Akka.Actor;
 using Akka.Event;
 using VarianceActors.Pipeline.Delivery;
+using VarianceActors.Pipeline.Erasures;
+using VarianceActors.Pipeline.Stores;
 
 namespace VarianceActors.Pipeline.Views;
 
@@ -74,28 +76,46 @@ public sealed class ViewProjector : ReceiveActor, IWithTimers
         Context.Stop(Self);
     }
 
-    /// <summary>One step: reads outside of the transaction, and folds in one that fails if somebody else was there.</summary>
-    internal static async Task<ViewsMoved> StepAsync(PipelineParts parts, int connection, int partition)
+    private static async Task<ViewsMoved> StepAsync(PipelineParts parts, int connection, int partition)
     {
-        var options = parts.Options.Views;
-        var (from, rows) = await parts.Database.ReadAsync(session =>
-        {
-            var position = FeedStatements.Position(session, connection, partition);
-            return (position, FeedStatements.Read(
-                session, connection, partition, position, options.BatchEntries, BytesPerStep));
-        }).ConfigureAwait(false);
-        if (rows.Count == 0)
-        {
-            return new ViewsMoved(from, 0);
-        }
+        var (database, options) = (parts.Database, parts.Options.Views);
+        var (from, rows) = await ReadAsync(database, options, connection, partition).ConfigureAwait(false);
+        return rows.Count == 0
+            ? new ViewsMoved(from, 0)
+            : await FoldAsync(database, options, parts.Erased, connection, partition, from, rows).ConfigureAwait(false);
+    }
 
+    /// <summary>What the next step folds, read outside of its transaction.</summary>
+    internal static Task<(long From, List<FeedRow> Rows)> ReadAsync(
+        PipelineDatabase database, ViewsOptions options, int connection, int partition) =>
+        database.ReadAsync(session =>
+        {
+            var from = FeedStatements.Position(session, connection, partition);
+            return (from, Read(session, options, connection, partition, from));
+        });
+
+    /// <summary>Folds what was read, in a transaction that fails if somebody else was there.</summary>
+    internal static async Task<ViewsMoved> FoldAsync(
+        PipelineDatabase database,
+        ViewsOptions options,
+        ErasedIds erased,
+        int connection,
+        int partition,
+        long from,
+        List<FeedRow> rows)
+    {
         var next = rows[^1].Next;
-        await parts.Database.WriteAsync(session =>
+        await database.WriteAsync(session =>
         {
             FeedStatements.Take(session, connection);
             FeedStatements.Move(session, connection, partition, from, next);
             var fold = new ViewFold(session, connection, options.RecentEvents);
-            foreach (var row in rows)
+
+            // Who was erased since the rows were read is not brought back by them.
+            var current = erased.Refresh(session).Any(connection)
+                ? Read(session, options, connection, partition, from).Where(row => row.Next <= next)
+                : rows;
+            foreach (var row in current)
             {
                 foreach (var entry in row.Entries)
                 {
@@ -108,6 +128,9 @@ public sealed class ViewProjector : ReceiveActor, IWithTimers
         }).ConfigureAwait(false);
         return new ViewsMoved(next, (int)Math.Min(int.MaxValue, next - from));
     }
+
+    private static List<FeedRow> Read(Session session, ViewsOptions options, int connection, int partition, long from) =>
+        FeedStatements.Read(session, connection, partition, from, options.BatchEntries, BytesPerStep);
 
     private sealed record Due
     {

@@ -151,10 +151,13 @@ public sealed class ErasureTests
         Assert.Contains("erased", await letter.Content.ReadAsStringAsync(), StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task An_account_keeps_its_own_and_forgets_the_member()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(7)]
+    public async Task An_account_keeps_its_own_and_forgets_the_member(int project)
     {
-        await using var pipeline = await PipelineHarness.StartAsync();
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions(
+            Hocon: $"variance.connections.{PipelineHarness.Connection}.identity.project-id = {project}"));
         await PlantAsync(pipeline);
         await pipeline.CaptureAsync(Identify("bob", "bob-phone", new { email = "bob@work.example", name = "Bob" }));
         await pipeline.SettledAsync();
@@ -163,7 +166,12 @@ public sealed class ErasureTests
 
         Assert.Equal(1, receipt.GetProperty("accounts").GetInt32());
         using var answer = await pipeline.ApiAsync("accounts/work.example");
-        Assert.Contains("bob", await answer.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        var account = await answer.Content.ReadAsStringAsync();
+        Assert.Contains("bob", account, StringComparison.Ordinal);
+        Assert.Equal(1, JsonDocument.Parse(account).RootElement.GetProperty("contact_count").GetInt32());
+        using var contacts = await pipeline.ApiAsync("contacts");
+        var listed = JsonDocument.Parse(await contacts.Content.ReadAsStringAsync()).RootElement.GetProperty("items");
+        Assert.Equal("bob", Assert.Single(listed.EnumerateArray()).GetProperty("user_id").GetString());
         await AssertNothingLeftAsync(pipeline);
     }
 

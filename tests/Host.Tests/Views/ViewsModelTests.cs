@@ -44,7 +44,7 @@ public class ViewsModelTests(ITestOutputHelper output)
             await model.ActAsync(pipeline, before);
             var live = await LiveAsync(pipeline, model.Ids);
             await CompareContactsAsync(pipeline, model, live);
-            await CompareAccountsAsync(pipeline, model);
+            await CompareAccountsAsync(pipeline, model, live);
             await CompareStagesAsync(pipeline, live);
         }
 
@@ -91,9 +91,15 @@ public class ViewsModelTests(ITestOutputHelper output)
         }
     }
 
-    private static async Task CompareAccountsAsync(PipelineHarness pipeline, Model model)
+    private static async Task CompareAccountsAsync(
+        PipelineHarness pipeline, Model model, Dictionary<string, JsonElement> live)
     {
         var listed = await AllAsync(pipeline, "accounts?limit=2");
+        var known = live.Values.Where(person => person.GetProperty("is_identified").GetBoolean())
+            .Select(person => person.GetProperty("account"))
+            .Where(account => account.ValueKind is JsonValueKind.Object)
+            .Select(account => account.GetProperty("id").GetString()!);
+        Assert.Empty(known.Except(listed.Select(item => item.GetProperty("id").GetString()!)));
         Assert.All(listed, item => Assert.Equal(
             model.LastSeenOfAccount(item.GetProperty("id").GetString()!), Time(item.GetProperty("last_seen"))));
         foreach (var item in listed)

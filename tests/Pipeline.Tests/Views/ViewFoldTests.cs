@@ -1,4 +1,5 @@
 using VarianceActors.Pipeline.Accounts;
+using VarianceActors.Pipeline.Erasures;
 using VarianceActors.Pipeline.Stages;
 using VarianceActors.Pipeline.Stores;
 using VarianceActors.Pipeline.Tests.Stores;
@@ -108,7 +109,7 @@ public sealed class ViewFoldTests
         await StepAsync(store, rows);
         await store.Database.WriteAsync(session =>
         {
-            ViewErasure.Erase(session, 1, Bob, ["bob"]);
+            ViewErasure.Erase(session, 1, [Bob], ["bob"]);
             return true;
         });
 
@@ -118,6 +119,29 @@ public sealed class ViewFoldTests
         var left = await store.Database.ReadAsync(session => FeedStatements.Read(session, 1, 0, 0, 100, 1_000_000));
         Assert.Equal(2, left.Sum(row => row.Entries.Length));
         Assert.Equal(["ada"], left.SelectMany(row => row.Entries).OfType<PersonEntry>().Select(entry => entry.Ids[0]));
+    }
+
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task Who_is_erased_between_reading_and_folding_is_not_brought_back(StoreKind kind)
+    {
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
+        await AddAsync(store, Seen(Bob, 1, "bob") with { Face = Face("bob") }, Seen(Ada, 1, "ada") with { Face = Face("ada") });
+        var options = new ViewsOptions { BatchEntries = 100, RecentEvents = 100 };
+        var (from, rows) = await ViewProjector.ReadAsync(store.Database, options, 1, 0);
+        await store.Database.WriteAsync(session =>
+        {
+            ErasedIdStatements.Add(session, 1, ["bob"], ErasedLevel.Suppressed, Nine);
+            ViewErasure.Erase(session, 1, [Bob], ["bob"]);
+            return true;
+        });
+
+        await ViewProjector.FoldAsync(store.Database, options, new ErasedIds(), 1, 0, from, rows);
+
+        Assert.Equal(1, await CountAsync(store, "SELECT count(*) FROM view_contact"));
+        Assert.Equal(1, await CountAsync(store, "SELECT count(*) FROM view_id"));
+        Assert.Equal(1, await CountAsync(store, "SELECT sum(events) FROM view_activity"));
     }
 
     private static PersonEntry Seen(Guid person, long version, string id) => new(Nine, person, version, [id], "")
