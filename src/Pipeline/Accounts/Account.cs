@@ -72,7 +72,8 @@ public static class Account
             {
                 GroupType = seen.GroupType,
                 Traits = before.Traits.SetItems(seen.Set.Select(one => KeyValuePair.Create(one.Name, one.Value))),
-                Heard = Newest(before.Heard.Add(seen.Event), AccountState.EventsHeard),
+                Heard = Newest([.. before.Heard, .. seen.Also ?? [], seen.Event], AccountState.EventsHeard),
+                HeardInVain = [],
             },
             AccountFact.StageMoved moved => Enter(before, moved.Place),
             AccountFact.MergedInto merged => Shown(before, merged.At) with
@@ -130,7 +131,15 @@ public static class Account
             var set = step.State.Heard.Contains(says.Event) ? [] : News(step.State.Traits, says.Set);
             if (!set.IsEmpty || step.State.GroupType is null)
             {
-                step.Take(new AccountFact.GroupSeen(says.Event, says.GroupType, says.At, set));
+                var also = step.State.HeardInVain;
+                step.Take(new AccountFact.GroupSeen(says.Event, says.GroupType, says.At, set)
+                {
+                    Also = also.IsEmpty ? null : also,
+                });
+            }
+            else
+            {
+                step.Note(says.Event);
             }
         }
     }
@@ -216,8 +225,13 @@ public static class Account
 
         var (all, matching) = contacts
             ?? (state.Contacts + state.Merged.Sum(part => part.Value.Contacts), Matching(state, stages));
-        return stages.Move(state.Stage, new StageView(state.ShownTraits, [], now, all, matching));
+        var moved = stages.Move(state.Stage, new StageView(state.ShownTraits, [], now, all, matching));
+        return contacts is null && stages.IsBehind(moved, state.Stage) && HasStale(state, stages) ? state.Stage : moved;
     }
+
+    // Who matched older rules and has not been looked at with these may match them: no reason to go back.
+    private static bool HasStale(AccountState state, StageRules stages) => !stages.OverContacts.IsEmpty
+        && state.Members.Values.Any(member => member.Contact is { MatchesOf: not 0 and var of } && of != stages.Fingerprint);
 
     // Bits of other rules than today's say nothing: such a contact counts as one that does not match.
     private static ImmutableArray<int> Matching(AccountState state, StageRules stages)
@@ -329,6 +343,18 @@ public static class Account
             var stamped = fact with { Account = State.Facts > 0 ? null : State.Id };
             _facts.Add(stamped);
             State = Evolve(State, stamped);
+        }
+
+        /// <summary>An event changed nothing; should another one do so, a repeat of the first must not undo it.</summary>
+        public void Note(Guid heard)
+        {
+            if (!State.Heard.Contains(heard) && !State.HeardInVain.Contains(heard))
+            {
+                State = State with
+                {
+                    HeardInVain = Newest(State.HeardInVain.Add(heard), AccountState.EventsHeard / 2),
+                };
+            }
         }
 
         public AccountStep Done() => new(State, _facts.DrainToImmutable());

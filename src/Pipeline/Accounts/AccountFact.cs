@@ -29,7 +29,12 @@ public abstract record AccountFact
         Guid Event,
         string GroupType,
         DateTimeOffset At,
-        ImmutableArray<NamedValue> Set) : AccountFact;
+        ImmutableArray<NamedValue> Set) : AccountFact
+    {
+        /// <summary>Events before it that changed nothing, since the last fact of this kind; null for none.</summary>
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        public ImmutableArray<Guid>? Also { get; init; }
+    }
 
     /// <summary>A contact, now or before, was erased: it is none and never was.</summary>
     /// <param name="Person">Its uuid.</param>

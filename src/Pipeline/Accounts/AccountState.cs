@@ -75,7 +75,7 @@ public sealed record AccountState(
 
     /// <summary>How many events are remembered. A repeat comes from an ingest actor's window, soon after the
     /// first.</summary>
-    public const int EventsHeard = 64;
+    public const int EventsHeard = 256;
 
     private const int DomainsShownMax = 32;
 
@@ -93,6 +93,9 @@ public sealed record AccountState(
     /// <summary>By key, the accounts that are or were merged into this one; null if none ever was.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ImmutableSortedDictionary<string, PartHeard>? Parts { get; init; }
+
+    /// <summary>Events that changed nothing since the last one that did; in memory only.</summary>
+    internal ImmutableArray<Guid> HeardInVain { get; init; } = [];
 
     /// <summary>How many facts the journal holds; not part of a snapshot, which knows its place.</summary>
     internal long Facts { get; init; }

@@ -71,7 +71,7 @@ public sealed record StageRules(
             return before;
         }
 
-        var held = before?.Name is { } name ? PlaceOf(name) : -1;
+        var held = Place(before);
         var matched = MostAdvanced(view);
         var moves = matched != held && (matched > held || Policy is StagePolicy.Free);
         if (!moves || (matched < 0 && before?.Name is null))
@@ -83,6 +83,11 @@ public sealed record StageRules(
             ? new StagePlace(null, view.Now, "no rule")
             : new StagePlace(Stages[matched].Name, view.Now, Stages[matched].Rule);
     }
+
+    /// <summary>Whether a place is less advanced than another one; no stage is the least advanced.</summary>
+    public bool IsBehind(StagePlace? one, StagePlace? other) => Place(one) < Place(other);
+
+    private int Place(StagePlace? place) => place?.Name is { } name ? PlaceOf(name) : -1;
 
     /// <summary>Which conditions over contacts a contact matches, one bit each.</summary>
     public ulong MatchesOf(in StageView contact)

@@ -15,11 +15,12 @@ internal static class ViewErasure
 
     private static readonly Statement DeleteId = new("DELETE FROM view_id WHERE number = @number");
 
+    private static readonly Statement SelectActivity = new(
+        "SELECT account, day, event, events FROM view_activity WHERE id = @id AND account <> 0");
+
     private static readonly Statement DeleteAlone = new("""
-        DELETE FROM view_account_day WHERE EXISTS (
-            SELECT 1 FROM view_activity a
-            WHERE a.id = @id AND a.account = view_account_day.account AND a.day = view_account_day.day
-            AND a.event = view_account_day.event AND a.events >= view_account_day.events)
+        DELETE FROM view_account_day
+        WHERE account = @account AND day = @day AND event = @event AND events <= @events
         """);
 
     private static readonly Statement DeleteActivity = new("DELETE FROM view_activity WHERE id = @id");
@@ -53,10 +54,19 @@ internal static class ViewErasure
         var ids = persons.SelectMany(person => session.Query(
                 SelectIds, row => row.GetInt64(0), connection, ViewStatements.Bytes(person)))
             .Concat(distinctIds.Select(id => session.Scalar(SelectId, connection, id)).OfType<long>())
-            .Distinct();
-        foreach (var id in ids.ToList())
+            .Distinct()
+            .ToList();
+        var activity = ids.SelectMany(id => session.Query(
+            SelectActivity,
+            row => (Day: (row.GetInt64(0), row.GetInt64(1), row.GetString(2)), Events: row.GetInt64(3)),
+            id));
+        foreach (var ((account, day, name), events) in activity.AggregateBy(one => one.Day, 0L, (sum, one) => sum + one.Events))
         {
-            session.Execute(DeleteAlone, id);
+            session.Execute(DeleteAlone, account, day, name, events);
+        }
+
+        foreach (var id in ids)
+        {
             session.Execute(DeleteActivity, id);
             session.Execute(DeleteEvents, id);
             session.Execute(DeleteId, id);

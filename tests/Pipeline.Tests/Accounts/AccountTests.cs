@@ -72,6 +72,39 @@ public sealed class AccountTests
     }
 
     [Fact]
+    public void A_repeat_of_an_event_that_changed_nothing_does_not_undo_a_later_one()
+    {
+        var vain = Guid.NewGuid();
+        var facts = ImmutableArray.CreateBuilder<AccountFact>();
+        var state = Unborn;
+        foreach (var (by, seats) in new[] { (Guid.NewGuid(), "3"), (vain, "3"), (Guid.NewGuid(), "4") })
+        {
+            var step = Decide(state, Sets(by, "seats", seats));
+            facts.AddRange(step.Facts);
+            state = step.State;
+        }
+
+        var recovered = facts.Aggregate(Unborn, (before, fact) => Account.Evolve(before, fact));
+
+        Assert.Empty(Decide(recovered, Sets(vain, "seats", "3")).Facts);
+        Assert.Equal("4", recovered.Traits["seats"].Json);
+    }
+
+    [Fact]
+    public void An_account_does_not_go_back_on_words_of_older_rules()
+    {
+        var (before, after) = (Stages("any contact (a = 1)"), Stages("any contact (a = 2)"));
+        var state = Account.Decide(Unborn, Says(Ada, 1, "ada", matches: 1, of: before.Fingerprint), before).State;
+        Assert.Equal("won", state.Stage?.Name);
+
+        state = Account.Decide(state, Sets(Guid.NewGuid(), "seats", "3"), after).State;
+        Assert.Equal("won", state.Stage?.Name);
+
+        state = Account.Decide(state, Says(Ada, 2, "ada", matches: 0, of: after.Fingerprint), after).State;
+        Assert.Equal("lead", state.Stage?.Name);
+    }
+
+    [Fact]
     public void What_is_set_to_what_it_is_changes_nothing()
     {
         var state = Decide(Unborn, Sets(Guid.NewGuid(), "seats", "3")).State;
@@ -121,13 +154,17 @@ public sealed class AccountTests
             ["prospect: always", "engaged: at least 2 contacts (plan exists)"], StagePolicy.Free).Rules!;
         var state = Unborn;
         state = Account.Decide(state, Says(Ada, 1, "ada", matches: 1, of: stages.Fingerprint), stages).State;
-        state = Account.Decide(state, Says(Guid.NewGuid(), 1, "b", matches: 1, of: 4711), stages).State;
+        var late = Guid.NewGuid();
+        state = Account.Decide(state, Says(late, 1, "b", matches: 1, of: 4711), stages).State;
         Assert.Equal("prospect", state.Stage?.Name);
 
         state = Account.Decide(state, Says(Guid.NewGuid(), 1, "c", matches: 1, of: stages.Fingerprint), stages).State;
         Assert.Equal("engaged", state.Stage?.Name);
 
         state = Account.Decide(state, Says(Ada, 2, null), stages).State;
+        Assert.Equal("engaged", state.Stage?.Name);
+
+        state = Account.Decide(state, Says(late, 2, "b", matches: 0, of: stages.Fingerprint), stages).State;
         Assert.Equal("prospect", state.Stage?.Name);
         Assert.Equal(["prospect", "engaged", "prospect"], state.Moves.Select(move => move.Move.To));
     }
@@ -160,6 +197,9 @@ public sealed class AccountTests
                 && Account.Recount(replayed).Contacts == live.Contacts);
         }).QuickCheckThrowOnFailure();
     }
+
+    private static StageRules Stages(string won) =>
+        StageRuleReader.ReadAccounts(["lead: always", $"won: {won}"], StagePolicy.Free).Rules!;
 
     private static AccountState Unborn => AccountState.Unborn(Acme);
 
