@@ -65,7 +65,7 @@ public sealed class ContactPinning(PipelineParts parts, Corrections corrections)
         var uuid = UuidV5.Create(pinned.PersonUuid, $"pin:{place.Name}:{place.By}:{since}");
         var change = new EventChange(true, [])
         {
-            Stage = before?.Stage?.Name == place.Name ? null : new StageMove(before?.Stage?.Name, place.Name, place.Rule),
+            Stage = place.From == place.Name ? null : new StageMove(place.From, place.Name, place.Rule),
         };
         var messages = corrections.Map(home.ConnectionId, found.Person with { Account = told.Card }, change, uuid, now);
         var rules = parts.Options.Connections[home.ConnectionId].ToContactRules();

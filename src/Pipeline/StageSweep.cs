@@ -25,6 +25,7 @@ public sealed class StageSweep : ReceiveActor, IWithTimers
     private readonly PipelineParts _parts;
     private readonly IActorRef _people;
     private readonly Corrections _corrections;
+    private readonly Dictionary<int, DueContact> _after = [];
 
     /// <summary>Sweeps the connections of <paramref name="parts"/>.</summary>
     /// <param name="parts">The pipeline.</param>
@@ -51,7 +52,8 @@ public sealed class StageSweep : ReceiveActor, IWithTimers
         Wait();
     }
 
-    // Windows of days all end at midnight. Who was looked at is due until the lists have learnt of it; twice does no harm.
+    // Windows of days all end at midnight: a step that was full is followed by one behind it, so that those who cannot be looked at
+    // hold up nobody. Who was looked at is due until the lists have learnt of it; twice does no harm.
     private void GoOn(bool isFull) => Timers.StartSingleTimer(
         nameof(Step), Step.Instance, isFull ? Soon : _parts.Options.Views.StageSweep);
 
@@ -61,9 +63,9 @@ public sealed class StageSweep : ReceiveActor, IWithTimers
         foreach (var (connectionId, connection) in _parts.Layout.NumberByConnection)
         {
             var due = await _parts.Database
-                .ReadAsync(session => DueStatements.List(session, connection, now, ContactsPerStep))
+                .ReadAsync(session => DueStatements.List(
+                    session, connection, now, _after.TryGetValue(connection, out var after) ? after : null, ContactsPerStep))
                 .ConfigureAwait(false);
-            var failed = 0;
             foreach (var one in due)
             {
                 try
@@ -72,12 +74,16 @@ public sealed class StageSweep : ReceiveActor, IWithTimers
                 }
                 catch (Exception failure) when (failure is AskTimeoutException or DbException or TimeoutException)
                 {
-                    failed++;
                     _log.Warning(failure, "A contact whose stage is due could not be looked at; the next sweep does it.");
                 }
             }
 
-            isFull |= due.Count == ContactsPerStep && failed == 0;
+            _after.Remove(connection);
+            if (due.Count == ContactsPerStep)
+            {
+                _after[connection] = due[^1];
+                isFull = true;
+            }
         }
 
         return new Swept(isFull);

@@ -174,6 +174,7 @@ public sealed class TestCluster : IAsyncLifetime
     internal async Task<int> ActivityAsync(string userId)
     {
         using var answer = await Nodes[0].Http.GetAsync(Api($"contacts/{Uri.EscapeDataString(userId)}"));
+        Assert.True(answer.IsSuccessStatusCode, $"{userId}: {answer.StatusCode} {await answer.Content.ReadAsStringAsync()}");
         var contact = await answer.Content.ReadFromJsonAsync<JsonElement>();
         return contact.GetProperty("activity").EnumerateArray().Sum(day => day.GetProperty("events").GetInt32());
     }

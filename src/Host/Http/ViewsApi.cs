@@ -77,7 +77,7 @@ internal static class ViewsApi
 
         if (WantsCsv(request))
         {
-            return Contacts(connection, asked, queries);
+            return Contacts(connection, query.OfFile(asked), queries, cancellationToken);
         }
 
         var page = await queries.ReadContactsAsync(
@@ -100,7 +100,7 @@ internal static class ViewsApi
 
         if (WantsCsv(request))
         {
-            return Accounts(connection, asked, queries);
+            return Accounts(connection, query.OfFile(asked), queries, cancellationToken);
         }
 
         var page = await queries.ReadAccountsAsync(
@@ -109,14 +109,16 @@ internal static class ViewsApi
             [.. page.Items.Select(AccountItem.Of)], page.Next?.ToString()));
     }
 
-    private static IResult ExportContacts(string connection, [AsParameters] ViewsQuery query, ViewQueries queries) =>
+    private static IResult ExportContacts(
+        string connection, [AsParameters] ViewsQuery query, ViewQueries queries, CancellationToken cancellationToken) =>
         query.TryRead(ofAccounts: false, out var asked, out var fault)
-            ? Contacts(connection, asked, queries)
+            ? Contacts(connection, query.OfFile(asked), queries, cancellationToken)
             : AccountsApi.Bad(fault);
 
-    private static IResult ExportAccounts(string connection, [AsParameters] ViewsQuery query, ViewQueries queries) =>
+    private static IResult ExportAccounts(
+        string connection, [AsParameters] ViewsQuery query, ViewQueries queries, CancellationToken cancellationToken) =>
         query.TryRead(ofAccounts: true, out var asked, out var fault)
-            ? Accounts(connection, asked, queries)
+            ? Accounts(connection, query.OfFile(asked), queries, cancellationToken)
             : AccountsApi.Bad(fault);
 
     private static async Task<Results<Ok<ContactView>, ProblemHttpResult>> FindContactAsync(
@@ -240,13 +242,14 @@ internal static class ViewsApi
                 : null;
     }
 
-    private static PushStreamHttpResult Contacts(string connection, ViewsAsked asked, ViewQueries queries) => Stream(
+    private static PushStreamHttpResult Contacts(
+        string connection, ViewsAsked asked, ViewQueries queries, CancellationToken cancellationToken) => Stream(
         "contacts.csv",
         ContactColumns,
-        async (after, cancellation) =>
+        async after =>
         {
             var page = await queries.ReadContactsAsync(
-                connection, asked.Criteria, asked.Sort, after ?? asked.After, Api.PageMax, cancellation);
+                connection, asked.Criteria, asked.Sort, after ?? asked.After, Api.PageMax, cancellationToken);
             return (page.Items.Select(row => CsvRows.Line(
                 row.Person,
                 row.UserId,
@@ -262,13 +265,14 @@ internal static class ViewsApi
                 row.Properties)), page.Next);
         });
 
-    private static PushStreamHttpResult Accounts(string connection, ViewsAsked asked, ViewQueries queries) => Stream(
+    private static PushStreamHttpResult Accounts(
+        string connection, ViewsAsked asked, ViewQueries queries, CancellationToken cancellationToken) => Stream(
         "accounts.csv",
         AccountColumns,
-        async (after, cancellation) =>
+        async after =>
         {
             var page = await queries.ReadAccountsAsync(
-                connection, asked.Criteria, asked.Sort, after ?? asked.After, Api.PageMax, cancellation);
+                connection, asked.Criteria, asked.Sort, after ?? asked.After, Api.PageMax, cancellationToken);
             return (page.Items.Select(row => CsvRows.Line(
                 row.Id,
                 row.Name,
@@ -286,7 +290,7 @@ internal static class ViewsApi
     private static PushStreamHttpResult Stream(
         string name,
         string[] columns,
-        Func<ViewCursor?, CancellationToken, Task<(IEnumerable<string> Lines, ViewCursor? Next)>> read) =>
+        Func<ViewCursor?, Task<(IEnumerable<string> Lines, ViewCursor? Next)>> read) =>
         TypedResults.Stream(
             async stream =>
             {
@@ -295,7 +299,7 @@ internal static class ViewsApi
                 var after = (ViewCursor?)null;
                 do
                 {
-                    (var lines, after) = await read(after, CancellationToken.None);
+                    (var lines, after) = await read(after);
                     foreach (var line in lines)
                     {
                         await writer.WriteAsync(line);

@@ -17,7 +17,7 @@ internal sealed record ViewsQuery(
     string? SeenSince,
     [property: FromQuery(Name = "search"), Description("Words, each of which begins a word of name, address or id")]
     string? Search,
-    [property: FromQuery(Name = "sort"), Description("last_seen (the default), name, created or stage")]
+    [property: FromQuery(Name = "sort"), Description("last_seen (the default), name, created (the default of CSV) or stage")]
     string? Sort,
     [property: FromQuery(Name = "after"), Description("The next of the page before")]
     string? After,
@@ -78,6 +78,11 @@ internal sealed record ViewsQuery(
         asked = fault is null ? new ViewsAsked(criteria, sort, after, limit) : null;
         return fault is null;
     }
+
+    /// <summary>The same for a file. Whoever is seen while it is written would move to a page that was written before, so its order
+    /// is by creation unless another one is asked for.</summary>
+    public ViewsAsked OfFile(ViewsAsked asked) =>
+        Sort is null && asked.After is null ? asked with { Sort = ViewSort.Created } : asked;
 
     private static bool TryTime(string text, out DateTimeOffset? time)
     {

@@ -120,7 +120,7 @@ public sealed record ContactRules(
         {
             var place = held?.Stage is { IsPinned: true } already && already.Name == stage
                 ? already
-                : new StagePlace(stage, pin.At, "pinned", pin.By);
+                : new StagePlace(stage, pin.At, "pinned", pin.By) { From = held?.Stage?.Name };
             return (held ?? new ContactTurn(null, null, -1, 0, 0, null, null)) with
             {
                 Stage = place,
@@ -133,7 +133,7 @@ public sealed record ContactRules(
             return held;
         }
 
-        var freed = held with { Stage = pinned with { By = null, Since = pin.At } };
+        var freed = held with { Stage = pinned with { By = null, Since = pin.At, From = pinned.Name } };
         var state = profile.Contact! with { Turn = freed };
         return Look(state, profile.Properties, profile.IsIdentified, pin.At) ?? freed;
     }

@@ -22,6 +22,10 @@ public enum StagePolicy : byte
 /// <param name="By">Who pinned it; null unless pinned.</param>
 public sealed record StagePlace(string? Name, DateTimeOffset Since, string Rule, string? By = null)
 {
+    /// <summary>The stage before; null for none, and in places that were written before it was kept.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? From { get; init; }
+
     /// <summary>Nothing moves it but an operator.</summary>
     [JsonIgnore]
     public bool IsPinned => By is not null;
@@ -79,9 +83,10 @@ public sealed record StageRules(
             return before;
         }
 
-        return matched < 0
+        var place = matched < 0
             ? new StagePlace(null, view.Now, "no rule")
             : new StagePlace(Stages[matched].Name, view.Now, Stages[matched].Rule);
+        return place with { From = before?.Name };
     }
 
     /// <summary>Whether a place is less advanced than another one; no stage is the least advanced.</summary>

@@ -13,19 +13,23 @@ internal static class DueStatements
 {
     private static readonly Statement SelectDue = new("""
         SELECT person, due_at, distinct_id FROM view_due
-        WHERE connection = @connection AND due_at <= @now ORDER BY due_at LIMIT @rows
+        WHERE connection = @connection AND due_at <= @now AND (due_at, person) > (@after, @person)
+        ORDER BY due_at, person LIMIT @rows
         """);
 
     private static readonly Statement Delete = new(
         "DELETE FROM view_due WHERE connection = @connection AND person = @person AND due_at = @due_at");
 
-    public static List<DueContact> List(Session session, int connection, DateTimeOffset now, int rows) => session.Query(
+    /// <summary>Those who are due, behind one who was; null: from the first on.</summary>
+    public static List<DueContact> List(
+        Session session, int connection, DateTimeOffset now, DueContact? after, int rows) => session.Query(
         SelectDue,
         row => new DueContact(
             new Guid(row.GetFieldValue<byte[]>(0), bigEndian: true),
             DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(1)),
             row.GetString(2)),
-        connection, now.ToUnixTimeMilliseconds(), rows);
+        connection, now.ToUnixTimeMilliseconds(), after?.At.ToUnixTimeMilliseconds() ?? -1,
+        ViewStatements.Bytes(after?.Person ?? Guid.Empty), rows);
 
     /// <summary>There is nothing to look at.</summary>
     public static int Remove(Session session, int connection, DueContact due) =>

@@ -97,6 +97,11 @@ internal sealed class ViewFold(Session session, int connection, int recentEvents
     private void Show(Guid person, PersonEntry entry)
     {
         var held = ViewStatements.Contact(session, connection, person);
+        if (held?.Version > entry.Version)
+        {
+            return; // It comes late, out of the lane of an id that was merged.
+        }
+
         if (entry.IsNoContact)
         {
             ViewStatements.Hide(session, connection, person);

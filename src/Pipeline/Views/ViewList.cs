@@ -9,7 +9,9 @@ namespace VarianceActors.Pipeline.Views;
 
 /// <summary>
 /// Finds the items of one page. A filter that few match is read whole and then sorted; else the order is walked and each item
-/// looked at, which is fast because many match, unless those who match come last in that order: docs/benchmarks.md has figures.
+/// looked at, which is fast because many match, unless those who match come last in that order. By name they often do (who looks
+/// for "zoe" finds Zoe), so what begins with the first characters of a word is kept in that order of its own.
+/// docs/benchmarks.md has figures.
 /// </summary>
 /// <param name="session">A reading session.</param>
 /// <param name="connection">The connection.</param>
@@ -19,6 +21,9 @@ internal sealed class ViewList(Session session, int connection, int kind, Immuta
 {
     /// <summary>How many matches are few.</summary>
     private const int FewMax = 3_000;
+
+    /// <summary>How far the matches of a word are counted to find the rarest one.</summary>
+    private const int CountMax = 50_000;
 
     private static readonly ConcurrentDictionary<string, Statement> Statements = new(StringComparer.Ordinal);
 
@@ -88,12 +93,24 @@ internal sealed class ViewList(Session session, int connection, int kind, Immuta
     private List<Item> Take(Wanted wanted, ViewSort sort, ViewCursor? after, int count)
     {
         var text = new Text().Add("SELECT c.number, c.").Add(KeyOf(sort)).Add(", c.stage FROM ");
+        var isByPrefix = false;
         var isOne = sort is ViewSort.LastSeen && wanted.HasIndex(kind);
         if (!isOne && wanted.IsNarrow(sort) && Fewest(wanted, sort) is var (few, word))
         {
             text.Add("(SELECT DISTINCT f.number FROM (").Add(few).Add(") f) n JOIN ").Add(Table)
                 .Add(" c ON c.number = n.number WHERE 1 = 1");
             AddConditions(text, wanted, mask: true, exceptWord: word);
+        }
+        else if (sort is ViewSort.Name && !wanted.Criteria.Words.IsEmpty)
+        {
+            isByPrefix = true;
+            var place = Rarest(wanted.Criteria.Words);
+            var prefix = ViewText.PrefixesOf(wanted.Criteria.Words[place]).Last();
+            text.Add("view_prefix p CROSS JOIN ").Add(Table).Add(" c WHERE c.number = p.number")
+                .Add(" AND p.connection = @connection", connection)
+                .Add(" AND p.kind = @kind", kind)
+                .Add(" AND p.prefix = @prefix", prefix);
+            AddConditions(text, wanted, mask: true, exceptWord: prefix == wanted.Criteria.Words[place] ? place : -1);
         }
         else
         {
@@ -113,16 +130,33 @@ internal sealed class ViewList(Session session, int connection, int kind, Immuta
         }
 
         var isAscending = sort is ViewSort.Name;
+        var (key, number) = isByPrefix ? ("p.sort_name", "p.number") : ("c." + KeyOf(sort), "c.number");
         if (after is not null)
         {
-            text.Add(" AND (c.").Add(KeyOf(sort)).Add(isAscending ? ", c.number) > (" : ", c.number) < (")
+            text.Add(" AND (").Add(key).Add(", ").Add(number).Add(isAscending ? ") > (" : ") < (")
                 .Add("@key", after.Value).Add(", @number)", after.Number);
         }
 
         var direction = isAscending ? " ASC" : " DESC";
-        text.Add(" ORDER BY c.").Add(KeyOf(sort)).Add(direction).Add(", c.number").Add(direction)
+        text.Add(" ORDER BY ").Add(key).Add(direction).Add(", ").Add(number).Add(direction)
             .Add(" LIMIT @rows", count);
         return session.Query(text.Statement(), row => Read(row, sort), text.Values);
+    }
+
+    /// <summary>The place of the word that fewest match, as far as it is worth counting.</summary>
+    private int Rarest(ImmutableArray<string> words)
+    {
+        if (words.Length == 1)
+        {
+            return 0;
+        }
+
+        var counts = words.Select((_, place) =>
+        {
+            var counting = new Text().Add("SELECT count(*) FROM (").Add(Matches(words, place, CountMax)).Add(") f");
+            return (long)session.Scalar(counting.Statement(), counting.Values)!;
+        }).ToList();
+        return counts.IndexOf(counts.Min());
     }
 
     private static string KeyOf(ViewSort sort) => sort switch
@@ -189,21 +223,24 @@ internal sealed class ViewList(Session session, int connection, int kind, Immuta
 
         for (var place = 0; place < wanted.Criteria.Words.Length; place++)
         {
-            var (from, to) = NamesOf(place);
-            var word = wanted.Criteria.Words[place];
-            var filter = new Text()
-                .Add("SELECT number FROM view_term WHERE connection = @connection", connection)
-                .Add(" AND kind = @kind", kind)
-                .Add(" AND term >= " + from, word)
-                .Add(" AND term < " + to, ViewText.End(word))
-                .Add(" LIMIT @few", FewMax + 1);
-            yield return (filter, place);
+            yield return (Matches(wanted.Criteria.Words, place, FewMax + 1), place);
         }
 
         Text Of(string condition, object value) => new Text()
             .Add("SELECT number FROM ").Add(Table).Add(" WHERE connection = @connection AND ", connection)
             .Add(condition, value)
             .Add(" LIMIT @few", FewMax + 1);
+    }
+
+    private Text Matches(ImmutableArray<string> words, int place, int limit)
+    {
+        var (from, to) = NamesOf(place);
+        return new Text()
+            .Add("SELECT number FROM view_term WHERE connection = @connection", connection)
+            .Add(" AND kind = @kind", kind)
+            .Add(" AND term >= " + from, words[place])
+            .Add(" AND term < " + to, ViewText.End(words[place]))
+            .Add(" LIMIT @few", limit);
     }
 
     // Masked, no index serves a condition: the order's own index does.

@@ -31,6 +31,7 @@ public sealed class ViewRebuild(ActorSystem system, PipelineParts parts)
     [
         new("DELETE FROM view_contact WHERE connection = @connection"),
         new("DELETE FROM view_term WHERE connection = @connection"),
+        new("DELETE FROM view_prefix WHERE connection = @connection"),
         new("DELETE FROM view_due WHERE connection = @connection"),
         new("DELETE FROM view_stage_total WHERE connection = @connection"),
         new("UPDATE view_id SET person = NULL, version = -1 WHERE connection = @connection"),
@@ -115,17 +116,28 @@ public sealed class ViewRebuild(ActorSystem system, PipelineParts parts)
 
     private sealed class AccountHistoryRead : IJournalRead
     {
+        private readonly List<AccountStep> _steps = [];
         private AccountState? _state;
 
         public string ConnectionId => _state!.Id.ConnectionId;
 
         public AccountHistoryRead With(AccountFact fact)
         {
+            var from = _state?.Stage?.Name;
             _state = Account.Evolve(_state, fact);
+            if (fact is AccountFact.StageMoved { Place: var place } && place.Name != from)
+            {
+                var entered = _steps is [.., var last] ? last.At : (DateTimeOffset?)null;
+                _steps.Add(new AccountStep(
+                    _state.Version, place.Since, from ?? "", entered, place.Name ?? "", place.Rule, place.By));
+            }
+
             return this;
         }
 
-        public IEnumerable<ViewEntry> Entries(ViewRules rules, PipelineParts parts) => [ViewOfAccount.Of(_state!, 0)];
+        // The account itself remembers only its newest moves.
+        public IEnumerable<ViewEntry> Entries(ViewRules rules, PipelineParts parts) =>
+            [ViewOfAccount.Of(_state!, 0) with { Steps = [.. _steps] }];
     }
 
     // A home that became part of another one tells only what its person had been before.

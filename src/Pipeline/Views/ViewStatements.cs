@@ -21,7 +21,10 @@ internal sealed class IdRow
 }
 
 /// <summary>What the tables know of a contact.</summary>
-internal sealed record ContactHeld(long Number, long Version, string Stage, string UserId, string? Name, string? Email);
+internal sealed record ContactHeld(long Number, long Version, string Stage, string UserId, string? Name, string? Email)
+{
+    public string SortName => ViewText.SortOf(Name ?? Email ?? UserId);
+}
 
 /// <summary>Everything that is written to the tables of views.</summary>
 internal static class ViewStatements
@@ -61,7 +64,7 @@ internal static class ViewStatements
         """);
 
     private static readonly Statement SelectAccount = new(
-        "SELECT version, stage FROM view_account WHERE number = @number");
+        "SELECT version, stage, sort_name, merged_into FROM view_account WHERE number = @number");
 
     private static readonly Statement UpdateAccount = new("""
         UPDATE view_account SET version = @version, name = @name, sort_name = @sort_name, stage = @stage,
@@ -142,6 +145,17 @@ internal static class ViewStatements
         WHERE connection = @connection AND kind = @kind AND term = @term AND number = @number
         """);
 
+    private static readonly Statement AddPrefix = new("""
+        INSERT INTO view_prefix (connection, kind, prefix, sort_name, number)
+        VALUES (@connection, @kind, @prefix, @sort_name, @number) ON CONFLICT DO NOTHING
+        """);
+
+    private static readonly Statement DeletePrefix = new("""
+        DELETE FROM view_prefix
+        WHERE connection = @connection AND kind = @kind AND prefix = @prefix AND sort_name = @sort_name
+          AND number = @number
+        """);
+
     private static readonly Statement AddMembership = new("""
         INSERT INTO view_membership (connection, person, version, at, account, rule, rule_value)
         VALUES (@connection, @person, @version, @at, @account, @rule, @rule_value) ON CONFLICT DO NOTHING
@@ -204,17 +218,21 @@ internal static class ViewStatements
     /// <returns>Whether it is shown.</returns>
     public static bool Show(Session session, int connection, long number, AccountEntry entry)
     {
-        var (version, stage) = session.Query(SelectAccount, row => (row.GetInt64(0), row.GetString(1)), number)[0];
+        var (version, stage, sortedBy, isMerged) = session.Query(
+            SelectAccount,
+            row => (row.GetInt64(0), row.GetString(1), row.GetString(2), !row.IsDBNull(3)),
+            number)[0];
         if (version >= entry.Version)
         {
             return false;
         }
 
+        var sortName = ViewText.SortOf(entry.Name ?? entry.Id);
         session.Execute(
             UpdateAccount,
             entry.Version,
             entry.Name,
-            ViewText.SortOf(entry.Name ?? entry.Id),
+            sortName,
             entry.Stage?.Name ?? "",
             Milliseconds(entry.Stage?.Since),
             entry.Stage?.Rule ?? "",
@@ -224,10 +242,15 @@ internal static class ViewStatements
             entry.Contacts,
             entry.Properties,
             number);
-        SetTerms(session, connection, OfAccounts, number, ViewText.TermsOf(
-            [entry.Name, ViewText.Cut(entry.Id), .. entry.Domains]));
+        var terms = ViewText.TermsOf([entry.Name, ViewText.Cut(entry.Id), .. entry.Domains]);
+        SetWords(session, connection, OfAccounts, number, terms, sortedBy, sortName);
         SetTerms(session, connection, OfDomains, number, [.. entry.Domains]);
-        Recount(session, connection, OfAccounts, version == 0 ? null : stage, entry.Stage?.Name ?? "");
+
+        // Whoever speaks for it counts.
+        Recount(
+            session, connection, OfAccounts,
+            version == 0 || isMerged ? null : stage,
+            entry.MergedInto is null ? entry.Stage?.Name ?? "" : null);
         return true;
     }
 
@@ -266,9 +289,10 @@ internal static class ViewStatements
     public static void Show(
         Session session, int connection, Guid person, long version, ContactHeld? held, ContactFace face, long account)
     {
+        var sortName = ViewText.SortOf(face.Name ?? face.Email ?? face.UserId);
         ReadOnlySpan<object?> values =
         [
-            version, face.UserId, face.Name, ViewText.SortOf(face.Name ?? face.Email ?? face.UserId), face.Email,
+            version, face.UserId, face.Name, sortName, face.Email,
             ViewText.DomainOf(face.Email), account, (int)(face.Account?.Rule ?? 0), face.Account?.Value ?? "",
             face.Stage?.Name ?? "", Milliseconds(face.Stage?.Since), face.Stage?.Rule ?? "", face.Stage?.By,
             Milliseconds(face.CreatedAt), face.Properties,
@@ -287,8 +311,9 @@ internal static class ViewStatements
             && (held.UserId, held.Name, held.Email) == (face.UserId, face.Name, face.Email);
         if (!isSame)
         {
-            SetTerms(
-                session, connection, OfContacts, number.Value, ViewText.TermsOf(face.Name, face.Email, face.UserId));
+            SetWords(
+                session, connection, OfContacts, number.Value, ViewText.TermsOf(face.Name, face.Email, face.UserId),
+                held?.SortName ?? "", sortName);
         }
 
         Recount(session, connection, OfContacts, held?.Stage, face.Stage?.Name ?? "");
@@ -300,7 +325,7 @@ internal static class ViewStatements
         session.Execute(DeleteDue, connection, Bytes(person));
         if (Contact(session, connection, person) is { } held)
         {
-            SetTerms(session, connection, OfContacts, held.Number, []);
+            SetWords(session, connection, OfContacts, held.Number, [], held.SortName, "");
             session.Execute(DeleteContact, held.Number);
             Recount(session, connection, OfContacts, held.Stage, null);
         }
@@ -375,7 +400,27 @@ internal static class ViewStatements
         session.Execute(AddStageDay, connection, kind, DayOf(step.At), step.From, step.To, (long)stayed);
     }
 
-    private static void SetTerms(Session session, int connection, int kind, long number, ImmutableSortedSet<string> terms)
+    // What something is found by, and in which place of the order of names.
+    private static void SetWords(
+        Session session, int connection, int kind, long number, ImmutableSortedSet<string> terms, string sortedBy, string sortName)
+    {
+        var before = SetTerms(session, connection, kind, number, terms)
+            .SelectMany(ViewText.PrefixesOf).Select(prefix => (prefix, sortedBy)).ToHashSet();
+        var after = terms.SelectMany(ViewText.PrefixesOf).Select(prefix => (prefix, sortName)).ToHashSet();
+        foreach (var (prefix, name) in before.Except(after))
+        {
+            session.Execute(DeletePrefix, connection, kind, prefix, name, number);
+        }
+
+        foreach (var (prefix, name) in after.Except(before))
+        {
+            session.Execute(AddPrefix, connection, kind, prefix, name, number);
+        }
+    }
+
+    // Returns those before.
+    private static ImmutableSortedSet<string> SetTerms(
+        Session session, int connection, int kind, long number, ImmutableSortedSet<string> terms)
     {
         var held = session.Query(SelectTerms, row => row.GetString(0), connection, kind, number)
             .ToImmutableSortedSet(StringComparer.Ordinal);
@@ -388,6 +433,8 @@ internal static class ViewStatements
         {
             session.Execute(AddTerm, connection, kind, term, number);
         }
+
+        return held;
     }
 
     // Null: it is not there.

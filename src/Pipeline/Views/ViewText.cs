@@ -11,6 +11,9 @@ public static class ViewText
     /// <summary>Where names of events and what is sorted by are cut.</summary>
     public const int NameCharsMax = 200;
 
+    /// <summary>How long the beginnings of words are that <see cref="PrefixesOf"/> gives, at most.</summary>
+    internal const int PrefixRunesMax = 3;
+
     private const int TermCharsMax = 64;
     private const int TermsMax = 24;
     private static readonly SearchValues<char> Breaks = SearchValues.Create(" \t\r\n,;:/\\|()[]{}<>\"'`");
@@ -74,6 +77,17 @@ public static class ViewText
 
     /// <summary>A text behind every word with this prefix.</summary>
     internal static string End(string prefix) => prefix + "\U0010FFFF";
+
+    /// <summary>What a word begins with: its first character, its first two and its first three.</summary>
+    internal static IEnumerable<string> PrefixesOf(string term)
+    {
+        var chars = 0;
+        foreach (var rune in term.EnumerateRunes().Take(PrefixRunesMax))
+        {
+            chars += rune.Utf16SequenceLength;
+            yield return term[..chars];
+        }
+    }
 
     private static IEnumerable<string> Split(string text)
     {

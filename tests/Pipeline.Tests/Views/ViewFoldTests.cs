@@ -101,6 +101,23 @@ public sealed class ViewFoldTests
     [Theory]
     [InlineData(StoreKind.Sqlite)]
     [InlineData(StoreKind.Postgres)]
+    public async Task What_a_visitor_says_late_does_not_hide_the_contact_that_it_has_become(StoreKind kind)
+    {
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
+        await FoldAsync(store, Seen(Ada, 1, "ada") with { Face = Face("ada"), DueAt = Nine.AddDays(2) });
+        await FoldAsync(store, Seen(Ada, 0, "device") with { IsNoContact = true });
+
+        Assert.Equal(1, await CountAsync(store, "SELECT count(*) FROM view_contact WHERE user_id = 'ada'"));
+        Assert.Equal(1, await CountAsync(store, "SELECT count(*) FROM view_due"));
+        Assert.Equal(2, await CountAsync(store, """
+            SELECT sum(a.events) FROM view_activity a JOIN view_id i ON i.number = a.id
+            JOIN view_contact c ON c.person = i.person
+            """));
+    }
+
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
     public async Task What_is_erased_leaves_nothing_behind(StoreKind kind)
     {
         await using var store = await TemporaryDatabase.CreateAsync(kind);
