@@ -33,7 +33,7 @@ public sealed class StageRulesTests
         var rules = Read(["trial: seats > 0"], StagePolicy.Free);
         var trial = rules.Move(null, View(1));
 
-        Assert.Equal(new StagePlace(null, Captured.Nine, "no rule"), rules.Move(trial, View(0)));
+        Assert.Equal(new StagePlace(null, Captured.Nine, "no rule") { From = "trial" }, rules.Move(trial, View(0)));
     }
 
     [Fact]
