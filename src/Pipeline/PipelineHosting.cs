@@ -94,7 +94,8 @@ public static class PipelineHosting
             .WithActors((system, registry) => system.ActorOf(WakerProps(registry.Get<PeopleRegion>(), parts), "merge-waker"))
             .WithActors((system, registry) => system.ActorOf(UndosProps(registry.Get<PeopleRegion>(), parts), "unfinished-undos"))
             .WithActors((system, _) => system.ActorOf(Props.Create(() => new Retention(parts)), "retention"))
-            .WithActors((system, registry) => system.ActorOf(SweepProps(registry.Get<PeopleRegion>(), parts), "stage-sweep"))
+            .WithActors((system, registry) => system.ActorOf(
+                SweepProps(registry.Get<PeopleRegion>(), registry.Get<AccountsRegion>(), parts), "stage-sweep"))
             .WithActors((system, _) => system.ActorOf(Props.Create(() => new BooksWatch(parts)), "books-watch"))
             .WithActors((system, registry) => registry.Register<DeadLetterJobs>(
                 system.ActorOf(JobsProps(registry.Get<DeliveryRegion>(), parts), "dead-letter-jobs")))
@@ -148,8 +149,8 @@ public static class PipelineHosting
     private static Props UndosProps(IActorRef people, PipelineParts parts) =>
         Props.Create(() => new UnfinishedUndos(parts, people));
 
-    private static Props SweepProps(IActorRef people, PipelineParts parts) =>
-        Props.Create(() => new StageSweep(parts, people));
+    private static Props SweepProps(IActorRef people, IActorRef accounts, PipelineParts parts) =>
+        Props.Create(() => new StageSweep(parts, people, accounts));
 
     private static Props JobsProps(IActorRef delivery, PipelineParts parts) =>
         Props.Create(() => new DeadLetterJobs(parts, delivery));

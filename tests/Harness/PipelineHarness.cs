@@ -54,7 +54,7 @@ public sealed class PipelineHarness : IAsyncDisposable
 
     private const string Authorization = "Basic dGVzdDp0ZXN0";
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
-    private readonly HarnessOptions _options;
+    private HarnessOptions _options;
     private readonly string _directory;
     private readonly string _store;
     private WebApplication _host;
@@ -210,9 +210,11 @@ public sealed class PipelineHarness : IAsyncDisposable
 
     /// <summary>Stops the pipeline as SIGTERM would and starts it again on the same data.</summary>
     /// <param name="meanwhile">What is done while it stands still.</param>
-    public async Task RestartAsync(Func<Task>? meanwhile = null)
+    /// <param name="hocon">Other configuration in place of <see cref="HarnessOptions.Hocon"/>; null: the same.</param>
+    public async Task RestartAsync(Func<Task>? meanwhile = null, string? hocon = null)
     {
         await StopAsync();
+        _options = _options with { Hocon = hocon ?? _options.Hocon };
         if (meanwhile is not null)
         {
             await meanwhile();

@@ -106,8 +106,8 @@ public static class Account
             state.Name,
             state.Domains,
             state.Contacts,
-            Matching(state, stages),
-            stages.Fingerprint)
+            Matching(state, stages, mayMatch: false),
+            HasStale(state, stages) ? 0 : stages.Fingerprint)
         : null;
 
     // One level only: what is merged takes nothing in, so that no order of wishes can make a ring. What is merged is taken back
@@ -223,18 +223,29 @@ public static class Account
             return state.Stage;
         }
 
-        var (all, matching) = contacts
-            ?? (state.Contacts + state.Merged.Sum(part => part.Value.Contacts), Matching(state, stages));
-        var moved = stages.Move(state.Stage, new StageView(state.ShownTraits, [], now, all, matching));
-        return contacts is null && stages.IsBehind(moved, state.Stage) && HasStale(state, stages) ? state.Stage : moved;
+        if (contacts is { } given)
+        {
+            return Place(given.All, given.Matching);
+        }
+
+        // Whoever has not been looked at with these rules may match them or not: no reason to move where it matters. A sweep looks
+        // at everybody.
+        var all = state.Contacts + state.Merged.Sum(part => part.Value.Contacts);
+        var least = Place(all, Matching(state, stages, mayMatch: false));
+        return HasStale(state, stages) && Place(all, Matching(state, stages, mayMatch: true))?.Name != least?.Name
+            ? state.Stage
+            : least;
+
+        StagePlace? Place(int of, ImmutableArray<int> matching) =>
+            stages.Move(state.Stage, new StageView(state.ShownTraits, [], now, of, matching));
     }
 
-    // Who matched older rules and has not been looked at with these may match them: no reason to go back.
     private static bool HasStale(AccountState state, StageRules stages) => !stages.OverContacts.IsEmpty
-        && state.Members.Values.Any(member => member.Contact is { MatchesOf: not 0 and var of } && of != stages.Fingerprint);
+        && (state.Members.Values.Any(member => member.Contact is { MatchesOf: var of } && of != stages.Fingerprint)
+            || state.Merged.Any(part => part.Value.Contacts > 0 && part.Value.MatchesOf != stages.Fingerprint));
 
-    // Bits of other rules than today's say nothing: such a contact counts as one that does not match.
-    private static ImmutableArray<int> Matching(AccountState state, StageRules stages)
+    // Bits of other rules than today's say nothing: such a contact matches nothing, or it may match everything.
+    private static ImmutableArray<int> Matching(AccountState state, StageRules stages, bool mayMatch)
     {
         if (stages.OverContacts.IsEmpty)
         {
@@ -244,22 +255,24 @@ public static class Account
         var counts = new int[stages.OverContacts.Length];
         foreach (var (_, member) in state.Members)
         {
-            if (member.Contact is not { } contact || contact.MatchesOf != stages.Fingerprint)
+            if (member.Contact is not { } contact)
             {
                 continue;
             }
 
+            var matches = contact.MatchesOf == stages.Fingerprint ? contact.Matches : mayMatch ? ulong.MaxValue : 0;
             for (var number = 0; number < counts.Length; number++)
             {
-                counts[number] += (int)((contact.Matches >> number) & 1);
+                counts[number] += (int)((matches >> number) & 1);
             }
         }
 
         foreach (var (_, part) in state.Merged)
         {
-            for (var number = 0; part.MatchesOf == stages.Fingerprint && number < counts.Length; number++)
+            var isOfToday = part.MatchesOf == stages.Fingerprint;
+            for (var number = 0; number < counts.Length; number++)
             {
-                counts[number] += part.Matches[number];
+                counts[number] += isOfToday ? part.Matches[number] : mayMatch ? part.Contacts : 0;
             }
         }
 
@@ -268,6 +281,7 @@ public static class Account
 
     private static DateTimeOffset At(IAccountMessage message, AccountState state) => message switch
     {
+        ObserveAccount { LookAt: { } at } => at,
         ObserveAccount { Members: [.., var last] } => last.At,
         ObserveAccount { Groups: [.., var last] } => last.At,
         RenameAccount rename => rename.At,

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 using VarianceActors.Pipeline.People;
 
 namespace VarianceActors.Pipeline.Accounts;
@@ -57,7 +58,12 @@ public sealed record ObserveAccount(
     AccountId To,
     string Token,
     ImmutableArray<MemberSays> Members,
-    ImmutableArray<GroupSays> Groups) : IAccountMessage;
+    ImmutableArray<GroupSays> Groups) : IAccountMessage
+{
+    /// <summary>As of when the rules look at it, where it is told without an event; null: when it was told of last.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? LookAt { get; init; }
+}
 
 /// <summary>The answer to <see cref="ObserveAccount"/>.</summary>
 /// <param name="Key">The account that was told.</param>

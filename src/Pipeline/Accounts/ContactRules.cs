@@ -20,15 +20,14 @@ public sealed record ContactRules(
     StageRules AccountStages,
     ulong Fingerprint)
 {
-    // Where nobody ever goes back, the end of a window moves nobody; but accounts may count those who match.
+    // Where nobody ever goes back, the end of a window matters only to a rule that begins to hold by it. What accounts make of
+    // those who match, contacts do not know.
     private readonly ImmutableArray<StageCondition.Happened> _windows =
     [
-        .. ContactStages.Policy is StagePolicy.Free
-            ? ContactStages.Stages.SelectMany(stage => StageCondition.WindowsIn(stage.Condition))
-            : [],
-        .. AccountStages.Policy is StagePolicy.Free
-            ? AccountStages.OverContacts.SelectMany(StageCondition.WindowsIn)
-            : [],
+        .. ContactStages.Stages.SelectMany(stage => StageCondition.WindowsIn(stage.Condition))
+            .Where(window => window.Begins || ContactStages.Policy is StagePolicy.Free)
+            .Concat(AccountStages.OverContacts.SelectMany(StageCondition.WindowsIn))
+            .Select(window => window.Condition),
     ];
 
     /// <summary>No accounts and no stages.</summary>
@@ -99,12 +98,13 @@ public sealed record ContactRules(
         var view = new StageView(properties, state.Tallies, now, 0, []);
         var stage = isIdentified ? ContactStages.Move(before?.Stage, view) : before?.Stage;
         var matches = isIdentified ? AccountStages.MatchesOf(view) : 0;
+        var matchesOf = isIdentified && !AccountStages.OverContacts.IsEmpty ? AccountStages.Fingerprint : 0;
         var turn = new ContactTurn(
             account,
             stage,
             stage?.Name is { } name ? ContactStages.PlaceOf(name) : -1,
             matches,
-            matches == 0 ? 0 : AccountStages.Fingerprint,
+            matchesOf,
             isIdentified ? Matching.WorkDomainOf(properties) : null,
             isIdentified ? Matching.NameOf(properties) : null);
         var isNothing = before is null && account is null && stage is null && matches == 0;

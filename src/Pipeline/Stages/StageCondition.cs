@@ -64,13 +64,14 @@ public abstract record StageCondition
     /// <summary>Whether it holds.</summary>
     public abstract bool Holds(in StageView view);
 
-    /// <summary>The conditions in this one that a window of time ends.</summary>
-    internal static IEnumerable<Happened> WindowsIn(StageCondition condition) => condition switch
+    /// <summary>The conditions in this one that a window of time ends, and whether this one begins to hold by that: they stand
+    /// under an odd number of <c>not</c>.</summary>
+    internal static IEnumerable<(Happened Condition, bool Begins)> WindowsIn(StageCondition condition) => condition switch
     {
         All all => all.Parts.SelectMany(WindowsIn),
         Any any => any.Parts.SelectMany(WindowsIn),
-        Not not => WindowsIn(not.Part),
-        Happened { Unit: not TallyUnits.Ever } happened => [happened],
+        Not not => WindowsIn(not.Part).Select(window => (window.Condition, !window.Begins)),
+        Happened { Unit: not TallyUnits.Ever } happened => [(happened, false)],
         _ => [],
     };
 

@@ -10,6 +10,11 @@ internal static class SettingStatements
 
     private static readonly Statement SelectSetting = new("SELECT value FROM setting WHERE name = @name");
 
+    private static readonly Statement PutSetting = new("""
+        INSERT INTO setting (name, value) VALUES (@name, @value)
+        ON CONFLICT (name) DO UPDATE SET value = excluded.value
+        """);
+
     private static readonly Statement AddConnection = new(
         "INSERT INTO connection (id) VALUES (@id) ON CONFLICT DO NOTHING");
 
@@ -31,6 +36,9 @@ internal static class SettingStatements
 
     /// <summary>The text under <paramref name="name"/>; null if there is none.</summary>
     public static string? Find(Session session, string name) => session.Scalar(SelectSetting, name) as string;
+
+    /// <summary>Writes the text under <paramref name="name"/>.</summary>
+    public static void Put(Session session, string name, string text) => session.Execute(PutSetting, name, text);
 
     /// <summary>The number of a connection, given to it when it was first seen.</summary>
     public static int NumberOf(Session session, string connectionId)

@@ -145,7 +145,9 @@ internal sealed class ViewFold(Session session, int connection, int recentEvents
         }
 
         var isCurrent = entry.Person != Guid.Empty && own.Person == entry.Person && own.Version == entry.Version;
-        if (isCurrent && (entry.Face is not null || entry.IsNoContact))
+        if (isCurrent
+            && (entry.Face is not null || entry.IsNoContact)
+            && !(_faces.TryGetValue(entry.Person, out var held) && held.Version > entry.Version))
         {
             _faces[entry.Person] = entry;
         }

@@ -322,20 +322,49 @@ public class AccountTests
         Assert.Equal(System.Net.HttpStatusCode.BadRequest, wrong.StatusCode);
         Assert.Contains("write it as", await wrong.Content.ReadAsStringAsync(), StringComparison.Ordinal);
 
-        await using var there = await StartAsync($$"""
-            stages {
+        await pipeline.RestartAsync(hocon: $$"""
+            variance.views { lag = "00:00:00.001", stage-sweep = "00:00:01" }
+            variance.connections.acme.stages {
               contacts = [{{Quoted(contacts)}}], accounts = [{{Quoted(accounts)}}], contact-policy = free
             }
             """);
-        await there.CaptureAsync(traffic);
-        await there.SettledAsync();
+        await PipelineHarness.UntilAsync(
+            async () => Text((await AccountAsync(pipeline, "example.com")).GetProperty("stage"), "name") == "engaged"
+                && Moves(pipeline, "Contact Stage Changed").Count(move => move.StartsWith("trial ->", StringComparison.Ordinal)) == 3,
+            "everybody is where the preview said, although nothing happens, and Variance is told");
         foreach (var (user, stage) in (IEnumerable<(string, string)>)[("ada", "customer"), ("bob", "lead"), ("cid", "lead")])
         {
-            Assert.Equal(stage, Text((await there.PersonAsync(user))!.Value.GetProperty("stage"), "name"));
+            Assert.Equal(stage, Text((await pipeline.PersonAsync(user))!.Value.GetProperty("stage"), "name"));
         }
 
-        Assert.Equal("engaged", Text((await AccountAsync(there, "example.com")).GetProperty("stage"), "name"));
-        Assert.Equal("prospect", Text((await AccountAsync(there, "example.org")).GetProperty("stage"), "name"));
+        Assert.Equal("prospect", Text((await AccountAsync(pipeline, "example.org")).GetProperty("stage"), "name"));
+        Assert.Equal(
+            ["prospect -> engaged: at least 2 contacts (event 'report created')"],
+            Moves(pipeline, "Account Stage Changed").Where(move => move.StartsWith("prospect ->", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task Other_rules_of_accounts_move_also_one_without_contacts_and_none_on_words_of_older_rules()
+    {
+        const string Stages = """
+            variance.views { lag = "00:00:00.001", stage-sweep = "00:00:01" }
+            variance.connections.acme.stages.accounts = ["prospect: always", "healthy: not any contact (blocked = true)"
+            """;
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions(Hocon: Stages + "]"));
+        await pipeline.CaptureAsync(
+            Identify("ada", new { email = "ada@acme.com", blocked = true }),
+            Group("someone", "globex", new { plan = "enterprise" }));
+        await pipeline.SettledAsync();
+        await pipeline.ViewsSettledAsync();
+        Assert.Equal("prospect", Text((await AccountAsync(pipeline, "acme.com")).GetProperty("stage"), "name"));
+
+        await pipeline.RestartAsync(hocon: Stages + """, "customer: plan = 'enterprise'"]""");
+        await PipelineHarness.UntilAsync(
+            async () => Text((await AccountAsync(pipeline, "globex")).GetProperty("stage"), "name") == "customer",
+            "the account without contacts is looked at");
+        await pipeline.CaptureAsync(Identify("bob", new { email = "bob@acme.com" }));
+        await pipeline.SettledAsync();
+        Assert.Equal("prospect", Text((await AccountAsync(pipeline, "acme.com")).GetProperty("stage"), "name"));
     }
 
     [Fact]

@@ -47,6 +47,36 @@ public sealed class StageSweepTests
         Assert.Equal(["lead", "active", "lead"], moves.Select(move => move.GetProperty("to").GetString()));
     }
 
+    [Fact]
+    public async Task A_stage_of_those_who_do_nothing_is_entered_although_nobody_ever_goes_back()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions(Hocon: """
+            variance.views { lag = "00:00:00.001", stage-sweep = "00:00:01" }
+            variance.connections.acme.stages {
+              contacts = ["lead: always", "dormant: not event 'login' within 7 days"]
+              accounts = ["active: always", "quiet: not any contact (event 'login' within 7 days)"]
+            }
+            """));
+        await pipeline.CaptureAsync(
+            new { @event = "login", distinct_id = "device" },
+            new
+            {
+                @event = "$identify",
+                distinct_id = "ada",
+                properties = new Dictionary<string, object>
+                {
+                    ["$anon_distinct_id"] = "device",
+                    ["$set"] = new { email = "ada@acme.com" },
+                },
+            });
+        await pipeline.ViewsSettledAsync();
+        Assert.Equal(("lead", "active"), await StagesAsync(pipeline));
+
+        pipeline.Clock.Advance(TimeSpan.FromDays(9));
+        await PipelineHarness.UntilAsync(
+            async () => await StagesAsync(pipeline) == ("dormant", "quiet"), "both stages are entered");
+    }
+
     private static bool IsFallenBack(Demo.ReceivedMessage message) => message.Type == "track"
         && message.Body.GetProperty("event").GetString() is "Contact Stage Changed" or "Account Stage Changed"
         && message.Body.GetProperty("properties").GetProperty("from").GetString() is "active" or "busy";

@@ -105,6 +105,19 @@ public sealed class AccountTests
     }
 
     [Fact]
+    public void Nor_does_it_go_on_by_them()
+    {
+        var (before, after) = (Stages("not any contact (a = 1)"), Stages("not any contact (a = 1.0)"));
+        var state = Account.Decide(Unborn, Says(Ada, 1, "ada", matches: 1, of: before.Fingerprint), before).State;
+
+        state = Account.Decide(state, Sets(Guid.NewGuid(), "seats", "3"), after).State;
+        Assert.Equal("lead", state.Stage?.Name);
+
+        state = Account.Decide(state, Says(Ada, 2, "ada", matches: 0, of: after.Fingerprint), after).State;
+        Assert.Equal("won", state.Stage?.Name);
+    }
+
+    [Fact]
     public void What_is_set_to_what_it_is_changes_nothing()
     {
         var state = Decide(Unborn, Sets(Guid.NewGuid(), "seats", "3")).State;
