@@ -10,6 +10,9 @@ public static class RetryRules
     /// <summary>If nothing got through for so long, the receiver is away: that time counts against no message.</summary>
     private static readonly TimeSpan Outage = TimeSpan.FromHours(1);
 
+    /// <summary>The part of the budget that one wait for an attempt may spend: so much is a turn among others.</summary>
+    private const double WaitMax = 0.01;
+
     /// <summary>The outcome of an attempt.</summary>
     /// <param name="attempt">The attempt.</param>
     /// <param name="before">What the message went through before it; null if this is the first attempt.</param>
@@ -53,7 +56,7 @@ public static class RetryRules
         double random)
     {
         var ended = attempt.At + attempt.Latency;
-        var aloneSince = AloneSince(attempt, before, othersTakenAt, ended);
+        var aloneSince = AloneSince(attempt, before, othersTakenAt, options);
         if (ended - aloneSince >= options.Budget)
         {
             return Dead("retry-budget-exhausted", attempt, before);
@@ -83,16 +86,24 @@ public static class RetryRules
     }
 
     private static DateTimeOffset? AloneSince(
-        DeliveryAttempt attempt, LaneHistory? before, DateTimeOffset? othersTakenAt, DateTimeOffset ended)
+        DeliveryAttempt attempt, LaneHistory? before, DateTimeOffset? othersTakenAt, RetryOptions options)
     {
-        var previous = before?.LastAttemptAt ?? attempt.At;
+        var ended = attempt.At + attempt.Latency;
         if (before?.FailsAloneSince is not { } since)
         {
             return othersTakenAt > (before?.FirstAttemptAt ?? attempt.At) ? ended : null;
         }
 
         var away = othersTakenAt is null || ended - othersTakenAt > Outage;
-        return away ? since + (ended - previous) : since;
+        return since + (away ? ended - before.LastAttemptAt : Unspent(attempt.At - before.NextAttemptAt, options));
+    }
+
+    /// <summary>A message that is not tried for long although its pause is over cannot help it: the connection is paused, its
+    /// breaker open, or no node runs.</summary>
+    private static TimeSpan Unspent(TimeSpan late, RetryOptions options)
+    {
+        var spent = WaitMax * options.Budget;
+        return late > spent ? late - spent : TimeSpan.Zero;
     }
 
     private static DeliveryOutcome.DeadLettered Dead(string reason, DeliveryAttempt attempt, LaneHistory? before) => new(

@@ -62,10 +62,11 @@ public sealed class RetryRulesTests
         var history = Fail(null, Noon, null);
         history = Fail(history, Noon.AddSeconds(5), Noon.AddSeconds(3));
         Assert.Equal(Noon.AddSeconds(5), history.FailsAloneSince);
-        history = Fail(history, Noon.AddHours(23), Noon.AddHours(23));
-        var last = Conclude(Attempt(503, Noon.AddHours(24.1)) with { Number = 4 }, history, Noon.AddHours(24));
+        history = FailOnTime(history, Noon.AddHours(24), at => at);
+        var last = Conclude(
+            Attempt(503, history.NextAttemptAt.AddMinutes(1)) with { Number = 9_999 }, history, history.NextAttemptAt);
         var dead = Assert.IsType<DeliveryOutcome.DeadLettered>(last);
-        Assert.Equal(("retry-budget-exhausted", 4, Noon), (dead.Reason, dead.Attempts, dead.FirstAttemptAt));
+        Assert.Equal(("retry-budget-exhausted", 9_999, Noon), (dead.Reason, dead.Attempts, dead.FirstAttemptAt));
     }
 
     [Fact]
@@ -73,8 +74,32 @@ public sealed class RetryRulesTests
     {
         var history = Fail(null, Noon, null);
         history = Fail(history, Noon.AddSeconds(5), Noon.AddSeconds(3));
-        history = Fail(history, Noon.AddDays(3), Noon.AddSeconds(3));
-        Assert.IsType<DeliveryOutcome.RetryLater>(Conclude(Attempt(503, Noon.AddDays(3.5)), history, Noon.AddDays(3.5)));
+        history = FailOnTime(history, Noon.AddDays(3), _ => Noon.AddSeconds(3));
+        FailOnTime(history, Noon.AddDays(3.5), at => at);
+    }
+
+    [Fact]
+    public void Long_waits_of_a_message_whose_pause_was_over_spend_little_of_its_budget()
+    {
+        var history = Fail(null, Noon, null);
+        history = Fail(history, Noon.AddSeconds(1), Noon.AddSeconds(0.5));
+        for (var day = 1; day < 10; day++)
+        {
+            var resumed = history.NextAttemptAt.AddHours(25);
+            history = Fail(history, resumed, resumed);
+        }
+
+        var spent = history.LastAttemptAt - history.FailsAloneSince!.Value;
+        Assert.InRange(spent, TimeSpan.Zero, 9 * (Retry.DelayMax + (Retry.Budget / 100)));
+    }
+
+    [Fact]
+    public void A_turn_among_many_others_is_no_long_wait()
+    {
+        var history = Fail(null, Noon, null);
+        history = Fail(history, Noon.AddSeconds(1), Noon.AddSeconds(0.5));
+        history = FailOnTime(history, Noon.AddHours(23), at => at, late: TimeSpan.FromMinutes(10));
+        Assert.Equal(Noon.AddSeconds(1), history.FailsAloneSince);
     }
 
     [Fact]
@@ -95,6 +120,21 @@ public sealed class RetryRulesTests
     private static LaneHistory Fail(LaneHistory? before, DateTimeOffset at, DateTimeOffset? othersTakenAt) =>
         Assert.IsType<DeliveryOutcome.RetryLater>(
             Conclude(Attempt(503, at) with { Number = (before?.Attempts ?? 0) + 1 }, before, othersTakenAt)).History;
+
+    /// <summary>Tries again when each pause is over, until a time.</summary>
+    private static LaneHistory FailOnTime(
+        LaneHistory history,
+        DateTimeOffset until,
+        Func<DateTimeOffset, DateTimeOffset> othersTakenAt,
+        TimeSpan late = default)
+    {
+        for (var at = history.NextAttemptAt + late; at < until; at = history.NextAttemptAt + late)
+        {
+            history = Fail(history, at, othersTakenAt(at));
+        }
+
+        return history;
+    }
 
     private static DateTimeOffset NextAttempt(TimeSpan retryAfter) =>
         Assert.IsType<DeliveryOutcome.RetryLater>(Conclude(Attempt(429, Noon, retryAfter), null, null)).History.NextAttemptAt;
