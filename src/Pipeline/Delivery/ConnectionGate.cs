@@ -116,7 +116,7 @@ internal sealed class ConnectionGate
     {
         _needs[report.Partition] = (report.Live, report.Backfill);
         _schedule.Return(report.Unused, report.UnusedEpoch);
-        if (report.Taken > 0)
+        if ((report.Delivered ?? report.Taken) > 0)
         {
             _takenAt = now;
         }

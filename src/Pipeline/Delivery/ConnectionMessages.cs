@@ -87,6 +87,11 @@ public abstract record ConnectionMessage(string ConnectionId)
         /// <summary>For how long from now the receiver wants to be left alone, in milliseconds; null if it did not say so.</summary>
         [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
         public long? HoldMilliseconds { get; init; }
+
+        /// <summary>Attempts that were answered 2xx, a part of <see cref="Taken"/>; null from a build that does not tell them
+        /// apart.</summary>
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        public int? Delivered { get; init; }
     }
 
     /// <summary>How does the connection deliver? Answered with <see cref="DeliveryStatus"/>.</summary>
@@ -105,7 +110,8 @@ public abstract record ConnectionMessage(string ConnectionId)
 /// slow down; 0: no limit.</param>
 /// <param name="IsAdaptive">Whether the rate follows the receiver's 429.</param>
 /// <param name="ProbeAt">When an open breaker sends its next probe; null unless it is open.</param>
-/// <param name="LastDeliveredAt">When the gate last heard of a message that was taken; null if never since it started.</param>
+/// <param name="LastDeliveredAt">When the gate last heard of a message that was answered 2xx; null if never since it
+/// started.</param>
 public sealed record DeliveryStatus(
     string ConnectionId,
     DeliveryMode Mode,
@@ -146,7 +152,7 @@ public enum ProbeResult
 /// <param name="IsRevoked">Whether everything granted before must not be used any more.</param>
 /// <param name="SkipMode">What is not sent of events accepted before <paramref name="SkipBefore"/>.</param>
 /// <param name="SkipBefore">See <paramref name="SkipMode"/>.</param>
-/// <param name="TakenAt">When a message of the connection was last taken; null if the gate knows of none.</param>
+/// <param name="TakenAt">When a message of the connection was last answered 2xx; null if the gate knows of none.</param>
 public sealed record PermitsGranted(
     ImmutableArray<long> Live,
     ImmutableArray<long> Backfill,

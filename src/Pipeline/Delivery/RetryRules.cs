@@ -16,7 +16,7 @@ public static class RetryRules
     /// <summary>The outcome of an attempt.</summary>
     /// <param name="attempt">The attempt.</param>
     /// <param name="before">What the message went through before it; null if this is the first attempt.</param>
-    /// <param name="othersTakenAt">When a message of the connection was last taken; null if none was.</param>
+    /// <param name="othersTakenAt">When a message of the connection was last answered 2xx; null if none was.</param>
     /// <param name="options">Pauses and budget.</param>
     /// <param name="random">A number from 0 up to 1, drawn anew for every call.</param>
     public static DeliveryOutcome Conclude(

@@ -14,6 +14,7 @@ internal sealed class SliceDemand(DeliveryId id, int lanesMax, RetryOptions retr
     private bool _isPlenty;
     private bool _isProbe;
     private int _taken;
+    private int _delivered;
     private int _failed;
     private int _throttled;
     private string _reason = "";
@@ -23,7 +24,7 @@ internal sealed class SliceDemand(DeliveryId id, int lanesMax, RetryOptions retr
     private ProbeResult? _probe;
     private bool _tellAll;
 
-    /// <summary>When a message of the connection was last taken, as far as is known here.</summary>
+    /// <summary>When a message of the connection was last answered 2xx, as far as is known here.</summary>
     public DateTimeOffset? TakenAt(DateTimeOffset? onThisNode) => _takenAt > onThisNode || onThisNode is null ? _takenAt : onThisNode;
 
     /// <summary>Whether a message must not be sent any more, because an operator resumed the connection without it.</summary>
@@ -84,6 +85,7 @@ internal sealed class SliceDemand(DeliveryId id, int lanesMax, RetryOptions retr
     {
         var failed = attempt.Verdict is DeliveryVerdict.Retry or DeliveryVerdict.Hold;
         (_taken, _failed) = failed ? (_taken, _failed + 1) : (_taken + 1, _failed);
+        _delivered += attempt.Verdict == DeliveryVerdict.Delivered ? 1 : 0;
         _throttled += attempt.Status == 429 ? 1 : 0;
         _reason = failed ? attempt.Reason : _reason;
         _wrongSetup |= outcome is DeliveryOutcome.RetryLater { WrongSetup: true };
@@ -159,8 +161,9 @@ internal sealed class SliceDemand(DeliveryId id, int lanesMax, RetryOptions retr
             _probe)
         {
             HoldMilliseconds = _holdUntil > now ? (long)Math.Ceiling((_holdUntil - now).TotalMilliseconds) : null,
+            Delivered = _delivered,
         };
-        (_taken, _failed, _throttled, _reason, _wrongSetup, _probe) = (0, 0, 0, "", false, null);
+        (_taken, _delivered, _failed, _throttled, _reason, _wrongSetup, _probe) = (0, 0, 0, 0, "", false, null);
         return report;
     }
 

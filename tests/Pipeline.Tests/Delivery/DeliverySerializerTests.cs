@@ -48,6 +48,17 @@ public sealed class DeliverySerializerTests : IDisposable
         Assert.All(wire, type => Assert.Contains(type, DeliverySerializer.Manifests.Keys));
     }
 
+    [Fact]
+    public void What_earlier_builds_do_not_tell_in_a_report_is_read_back_if_it_is_told()
+    {
+        var report = GateSetup.Report(3, live: 64, taken: 40) with { Delivered = 38, HoldMilliseconds = 1_500 };
+
+        var written = _serializer.ToBinary(report);
+
+        Assert.Contains("\"delivered\":38", Encoding.UTF8.GetString(written), StringComparison.Ordinal);
+        Assert.Equal(report, _serializer.FromBinary(written, _serializer.Manifest(report)));
+    }
+
     private static string Golden(string manifest) =>
         File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Delivery", "Golden", $"{manifest}.json")).TrimEnd();
 

@@ -143,6 +143,28 @@ public sealed class GateBreakerTests
         Assert.Equal(Noon.AddSeconds(2), Gate(state: state).State.ProbeAt);
     }
 
+    [Fact]
+    public void A_refused_message_speaks_for_the_connection_and_is_no_delivered_one()
+    {
+        var gate = Gate();
+        gate.Hear(Report(live: 1, taken: 30, failed: 70) with { Delivered = 0 }, Noon);
+        Assert.Equal(DeliveryMode.Running, gate.State.Mode);
+        Assert.Null(gate.Tell().LastDeliveredAt);
+        Assert.Null(Assert.Single(Permits(gate, Noon)).Permits.TakenAt);
+
+        gate.Hear(Report(live: 1, taken: 2) with { Delivered = 1 }, Noon.AddSeconds(1));
+        Assert.Equal(Noon.AddSeconds(1), gate.Tell().LastDeliveredAt);
+        Assert.Equal(Noon.AddSeconds(1), Assert.Single(Permits(gate, Noon.AddSeconds(1))).Permits.TakenAt);
+    }
+
+    [Fact]
+    public void A_slice_of_an_earlier_build_tells_only_what_was_taken()
+    {
+        var gate = Gate();
+        gate.Hear(Report(taken: 1), Noon);
+        Assert.Equal(Noon, gate.Tell().LastDeliveredAt);
+    }
+
     private static ConnectionGate Opened()
     {
         var gate = Gate();

@@ -1,0 +1,33 @@
+using VarianceActors.Pipeline.Delivery;
+using Xunit;
+using static VarianceActors.Pipeline.Tests.Delivery.GateSetup;
+
+namespace VarianceActors.Pipeline.Tests.Delivery;
+
+/// <summary>What a slice tells its gate.</summary>
+public sealed class SliceDemandTests
+{
+    [Fact]
+    public void What_was_answered_2xx_is_told_beside_what_was_only_answered()
+    {
+        var demand = new SliceDemand(new DeliveryId("acme", 0), lanesMax: 64, Options.Retry);
+        demand.Note(Attempt(200), new DeliveryOutcome.Delivered(), isProbe: false);
+        Refuse(demand);
+        Refuse(demand);
+        var report = demand.TryReport(live: 1, backfill: 0, free: 64, Noon)!;
+        Assert.Equal((3, 1, 0), (report.Taken, report.Delivered, report.Failed));
+
+        Refuse(demand);
+        report = demand.TryReport(live: 2, backfill: 0, free: 64, Noon)!;
+        Assert.Equal((1, 0, 0), (report.Taken, report.Delivered, report.Failed));
+    }
+
+    private static void Refuse(SliceDemand demand)
+    {
+        var attempt = Attempt(400);
+        demand.Note(attempt, RetryRules.Conclude(attempt, null, null, Options.Retry, random: 0.5), isProbe: false);
+    }
+
+    private static DeliveryAttempt Attempt(int status) =>
+        DeliveryAttempt.Answered(status, retryAfter: null, default) with { Number = 1, At = Noon };
+}
