@@ -76,11 +76,13 @@ public static class Account
                 HeardInVain = [],
             },
             AccountFact.StageMoved moved => Enter(before, moved.Place),
-            AccountFact.MergedInto merged => Shown(before, merged.At) with
+            AccountFact.MergedInto { Into: { } into } merged => Shown(before, merged.At) with
             {
-                Target = merged.Into ?? before.Target,
-                MergedAt = merged.Into is null ? null : merged.At,
+                Target = into,
+                Former = before.Left.Where(left => left != into).ToImmutableArray() is { IsEmpty: false } former ? former : null,
+                MergedAt = merged.At,
             },
+            AccountFact.MergedInto apart => Shown(before, apart.At) with { MergedAt = null },
             AccountFact.PartSeen seen => Shown(before, seen.At) with
             {
                 Parts = (before.Parts ?? AccountState.NoParts)

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Akka.Actor;
 using Akka.Event;
 using Akka.Persistence;
@@ -27,8 +28,9 @@ public sealed record AccountShell(
 }
 
 /// <summary>The shell around <see cref="Account"/>: durability, time and the way into the outbox. An answer leaves once
-/// the facts are in the journal and the messages that follow from them are in the outbox; whoever gets none asks
-/// again.</summary>
+/// the facts are in the journal, the messages that follow from them are in the outbox, and the accounts that it is or was
+/// merged into know them; whoever gets none asks again. Another account waits for journal and outbox only: accounts that
+/// wait for each other would wait for ever.</summary>
 public sealed class AccountActor : ReceivePersistentActor
 {
     private readonly ILoggingAdapter _log = Context.GetLogger();
@@ -36,7 +38,9 @@ public sealed class AccountActor : ReceivePersistentActor
     private readonly AccountShell _shell;
     private AccountState? _state;
     private long _snapshotAt;
+    private long _written = -1;
     private long _sent = -1;
+    private ImmutableHashSet<AccountId> _informed = [];
     private AccountCard? _target;
     private bool _isSending;
 
@@ -51,6 +55,7 @@ public sealed class AccountActor : ReceivePersistentActor
         Recover<AccountFact>(fact => _state = Account.Evolve(_state, fact));
         Command<ForgetAccount>(_ => Leave());
         Command<IAccountMessage>(Handle);
+        Command<Written>(Inform);
         Command<Sent>(GoOn);
         Command<NotSent>(GiveUp);
         Command<SaveSnapshotSuccess>(DeleteOlder);
@@ -110,9 +115,9 @@ public sealed class AccountActor : ReceivePersistentActor
             return;
         }
 
-        if (message is TakePart && state.IsMerged)
+        if (message is TakePart && (state.IsMerged || state.Facts <= _written))
         {
-            sender.Tell(new PartTaken(null)); // at once: two accounts that wait for each other would wait for ever
+            sender.Tell(Taken(state));
             return;
         }
 
@@ -136,23 +141,53 @@ public sealed class AccountActor : ReceivePersistentActor
         }
 
         _isSending = true;
-        SendAsync(state).PipeTo(Self, success: sent => sent, failure: cause => new NotSent(cause));
+        _shell.Send(state).PipeTo(Self, success: () => new Written(state), failure: cause => new NotSent(cause));
     }
 
-    private async Task<Sent> SendAsync(AccountState state)
+    private void Inform(Written written)
     {
-        await _shell.Send(state).ConfigureAwait(false);
-        if (state.Target is null)
+        var state = written.State;
+        _written = Math.Max(_written, state.Facts);
+        for (var count = _waiting.Count; count > 0; count--)
         {
-            return new Sent(state.Facts, null);
+            var next = _waiting.Dequeue();
+            if (next.Message is TakePart && next.Facts <= _written)
+            {
+                next.Sender.Tell(Taken(state));
+            }
+            else
+            {
+                _waiting.Enqueue(next);
+            }
+        }
+
+        // Who has once said that it holds no part any more need not be told again, unless it gets one.
+        _informed = state.IsMerged ? _informed.Remove(state.Target!) : _informed;
+        InformAsync(state, [.. state.Left.Where(left => !_informed.Contains(left))])
+            .PipeTo(Self, success: sent => sent, failure: cause => new NotSent(cause));
+    }
+
+    private async Task<Sent> InformAsync(AccountState state, ImmutableArray<AccountId> left)
+    {
+        var informed = ImmutableArray.CreateBuilder<AccountId>();
+        foreach (var one in left)
+        {
+            if (await HandOnAsync(state, one, null).ConfigureAwait(false) is { Card: not null })
+            {
+                informed.Add(one);
+            }
         }
 
         var part = Account.PartOf(state, _shell.Stages(state.Id.ConnectionId));
-        var taken = await _shell.Accounts().Ask<PartTaken>(
-            new TakePart(state.Target, state.Id.Key, state.Facts, part, state.ChangedAt),
-            AccountShell.Patience).ConfigureAwait(false);
-        return new Sent(state.Facts, taken);
+        var taken = part is null ? null : await HandOnAsync(state, state.Target!, part).ConfigureAwait(false);
+        return new Sent(state.Facts, taken, informed.DrainToImmutable());
     }
+
+    private Task<PartTaken> HandOnAsync(AccountState state, AccountId to, AccountPart? part) =>
+        _shell.Accounts().Ask<PartTaken>(
+            new TakePart(to, state.Id.Key, state.Facts, part, state.ChangedAt), AccountShell.Patience);
+
+    private static PartTaken Taken(AccountState state) => new(state.IsMerged ? null : state.Card);
 
     private object Answer(AccountState state, IAccountMessage message) => message switch
     {
@@ -160,13 +195,14 @@ public sealed class AccountActor : ReceivePersistentActor
             observe.To.Key,
             observe.Token,
             state.IsMerged && _target is not null ? _target : state.Card),
-        TakePart => new PartTaken(state.Card),
+        TakePart => Taken(state),
         _ => new AccountChanged(state.Facts > 0 ? state : null),
     };
 
     private void GoOn(Sent sent)
     {
         (_isSending, _sent, _target) = (false, Math.Max(_sent, sent.Facts), sent.Target?.Card);
+        _informed = _informed.Union(sent.Informed);
         if (_state is { IsMerged: true } state && sent.Target is { Card: null })
         {
             TakeBack(state);
@@ -219,7 +255,9 @@ public sealed class AccountActor : ReceivePersistentActor
 
     private readonly record struct Waiting(long Facts, IAccountMessage Message, IActorRef Sender);
 
-    private sealed record Sent(long Facts, PartTaken? Target);
+    private sealed record Written(AccountState State);
+
+    private sealed record Sent(long Facts, PartTaken? Target, ImmutableArray<AccountId> Informed);
 
     private sealed record NotSent(Exception Cause);
 }

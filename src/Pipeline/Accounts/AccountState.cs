@@ -86,6 +86,11 @@ public sealed record AccountState(
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public AccountId? Target { get; init; }
 
+    /// <summary>The accounts that it was merged into before that; null if there are none. One for each that an operator ever
+    /// chose.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ImmutableArray<AccountId>? Former { get; init; }
+
     /// <summary>When it was merged, if it is.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public DateTimeOffset? MergedAt { get; init; }
@@ -107,6 +112,10 @@ public sealed record AccountState(
     /// <summary>Whether another account speaks for it.</summary>
     [JsonIgnore]
     public bool IsMerged => MergedAt is not null;
+
+    /// <summary>The accounts that it was merged into and is not any more: they must know it.</summary>
+    [JsonIgnore]
+    public IEnumerable<AccountId> Left => IsMerged || Target is null ? Former ?? [] : [.. Former ?? [], Target];
 
     /// <summary>The accounts that are merged into this one.</summary>
     [JsonIgnore]
