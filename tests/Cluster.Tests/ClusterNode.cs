@@ -66,7 +66,6 @@ internal sealed class ClusterNode : IAsyncDisposable
             RedirectStandardError = true,
             Environment = { ["DOTNET_TieredPGO"] = "0" }, // as in the tests: it does not live long
         };
-        start.Environment["DOTNET_TieredPGO"] = "0";
         var process = new Process { StartInfo = start, EnableRaisingEvents = true };
         process.OutputDataReceived += (_, line) => _output.Enqueue(line.Data ?? "");
         process.ErrorDataReceived += (_, line) => _output.Enqueue(line.Data ?? "");

@@ -14,6 +14,7 @@ namespace VarianceActors.Cluster.Tests;
 internal sealed class Load : IAsyncDisposable
 {
     private const int Senders = 12;
+    private static readonly ParallelOptions Few = new() { MaxDegreeOfParallelism = 8 };
     private readonly TestCluster _cluster;
     private readonly string _run = Guid.NewGuid().ToString("n")[..8];
     private readonly ConcurrentDictionary<Guid, Sent> _sent = [];
@@ -116,19 +117,13 @@ internal sealed class Load : IAsyncDisposable
         }
 
         Assert.Equal(0, violations);
-        foreach (var (user, devices) in _persons)
-        {
-            Assert.Equal(
-                devices.Append(user).Order(StringComparer.Ordinal),
-                (await _cluster.IdsAsync(user)).Order(StringComparer.Ordinal));
-        }
-
+        await Parallel.ForEachAsync(_persons, Few, async (person, _) => Assert.Equal(
+            person.Value.Append(person.Key).Order(StringComparer.Ordinal),
+            (await _cluster.IdsAsync(person.Key)).Order(StringComparer.Ordinal)));
         await _cluster.ViewsSettledAsync();
         var counts = tracks.CountBy(sent => UserOf(sent.DistinctId)).ToDictionary();
-        foreach (var user in _persons.Keys)
-        {
-            Assert.Equal((user, counts[user]), (user, await _cluster.ActivityAsync(user)));
-        }
+        await Parallel.ForEachAsync(_persons.Keys, Few, async (user, _) =>
+            Assert.Equal((user, counts[user]), (user, await _cluster.ActivityAsync(user))));
 
         var slowest = tracks.Max(sent => Stopwatch.GetElapsedTime(sent.AcceptedAt, firsts[sent.Uuid.ToString()].At));
         return new Outcome(
