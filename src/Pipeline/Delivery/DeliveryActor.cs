@@ -104,7 +104,8 @@ public sealed class DeliveryActor : ReceiveActor
 
     private bool IsFull => _lanes.InWindow >= _options.WindowMessages
         || _lanes.Bytes >= _options.WindowBytesMax
-        || _lanes.Count >= _options.HeldLanesMax;
+        || _lanes.Count >= _options.HeldLanesMax
+        || _lanes.Shelved >= _options.ShelvedLanesMax;
 
     /// <inheritdoc />
     protected override void PreStart()

@@ -63,7 +63,8 @@ internal sealed class DeliveryLane(ulong key)
 /// <summary>
 /// The lanes of a slice, and the entries of them that are in memory. Only the first entry of a lane may be worked on, so a
 /// person's messages leave one after the other. A lane whose first entry waits gives its memory up: its entries, also those
-/// that are read later, go to disk as held messages and come back when it may go on.
+/// that are read later, go to disk as held messages and come back when it may go on. Backfill beyond what may be in memory is
+/// shelved: of such a lane hardly more than its number is known.
 /// </summary>
 internal sealed class DeliveryLanes(SliceChanges changes, int suspectsMax, int backfillMax)
 {
@@ -73,14 +74,19 @@ internal sealed class DeliveryLanes(SliceChanges changes, int suspectsMax, int b
     private readonly Queue<DeliveryLane> _readyBackfill = [];
     private readonly Queue<DeliveryLane> _stored = [];
     private readonly Queue<DeliveryLane> _due = [];
-    private readonly Queue<DeliveryLane> _shelved = [];
+    private readonly Dictionary<ulong, ShelvedLane> _shelf = [];
+    private readonly Queue<ulong> _shelved = []; // may name lanes that have left the shelf
+    private readonly Queue<ulong> _wanted = []; // likewise
     private readonly PriorityQueue<DeliveryLane, DateTimeOffset> _waiting = new();
     private readonly List<DeliveryLane> _blocked = [];
     private int _suspects;
     private int _backfill;
 
-    /// <summary>How many lanes there are.</summary>
+    /// <summary>How many lanes there are, without those that are shelved.</summary>
     public int Count => _lanes.Count;
+
+    /// <summary>How many lanes are shelved.</summary>
+    public int Shelved => _shelf.Count;
 
     /// <summary>How many entries are in memory, also those that are not committed yet.</summary>
     public int Entries { get; private set; }
@@ -104,6 +110,13 @@ internal sealed class DeliveryLanes(SliceChanges changes, int suspectsMax, int b
     /// <summary>A lane as it was before a restart.</summary>
     public void Restore(HeldLane held)
     {
+        if (held is { IsBackfill: true, History: null })
+        {
+            _shelf.Add(held.Lane, new ShelvedLane(held.Messages, held.LastPosition, -1, 0, HasReplays: true, IsWanted: false));
+            _shelved.Enqueue(held.Lane);
+            return;
+        }
+
         var lane = new DeliveryLane(held.Lane)
         {
             StoredCount = held.Messages,
@@ -130,11 +143,17 @@ internal sealed class DeliveryLanes(SliceChanges changes, int suspectsMax, int b
         var isLookedAt = MustBeLookedAt(entry);
         if (!_lanes.TryGetValue(entry.Lane, out var lane))
         {
+            if (isTooMuch || _shelf.ContainsKey(entry.Lane))
+            {
+                Shelve(entry, isLookedAt);
+                return;
+            }
+
             _lanes[entry.Lane] = lane = new DeliveryLane(entry.Lane) { HasReplays = isLookedAt };
-            if (isTooMuch || isLookedAt)
+            if (isLookedAt)
             {
                 Store(lane, entry);
-                (isTooMuch ? _shelved : _stored).Enqueue(lane);
+                _stored.Enqueue(lane);
                 return;
             }
 
@@ -148,7 +167,7 @@ internal sealed class DeliveryLanes(SliceChanges changes, int suspectsMax, int b
         {
             Store(lane, entry);
         }
-        else if (isTooMuch || isLookedAt)
+        else if (isTooMuch || isLookedAt || (entry.IsBackfill && lane.State is LaneState.Blocked))
         {
             Spill(lane, keep: 1);
             Store(lane, entry);
@@ -185,14 +204,25 @@ internal sealed class DeliveryLanes(SliceChanges changes, int suspectsMax, int b
     {
         (lane.State, lane.Since) = (LaneState.Blocked, now);
         _blocked.Add(lane);
+        if (lane.Entries.Peek().IsBackfill)
+        {
+            // What it waits for may be shelved, and must not be kept out by those who wait.
+            Spill(lane, keep: 1);
+            _backfill--;
+        }
     }
 
     /// <summary>What the first entry of a blocked lane waits for is done.</summary>
-    public void Unblock(DeliveryLane lane) => _blocked.Remove(lane);
+    public void Unblock(DeliveryLane lane)
+    {
+        _blocked.Remove(lane);
+        _backfill += lane.Entries.Peek().IsBackfill ? 1 : 0;
+    }
 
     /// <summary>The first entry of a lane is done; the next one becomes the first.</summary>
     public void End(DeliveryLane lane, DeliveryOutcome outcome, DeliveryAttempt? attempt)
     {
+        var wasBackfill = lane.Entries.Peek().IsBackfill;
         Finish(lane, outcome, attempt);
         Forgive(lane);
         if (lane.Entries.Count > 0)
@@ -203,7 +233,14 @@ internal sealed class DeliveryLanes(SliceChanges changes, int suspectsMax, int b
         {
             lane.State = LaneState.Stored;
             lane.StoredIn = lane.HasReplays ? changes.Commit : lane.StoredIn;
-            _stored.Enqueue(lane);
+            if (wasBackfill && _backfill >= backfillMax)
+            {
+                Shelve(lane);
+            }
+            else
+            {
+                _stored.Enqueue(lane);
+            }
         }
         else
         {
@@ -248,8 +285,40 @@ internal sealed class DeliveryLanes(SliceChanges changes, int suspectsMax, int b
         var lanes = new List<DeliveryLane>();
         Take(_stored, () => true);
         Take(_due, () => _suspects < suspectsMax);
-        Take(_shelved, () => _backfill < backfillMax / 2);
+        TakeShelved(_wanted, backfillMax);
+        TakeShelved(_shelved, backfillMax / 2);
         return lanes;
+
+        void TakeShelved(Queue<ulong> queue, int max)
+        {
+            for (var left = queue.Count; left > 0 && lanes.Count < lanesMax && _backfill < max; left--)
+            {
+                var key = queue.Dequeue();
+                if (!_shelf.TryGetValue(key, out var shelved))
+                {
+                    continue;
+                }
+
+                if (shelved.StoredIn > committed)
+                {
+                    queue.Enqueue(key);
+                    continue;
+                }
+
+                _shelf.Remove(key);
+                var lane = new DeliveryLane(key)
+                {
+                    StoredCount = shelved.StoredCount,
+                    StoredUpTo = shelved.StoredUpTo,
+                    DoneUpTo = shelved.DoneUpTo,
+                    StoredIn = shelved.StoredIn,
+                    HasReplays = shelved.HasReplays,
+                    State = LaneState.Loading,
+                };
+                _lanes.Add(key, lane);
+                lanes.Add(lane);
+            }
+        }
 
         void Take(Queue<DeliveryLane> queue, Func<bool> mayTake)
         {
@@ -310,6 +379,39 @@ internal sealed class DeliveryLanes(SliceChanges changes, int suspectsMax, int b
     {
         Entries -= entries;
         Bytes -= bytes;
+    }
+
+    private void Shelve(OutboxEntry entry, bool isLookedAt)
+    {
+        var isThere = _shelf.TryGetValue(entry.Lane, out var shelved);
+        if (!isThere)
+        {
+            shelved = new ShelvedLane(0, -1, -1, 0, HasReplays: false, IsWanted: false);
+            _shelved.Enqueue(entry.Lane);
+        }
+
+        // What others wait for, and live traffic behind backfill, comes before other backfill.
+        var isWanted = shelved.IsWanted || !entry.IsBackfill;
+        if (isWanted && !shelved.IsWanted)
+        {
+            _wanted.Enqueue(entry.Lane);
+        }
+
+        _shelf[entry.Lane] = new ShelvedLane(
+            shelved.StoredCount + 1,
+            Math.Max(shelved.StoredUpTo, entry.Position),
+            shelved.DoneUpTo,
+            changes.Store(entry),
+            shelved.HasReplays || isLookedAt,
+            isWanted);
+    }
+
+    private void Shelve(DeliveryLane lane)
+    {
+        _lanes.Remove(lane.Key);
+        _shelf.Add(lane.Key, new ShelvedLane(
+            lane.StoredCount, lane.StoredUpTo, lane.DoneUpTo, lane.StoredIn, lane.HasReplays, IsWanted: true));
+        _wanted.Enqueue(lane.Key); // it has begun
     }
 
     private void Finish(DeliveryLane lane, DeliveryOutcome outcome, DeliveryAttempt? attempt)
@@ -413,4 +515,9 @@ internal sealed class DeliveryLanes(SliceChanges changes, int suspectsMax, int b
         Entries++;
         Bytes += entry.Message.Body.Length;
     }
+
+    /// <summary>A lane whose entries are all on disk and were never tried; there may be as many of them as an import has
+    /// persons.</summary>
+    private readonly record struct ShelvedLane(
+        long StoredCount, long StoredUpTo, long DoneUpTo, long StoredIn, bool HasReplays, bool IsWanted);
 }

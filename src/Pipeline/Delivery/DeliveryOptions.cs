@@ -34,6 +34,10 @@ public sealed class DeliveryOptions
     [Range(1, 1_000_000)]
     public int HeldLanesMax { get; set; }
 
+    /// <summary>Persons of a delivery partition whose backfill waits for its turn.</summary>
+    [Range(1, 10_000_000)]
+    public int ShelvedLanesMax { get; set; }
+
     /// <summary>A person whose first message takes longer than this does not take up the window: its others go to disk.</summary>
     [Range(typeof(TimeSpan), "00:00:00.010", "00:10:00")]
     public TimeSpan SlowAfter { get; set; }

@@ -9,8 +9,8 @@ namespace VarianceActors.Pipeline.Delivery;
 internal static class HeldStatements
 {
     private static readonly Statement AddMessage = new("""
-        INSERT INTO held_message (connection, delivery_partition, lane, position)
-        VALUES (@connection, @delivery_partition, @lane, @position)
+        INSERT INTO held_message (connection, delivery_partition, lane, position, backfill)
+        VALUES (@connection, @delivery_partition, @lane, @position, @backfill)
         """);
 
     private static readonly Statement RemoveMessage = new("""
@@ -35,14 +35,14 @@ internal static class HeldStatements
 
     private static readonly Statement SelectLanes = new("""
         SELECT held.lane, held.messages, held.last_position, attempts, first_attempt_at, last_attempt_at, fails_alone_since,
-            delay, next_attempt_at
+            delay, next_attempt_at, held.first % 2
         FROM (
-            SELECT lane, count(*) AS messages, min(position) AS first_position, max(position) AS last_position
+            SELECT lane, count(*) AS messages, min(position * 2 + backfill) AS first, max(position) AS last_position
             FROM held_message WHERE connection = @connection AND delivery_partition = @delivery_partition
             GROUP BY lane) AS held
         LEFT JOIN held_lane ON held_lane.connection = @connection
             AND held_lane.delivery_partition = @delivery_partition AND held_lane.lane = held.lane
-        ORDER BY held.first_position
+        ORDER BY held.first
         """);
 
     private static readonly Statement SelectPositions = new("""
@@ -61,7 +61,8 @@ internal static class HeldStatements
     {
         foreach (var entry in changes.Stored)
         {
-            session.Post(AddMessage, connection, deliveryPartition, unchecked((long)entry.Lane), entry.Position);
+            session.Post(AddMessage, connection, deliveryPartition, unchecked((long)entry.Lane), entry.Position,
+                entry.IsBackfill ? 1 : 0);
         }
 
         foreach (var entry in changes.Removed)
@@ -128,5 +129,6 @@ internal static class HeldStatements
                 DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(5)),
                 row.IsDBNull(6) ? null : DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(6)),
                 TimeSpan.FromMilliseconds(row.GetInt64(7)),
-                DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(8))));
+                DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(8))),
+        row.GetInt64(9) == 1);
 }

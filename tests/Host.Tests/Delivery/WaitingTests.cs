@@ -220,6 +220,44 @@ public sealed class WaitingTests
         }
     }
 
+    [Fact]
+    public async Task An_import_of_more_persons_than_may_wait_keeps_nobody_else_waiting_also_after_a_restart()
+    {
+        const int Imported = 1_000;
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions(
+            "plugin",
+            """
+            variance.outbox.delivery-partitions = 1
+            variance.delivery { window-messages = 64, held-lanes-max = 50 }
+            variance.connections.acme.rate { per-second = 100, burst = 20 }
+            """));
+        var batch = Enumerable.Range(0, Imported).Select(number => Event($"person-{number}", number));
+        using var taken = await pipeline.Http.PostAsJsonAsync(
+            "/batch", new { api_key = PipelineHarness.Token, historical_migration = true, batch });
+        taken.EnsureSuccessStatusCode();
+        await PipelineHarness.UntilAsync(
+            () => Task.FromResult(HeldMessages(pipeline) > Imported - 200), "all are read");
+
+        foreach (var round in (int[])[1, 2])
+        {
+            var before = pipeline.Variance.Received.Length;
+            await pipeline.CaptureAsync([.. Enumerable.Range(0, 40).Select(number => Event($"live-{round}-{number}", number))]);
+            await pipeline.CaptureAsync(Event($"person-{Imported - round}", Imported));
+            await TurnUntilAsync(pipeline, () => Live(pipeline) == 40 * round && LiveOf(pipeline, Imported - round), "the others are served");
+            Assert.InRange(pipeline.Variance.Received.Length - before, 42, 160);
+            await pipeline.RestartAsync();
+        }
+
+        await TurnUntilAsync(
+            pipeline, () => pipeline.Variance.Received.Length == Imported + 82, "the import is delivered");
+        Assert.All(
+            pipeline.Variance.Received.GroupBy(UserOf),
+            person => Assert.Equal(person.Select(NumberOf).Order(), person.Select(NumberOf)));
+    }
+
+    private static bool LiveOf(PipelineHarness pipeline, int person) => pipeline.Variance.Received
+        .Any(message => UserOf(message) == $"person-{person}" && NumberOf(message) == 1_000);
+
     private static int Live(PipelineHarness pipeline) =>
         pipeline.Variance.Received.Count(IsLive);
 

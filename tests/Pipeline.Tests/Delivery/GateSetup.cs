@@ -16,6 +16,7 @@ internal static class GateSetup
         WindowBytesMax = 1 << 20,
         InFlightMax = 64,
         HeldLanesMax = 20_000,
+        ShelvedLanesMax = 200_000,
         SlowAfter = TimeSpan.FromSeconds(1),
         CoalesceAfter = TimeSpan.FromSeconds(30),
         BackfillPercent = 20,
