@@ -40,7 +40,7 @@ internal sealed class Replay(int connection, int deliveryPartitions, DateTimeOff
 
     public const string SupersededNote = "Everything that it says was told anew since.";
 
-    private readonly SortedDictionary<int, List<(DeadLetter Letter, long? Job, bool Force)>> _letters = [];
+    private readonly List<(DeadLetter Letter, long? Job, bool Force)> _letters = [];
 
     /// <summary>Takes a letter in, unless it is refused; a refusal that an operator should know of is noted at the letter.</summary>
     public LetterRefusal Add(Session session, DeadLetter letter, bool force, long? job)
@@ -68,13 +68,7 @@ internal sealed class Replay(int connection, int deliveryPartitions, DateTimeOff
                 return LetterRefusal.Superseded;
         }
 
-        var partition = (int)(letter.Lane % (ulong)deliveryPartitions);
-        if (!_letters.TryGetValue(partition, out var letters))
-        {
-            _letters[partition] = letters = [];
-        }
-
-        letters.Add((letter, job, force));
+        _letters.Add((letter, job, force));
         DeadLetterStatements.SetState(session, letter.Id, DeadLetterState.Replaying, note: null, now);
         ReplayStatements.ChangeBooks(session, connection, letter, books => books.WithReplay());
         return LetterRefusal.None;
@@ -84,30 +78,55 @@ internal sealed class Replay(int connection, int deliveryPartitions, DateTimeOff
     /// <returns>The delivery partitions that got messages.</returns>
     public IReadOnlyList<int> Write(Session session)
     {
-        foreach (var (partition, letters) in _letters)
+        var lanes = HoldLanes(session);
+        var partitions = _letters.ToLookup(one => PartitionOf(lanes[one.Letter.Lane]));
+        foreach (var letters in partitions)
         {
+            var (partition, index) = (letters.Key, 0);
             var payload = new ArrayBufferWriter<byte>();
             OutboxRow.Begin(payload);
-            var first = OutboxStatements.Raise(session, connection, partition, letters.Count, events: 0);
-            for (var index = 0; index < letters.Count; index++)
+            var first = OutboxStatements.Raise(session, connection, partition, letters.Count(), events: 0);
+            foreach (var (letter, job, force) in letters)
             {
-                var (letter, job, force) = letters[index];
-                OutboxRow.Append(payload, EntryOf(letter) with { IsBackfill = job is not null });
-                ReplayStatements.Add(session, connection, letter.Id, new ReplayPlace(partition, first + index, now, job), force);
+                OutboxRow.Append(payload, EntryOf(letter, lanes[letter.Lane]) with { IsBackfill = job is not null });
+                ReplayStatements.Add(session, connection, letter.Id, new ReplayPlace(partition, first + index++, now, job), force);
             }
 
             OutboxStatements.Add(
-                session, connection, partition, first, letters.Count, now, payload.WrittenSpan.ToArray());
+                session, connection, partition, first, index, now, payload.WrittenSpan.ToArray());
         }
 
-        return [.. _letters.Keys];
+        return [.. partitions.Select(letters => letters.Key)];
     }
 
-    private static OutboxEntry EntryOf(DeadLetter letter) =>
-        new(0, letter.Lane, letter.Uuid, letter.Fingerprint, Closes: false, letter.AcceptedAt, letter.Message)
+    private static OutboxEntry EntryOf(DeadLetter letter, ulong lane) =>
+        new(0, lane, letter.Uuid, letter.Fingerprint, Closes: false, letter.AcceptedAt, letter.Message)
         {
             IsReplay = true,
         };
+
+    /// <summary>The lanes that the letters' persons have now, by those that the letters have: a letter that was written down
+    /// while its lane was closed was not taken along. Nobody closes them any more until the transaction ends.</summary>
+    private Dictionary<ulong, ulong> HoldLanes(Session session)
+    {
+        var known = _letters.Select(one => one.Letter.Lane).ToHashSet();
+        var held = new HashSet<int>();
+        while (true)
+        {
+            var lanes = LaneStatements.Current(session, connection, known);
+            var partitions = lanes.Values.Select(PartitionOf).Except(held).Order().ToList();
+            if (partitions.Count == 0)
+            {
+                return lanes;
+            }
+
+            // A lane may have been closed until its delivery partition was held: look again.
+            partitions.ForEach(partition => OutboxStatements.Hold(session, connection, partition));
+            held.UnionWith(partitions);
+        }
+    }
+
+    private int PartitionOf(ulong lane) => (int)(lane % (ulong)deliveryPartitions);
 
     private bool NamesGivenUpId(Session session, DeadLetter letter) =>
         MessageFields.ContactOf(letter.Message) is { } id

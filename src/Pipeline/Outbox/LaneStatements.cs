@@ -38,6 +38,12 @@ internal static class LaneStatements
     public static ulong Current(Session session, int connection, ulong lane) =>
         session.Scalar(SelectInto, connection, unchecked((long)lane)) is long into ? unchecked((ulong)into) : lane;
 
+    /// <summary>The lanes that the persons of some lanes have now.</summary>
+    public static Dictionary<ulong, ulong> Current(Session session, int connection, IReadOnlyCollection<ulong> lanes) => session
+        .Scalars(SelectInto, lanes.Select(lane => new object?[] { connection, unchecked((long)lane) }))
+        .Zip(lanes, (found, lane) => (Lane: lane, Into: found is long into ? unchecked((ulong)into) : lane))
+        .ToDictionary(one => one.Lane, one => one.Into);
+
     /// <summary>Those of some lanes that are closed.</summary>
     public static IEnumerable<(int Connection, ulong Lane)> Closed(
         Session session, IReadOnlyCollection<(int Connection, ulong Lane)> lanes) => session
