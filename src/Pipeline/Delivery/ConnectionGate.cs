@@ -194,6 +194,7 @@ internal sealed class ConnectionGate
         // To resume with everything takes back what an earlier resume left out, as far as it still waits.
         State = State with
         {
+            HoldUntil = null,
             SkipMode = mode,
             SkipBefore = mode switch
             {

@@ -40,7 +40,7 @@ public abstract record ConnectionMessage(string ConnectionId)
     /// <summary>Stop sending and keep everything. Answered with <see cref="DeliveryStatus"/> once it is on disk.</summary>
     public sealed record PauseDelivery(string ConnectionId) : ConnectionMessage(ConnectionId);
 
-    /// <summary>Send again: ends a pause, and closes an open breaker. Answered with <see cref="DeliveryStatus"/> once it is
+    /// <summary>Send again: ends a pause, closes an open breaker, and waits no longer because of a 429. Answered with <see cref="DeliveryStatus"/> once it is
     /// on disk.</summary>
     /// <param name="ConnectionId">The connection.</param>
     /// <param name="Mode">What of the waiting messages is sent.</param>

@@ -21,6 +21,7 @@ public sealed class PostHeaders
     /// <summary>The headers of a connection, whose configuration is checked already.</summary>
     public PostHeaders(ConnectionOptions connection)
     {
+        Secrets = new SecretMask(connection);
         _authorization = connection.Authorization;
         _own = [.. connection.Headers.Select(Split)];
         _form = connection.Signature.Form;
@@ -31,6 +32,9 @@ public sealed class PostHeaders
                 .Select(KeyOf),
         ];
     }
+
+    /// <summary>What of them must be kept nowhere.</summary>
+    internal SecretMask Secrets { get; }
 
     /// <summary>The name and the value of a header as it is configured, <c>Name: value</c>.</summary>
     public static (string Name, string Value) Split(string header)

@@ -44,6 +44,7 @@ internal sealed class SliceDemand(DeliveryId id, int lanesMax, RetryOptions retr
         _isPlenty = granted.IsPlenty;
         if (granted.IsRevoked)
         {
+            _holdUntil = default; // the gate knows of it, unless an operator has ended it
             GiveUpPermits();
             return;
         }

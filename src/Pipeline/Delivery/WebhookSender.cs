@@ -148,7 +148,7 @@ public sealed class WebhookSender : IDisposable
 
     /// <summary>
     /// The first part of a refusal's body, as far as it comes in time: the status has been seen and stands, whatever the body
-    /// does. The handler drains or drops the rest.
+    /// does. The handler drains or drops the rest. No secret of the connection is in it.
     /// </summary>
     private async Task<ReadOnlyMemory<byte>> ReadHeadAsync(HttpResponseMessage response, CancellationToken cancellationToken)
     {
@@ -157,27 +157,33 @@ public sealed class WebhookSender : IDisposable
             return default;
         }
 
+        var head = new byte[ResponseKeptBytes + _headers.Secrets.BytesMax];
+        var read = await ReadAsync(response, head, cancellationToken).ConfigureAwait(false);
+        return _headers.Secrets.Apply(head.AsSpan(0, read), ResponseKeptBytes);
+    }
+
+    private async Task<int> ReadAsync(HttpResponseMessage response, Memory<byte> head, CancellationToken cancellationToken)
+    {
         using var patience = new CancellationTokenSource(BodyPatience, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
-        var head = new byte[ResponseKeptBytes];
         var kept = 0;
         try
         {
             using var stream = await response.Content.ReadAsStreamAsync(either.Token).ConfigureAwait(false);
             for (var read = 1; read > 0 && kept < head.Length; kept += read)
             {
-                read = await stream.ReadAsync(head.AsMemory(kept), either.Token).ConfigureAwait(false);
+                read = await stream.ReadAsync(head[kept..], either.Token).ConfigureAwait(false);
             }
         }
         catch (IOException)
         {
-            return head.AsMemory(0, kept);
+            return kept;
         }
         catch (OperationCanceledException) when (patience.IsCancellationRequested)
         {
-            return head.AsMemory(0, kept);
+            return kept;
         }
 
-        return head.AsMemory(0, kept);
+        return kept;
     }
 }

@@ -59,6 +59,23 @@ public sealed class PostTests
     }
 
     [Fact]
+    public async Task A_receiver_that_repeats_the_headers_puts_no_secret_into_the_database_and_the_api()
+    {
+        await using var receiver = await Receiver.StartAsync(
+            _ => Results.Text($"Basic c2VjcmV0; {Secret}; no name", statusCode: 400));
+        await using var pipeline = await StartAsync(
+            receiver, $$"""authorization = "Basic c2VjcmV0", signature.secret = "{{Secret}}" """);
+        await pipeline.CaptureAsync(new { @event = "signed up", distinct_id = "ada" });
+        await pipeline.SettledAsync();
+
+        using var answer = await pipeline.ApiAsync("dead-letters/1");
+        var story = await answer.Content.ReadAsStringAsync();
+        Assert.Contains("***; ***; no name", story, StringComparison.Ordinal);
+        Assert.DoesNotContain("c2VjcmV0", story, StringComparison.Ordinal);
+        Assert.DoesNotContain(Secret, story, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_redirect_is_not_followed_and_nothing_is_lost()
     {
         await using var elsewhere = await Receiver.StartAsync(_ => Results.Ok());

@@ -165,6 +165,18 @@ public sealed class GateBreakerTests
         Assert.Equal(Noon, gate.Tell().LastDeliveredAt);
     }
 
+    [Fact]
+    public void An_operator_who_resumes_waits_for_no_Retry_After()
+    {
+        var gate = Gate();
+        gate.Hear(Report(live: 5, failed: 2, throttled: 2) with { HoldMilliseconds = 3_600_000 }, Noon);
+        Assert.Empty(Permits(gate, Noon.AddMinutes(1)));
+        Assert.Equal(Noon.AddHours(1), gate.Tell().HoldUntil);
+        gate.Resume(ResumeMode.All, since: null, Noon.AddMinutes(1));
+        Assert.Null(gate.State.HoldUntil);
+        Assert.NotEmpty(Permits(gate, Noon.AddMinutes(1)));
+    }
+
     private static ConnectionGate Opened()
     {
         var gate = Gate();

@@ -75,7 +75,7 @@ public sealed class PostHeadersTests
 
     private static string One(HttpRequestMessage request, string name) => Assert.Single(request.Headers.GetValues(name));
 
-    private static ConnectionOptions Connection(SignatureForm form, string secret, string other = "") => new()
+    internal static ConnectionOptions Connection(SignatureForm form, string secret, string other = "") => new()
     {
         Tokens = [],
         WebhookSecret = "",

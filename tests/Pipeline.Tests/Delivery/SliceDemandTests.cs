@@ -22,6 +22,28 @@ public sealed class SliceDemandTests
         Assert.Equal((1, 0, 0), (report.Taken, report.Delivered, report.Failed));
     }
 
+    [Fact]
+    public void A_Retry_After_that_the_gate_has_ended_is_not_told_again()
+    {
+        var demand = new SliceDemand(new DeliveryId("acme", 0), lanesMax: 64, Options.Retry);
+        Throttle(demand);
+        Throttle(demand);
+        Assert.Equal(3_600_000, demand.TryReport(live: 2, backfill: 0, free: 64, Noon)!.HoldMilliseconds);
+
+        demand.Add(Revoked(), Noon);
+        demand.Forget();
+        Assert.Null(demand.TryReport(live: 2, backfill: 0, free: 64, Noon)!.HoldMilliseconds);
+    }
+
+    private static PermitsGranted Revoked() => new(
+        [], [], Patience: 0, Epoch: 0, IsPlenty: true, IsProbe: false, IsRevoked: true, ResumeMode.All, Noon, TakenAt: null);
+
+    private static void Throttle(SliceDemand demand)
+    {
+        var attempt = DeliveryAttempt.Answered(429, TimeSpan.FromHours(1), default) with { Number = 1, At = Noon };
+        demand.Note(attempt, RetryRules.Conclude(attempt, null, null, Options.Retry, random: 0), isProbe: false);
+    }
+
     private static void Refuse(SliceDemand demand)
     {
         var attempt = Attempt(400);
