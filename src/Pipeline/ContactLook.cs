@@ -83,7 +83,7 @@ internal sealed class ContactLook(PipelineParts parts, IActorRef people)
         var uuid = UuidV5.Create(person.PersonUuid, reason.Name);
 
         // A crash may have come after the move was recorded: whoever moved since is told of, once.
-        var hasMoved = move is not null || person.Contact?.Stage?.Since >= reason.Since;
+        var hasMoved = move is { IsOtherName: true } or { IsOtherAccount: true } || person.Contact?.Stage?.Since >= reason.Since;
         var messages = hasMoved
             ? _corrections.Map(home.ConnectionId, person with { Account = told.Card }, ChangeOf(move), uuid, now)
             : [];
@@ -94,7 +94,7 @@ internal sealed class ContactLook(PipelineParts parts, IActorRef people)
 
     private static EventChange ChangeOf(ContactMove? move) => new(true, [])
     {
-        Stage = move is { IsOtherStage: true, Stage: { } stage }
+        Stage = move is { IsOtherName: true, Stage: { } stage }
             ? new StageMove(move.Left?.Name, stage.Name, stage.Rule)
             : null,
     };

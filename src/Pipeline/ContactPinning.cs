@@ -61,8 +61,8 @@ public sealed class ContactPinning(PipelineParts parts, Corrections corrections)
             return true;
         }
 
-        var since = place.Since.UtcTicks.ToString(CultureInfo.InvariantCulture);
-        var uuid = UuidV5.Create(pinned.PersonUuid, $"pin:{place.Name}:{place.By}:{since}");
+        var at = place.At.UtcTicks.ToString(CultureInfo.InvariantCulture);
+        var uuid = UuidV5.Create(pinned.PersonUuid, $"pin:{place.Name}:{place.By}:{at}");
         var change = new EventChange(true, [])
         {
             Stage = place.From == place.Name ? null : new StageMove(place.From, place.Name, place.Rule),

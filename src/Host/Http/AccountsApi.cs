@@ -18,7 +18,8 @@ namespace VarianceActors.Host.Http;
 /// <param name="Domains">The domains of its contacts' addresses, those of most contacts first.</param>
 /// <param name="Properties">The merged group properties.</param>
 /// <param name="Stage">Its stage; null if it is in none.</param>
-/// <param name="Moves">Its newest moves between stages, oldest first.</param>
+/// <param name="Moves">Its moves between stages, oldest first: the newest 1000 of the views; the newest 50 if no views are
+/// kept.</param>
 /// <param name="ContactCount">How many contacts it has now, with those of accounts that are merged into it.</param>
 /// <param name="Contacts">At most 1000 contacts of its own, those that left too; the last to join first.</param>
 /// <param name="Version">0 at first, plus one for every change of what Variance is told of it.</param>
@@ -51,7 +52,7 @@ public sealed record AccountView(
 /// <summary>In which stage somebody is.</summary>
 /// <param name="Name">The stage.</param>
 /// <param name="Since">When it was entered, ISO 8601.</param>
-/// <param name="Rule">The rule that matched; <c>pinned</c> for a pin.</param>
+/// <param name="Rule">The rule that matched; <c>pinned</c> for a pin, <c>unpinned</c> where one was taken away.</param>
 /// <param name="PinnedBy">Who pinned it; null unless it is pinned.</param>
 public sealed record StageView(string Name, DateTimeOffset Since, string Rule, string? PinnedBy)
 {
@@ -59,12 +60,13 @@ public sealed record StageView(string Name, DateTimeOffset Since, string Rule, s
         place is { Name: { } name } ? new StageView(name, place.Since, place.Rule, place.By) : null;
 }
 
-/// <summary>A move between two stages.</summary>
+/// <summary>A move between two stages, or a pin that was set or taken away in one.</summary>
 /// <param name="From">Null for none.</param>
-/// <param name="To">Null for none.</param>
+/// <param name="To">Null for none; as <paramref name="From"/> if only a pin was set or taken away.</param>
 /// <param name="Rule">Why.</param>
+/// <param name="By">Who pinned it, or took the pin away; null if nobody did.</param>
 /// <param name="At">When, ISO 8601.</param>
-public sealed record MoveView(string? From, string? To, string Rule, DateTimeOffset At);
+public sealed record MoveView(string? From, string? To, string Rule, string? By, DateTimeOffset At);
 
 /// <summary>A contact of an account.</summary>
 /// <param name="PersonId">The person.</param>
@@ -182,6 +184,7 @@ internal static class AccountsApi
                 ? TypedResults.Ok(live with
                 {
                     Activity = AccountActivityView.Of(page, today, length),
+                    Moves = [.. page.Moves.Select(ViewsViews.Of)],
                     Memberships = [.. page.Memberships.Select(MembershipView.Of)],
                 })
                 : answer;
@@ -392,7 +395,7 @@ internal static class AccountsApi
             .OrderBy(trait => trait.Key, StringComparer.Ordinal)
             .Select(trait => KeyValuePair.Create(trait.Key, JsonNode.Parse(trait.Value.Json)))),
         StageView.Of(account.Stage),
-        [.. account.Moves.Select(move => new MoveView(move.Move.From, move.Move.To, move.Move.Rule, move.At))],
+        [.. account.Moves.Select(move => new MoveView(move.Move.From, move.Move.To, move.Move.Rule, move.By, move.At))],
         account.Contacts + account.Merged.Sum(part => part.Value.Contacts),
         [
             .. account.Members

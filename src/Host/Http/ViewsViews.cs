@@ -183,7 +183,8 @@ internal static class ViewsViews
     public static MoveView Of(StageMoveRow move) => new(
         move.From.Length == 0 ? null : move.From,
         move.To.Length == 0 ? null : move.To,
-        move.By is null ? move.Rule : $"{move.Rule} by {move.By}",
+        move.Rule,
+        move.By,
         move.At);
 
     public static ContactView Of(ContactPage page) => new(

@@ -191,12 +191,12 @@ public static class Account
         {
             if (held is { IsPinned: true })
             {
-                step.Take(new AccountFact.StageMoved(held with { By = null, Since = pin.At }));
+                step.Take(new AccountFact.StageMoved(held.Freed(pin.By, pin.At)));
             }
         }
         else if (held?.Name != pin.Stage || !held.IsPinned)
         {
-            step.Take(new AccountFact.StageMoved(new StagePlace(pin.Stage, pin.At, "pinned", pin.By)));
+            step.Take(new AccountFact.StageMoved(StagePlace.Pinned(held, pin.Stage, pin.By, pin.At)));
         }
     }
 
@@ -332,13 +332,13 @@ public static class Account
     private static AccountState Enter(AccountState state, StagePlace place)
     {
         var from = state.Stage?.Name;
-        if (from == place.Name)
+        if (from == place.Name && place.ChangedAt is null)
         {
-            return state with { Stage = place };
+            return state with { Stage = place }; // pinned or unpinned where it was, before that was kept
         }
 
-        var after = Shown(state, place.Since);
-        var move = new AccountMove(after.Version, new StageMove(from, place.Name, place.Rule), place.Since);
+        var after = Shown(state, place.At);
+        var move = new AccountMove(after.Version, new StageMove(from, place.Name, place.Rule), place.At) { By = place.Operator };
         return after with { Stage = place, Moves = Newest(after.Moves.Add(move), AccountState.MovesKept) };
     }
 

@@ -16,11 +16,20 @@ public sealed record AccountMember(
     DateTimeOffset? JoinedAt,
     DateTimeOffset? LeftAt);
 
-/// <summary>A move that Variance is told of.</summary>
+/// <summary>A move between stages, or a pin that was set or taken away where the account is.</summary>
 /// <param name="Version">The account's version by it.</param>
 /// <param name="Move">The move.</param>
 /// <param name="At">When.</param>
-public sealed record AccountMove(long Version, StageMove Move, DateTimeOffset At);
+public sealed record AccountMove(long Version, StageMove Move, DateTimeOffset At)
+{
+    /// <summary>Who pinned or unpinned it; null for a rule, and in moves that were written before it was kept.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? By { get; init; }
+
+    /// <summary>Whether it is in the stage that it was in; Variance is not told of that.</summary>
+    [JsonIgnore]
+    public bool IsInPlace => Move.From == Move.To;
+}
 
 /// <summary>What an account that is merged into another one brings along.</summary>
 /// <param name="Traits">Its properties.</param>

@@ -120,7 +120,7 @@ public sealed record ContactRules(
         {
             var place = held?.Stage is { IsPinned: true } already && already.Name == stage
                 ? already
-                : new StagePlace(stage, pin.At, "pinned", pin.By) { From = held?.Stage?.Name };
+                : StagePlace.Pinned(held?.Stage, stage, pin.By, pin.At);
             return (held ?? new ContactTurn(null, null, -1, 0, 0, null, null)) with
             {
                 Stage = place,
@@ -133,9 +133,10 @@ public sealed record ContactRules(
             return held;
         }
 
-        var freed = held with { Stage = pinned with { By = null, Since = pin.At, From = pinned.Name } };
+        var freed = held with { Stage = pinned.Freed(pin.By, pin.At) };
         var state = profile.Contact! with { Turn = freed };
-        return Look(state, profile.Properties, profile.IsIdentified, pin.At) ?? freed;
+        var turn = Look(state, profile.Properties, profile.IsIdentified, pin.At) ?? freed;
+        return turn with { Stage = turn.Stage! with { FreedBy = pin.By } };
     }
 
     /// <summary>When an event leaves a window that a rule looks at, so that the rule does not hold any more; null for

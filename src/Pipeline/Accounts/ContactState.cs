@@ -99,7 +99,7 @@ public sealed record ContactTurn(
 /// <param name="Version">The person's version by it: of two moves of one person the higher one is the later one.</param>
 /// <param name="IsOtherAccount">Whether it belongs to another account than before, or to none any more.</param>
 /// <param name="Account">The account; null for none.</param>
-/// <param name="IsOtherStage">Whether its stage is another one than before.</param>
+/// <param name="IsOtherStage">Whether its stage is another one than before, or was pinned or unpinned where it is.</param>
 /// <param name="Left">The stage before; null for none.</param>
 /// <param name="Stage">The stage; null before the first one.</param>
 public sealed record ContactMove(
@@ -110,15 +110,22 @@ public sealed record ContactMove(
     StagePlace? Left,
     StagePlace? Stage)
 {
+    /// <summary>Whether its stage has another name than before.</summary>
+    [JsonIgnore]
+    public bool IsOtherName => IsOtherStage && Left?.Name != Stage?.Name;
+
     /// <summary>The move from one turn to another; null if neither account nor stage is another one.</summary>
     public static ContactMove? Of(long version, ContactTurn? before, ContactTurn? after)
     {
         var isOtherAccount = before?.Account?.Key != after?.Account?.Key;
-        var isOtherStage = before?.Stage?.Name != after?.Stage?.Name;
+        var isOtherStage = Mark(before?.Stage) != Mark(after?.Stage);
         return isOtherAccount || isOtherStage
             ? new ContactMove(version, isOtherAccount, after?.Account, isOtherStage, before?.Stage, after?.Stage)
             : null;
     }
+
+    private static (string? Name, string? By, string? FreedBy, DateTimeOffset? At) Mark(StagePlace? place) =>
+        (place?.Name, place?.By, place?.FreedBy, place?.ChangedAt);
 }
 
 /// <summary>A person that stopped being a member of an account: it moved, or became part of another person.</summary>

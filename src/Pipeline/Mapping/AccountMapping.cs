@@ -19,7 +19,9 @@ public static class AccountMapping
     /// <param name="options">The connection's filters.</param>
     public static ImmutableArray<OutboundMessage> Map(AccountState account, long after, MappingOptions options)
     {
-        if (account.Version <= after || account.IsMerged)
+        // Where a stage is pinned in place nothing has changed that Variance sees.
+        int inPlace = account.Moves.Count(move => move.Version > after && move.IsInPlace);
+        if (account.Version - inPlace <= after || account.IsMerged)
             return [];
         var messages = ImmutableArray.CreateBuilder<OutboundMessage>();
         messages.Add(Group(account, options));
@@ -27,7 +29,7 @@ public static class AccountMapping
         {
             foreach (var move in account.Moves)
             {
-                if (move.Version > after)
+                if (move.Version > after && !move.IsInPlace)
                     messages.Add(Track(account, move, options));
             }
         }

@@ -496,7 +496,7 @@ public static class Person
             return root;
         }
 
-        var wish = new PinContactStage(home, place.IsPinned ? place.Name : null, place.By ?? "", place.Since);
+        var wish = new PinContactStage(home, place.IsPinned ? place.Name : null, place.Operator ?? "", place.At);
         return rules.Contacts.Pin(profile, wish) is { } turn ? Turn(root, pinned.DistinctId, turn) : root;
     }
 

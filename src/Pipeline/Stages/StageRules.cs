@@ -18,7 +18,8 @@ public enum StagePolicy : byte
 /// <summary>In which stage somebody is, since when and why.</summary>
 /// <param name="Name">The stage; null for none.</param>
 /// <param name="Since">When it was entered.</param>
-/// <param name="Rule">The rule that matched; the words <c>no rule</c> if none did, <c>pinned</c> for a pin.</param>
+/// <param name="Rule">The rule that matched; the words <c>no rule</c> if none did, <c>pinned</c> for a pin, <c>unpinned</c> where
+/// a pin was taken away and no rule has moved it since.</param>
 /// <param name="By">Who pinned it; null unless pinned.</param>
 public sealed record StagePlace(string? Name, DateTimeOffset Since, string Rule, string? By = null)
 {
@@ -26,9 +27,39 @@ public sealed record StagePlace(string? Name, DateTimeOffset Since, string Rule,
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? From { get; init; }
 
+    /// <summary>When it was pinned there, or the pin taken away, after it had been entered; null if that was when it was
+    /// entered.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? ChangedAt { get; init; }
+
+    /// <summary>Who took a pin away, so that it is here now; null if nobody did.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? FreedBy { get; init; }
+
+    /// <summary>When it came to be as it is.</summary>
+    [JsonIgnore]
+    public DateTimeOffset At => ChangedAt ?? Since;
+
+    /// <summary>The operator by whom it came to be as it is; null for nobody.</summary>
+    [JsonIgnore]
+    public string? Operator => By ?? FreedBy;
+
     /// <summary>Nothing moves it but an operator.</summary>
     [JsonIgnore]
     public bool IsPinned => By is not null;
+
+    /// <summary>The place of a pin; who is in the stage already has entered it before.</summary>
+    /// <param name="held">The place until now; null before the first one.</param>
+    /// <param name="name">The stage.</param>
+    /// <param name="by">Who pins it.</param>
+    /// <param name="at">When.</param>
+    internal static StagePlace Pinned(StagePlace? held, string name, string by, DateTimeOffset at) => held?.Name == name
+        ? new StagePlace(name, held.Since, "pinned", by) { From = name, ChangedAt = at }
+        : new StagePlace(name, at, "pinned", by) { From = held?.Name };
+
+    /// <summary>The place once the pin is taken away, before the rules look.</summary>
+    internal StagePlace Freed(string by, DateTimeOffset at) =>
+        this with { By = null, Rule = "unpinned", From = Name, ChangedAt = at, FreedBy = by };
 }
 
 /// <summary>A move from one stage to another.</summary>

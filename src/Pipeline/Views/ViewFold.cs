@@ -241,12 +241,12 @@ internal sealed class ViewFold(Session session, int connection, int recentEvents
         {
             ViewStatements.Move(session, connection, entry.Person, new AccountStep(
                 moved.Version,
-                stage.Since,
+                stage.At,
                 moved.Left?.Name ?? "",
                 moved.Left?.Since,
                 stage.Name ?? "",
                 stage.Rule,
-                stage.By));
+                stage.Operator));
         }
     }
 

@@ -25,11 +25,12 @@ internal static class ViewOfAccount
     private static IEnumerable<AccountStep> Steps(AccountState account)
     {
         DateTimeOffset? entered = null;
-        foreach (var (version, move, at) in account.Moves)
+        foreach (var one in account.Moves)
         {
-            var by = account.Stage is { } place && place.Name == move.To && place.Since == at ? place.By : null;
-            yield return new AccountStep(version, at, move.From ?? "", entered, move.To ?? "", move.Rule, by);
-            entered = at;
+            var (move, at) = (one.Move, one.At);
+            var by = one.By ?? (account.Stage is { } place && place.Name == move.To && place.At == at ? place.Operator : null);
+            yield return new AccountStep(one.Version, at, move.From ?? "", entered, move.To ?? "", move.Rule, by);
+            entered = one.IsInPlace ? entered : at;
         }
     }
 }

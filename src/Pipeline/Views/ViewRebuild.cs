@@ -125,11 +125,11 @@ public sealed class ViewRebuild(ActorSystem system, PipelineParts parts)
         {
             var from = _state?.Stage?.Name;
             _state = Account.Evolve(_state, fact);
-            if (fact is AccountFact.StageMoved { Place: var place } && place.Name != from)
+            if (fact is AccountFact.StageMoved { Place: var place } && (place.Name != from || place.ChangedAt is not null))
             {
-                var entered = _steps is [.., var last] ? last.At : (DateTimeOffset?)null;
+                var entered = _steps.LastOrDefault(step => step.From != step.To)?.At;
                 _steps.Add(new AccountStep(
-                    _state.Version, place.Since, from ?? "", entered, place.Name ?? "", place.Rule, place.By));
+                    _state.Version, place.At, from ?? "", entered, place.Name ?? "", place.Rule, place.Operator));
             }
 
             return this;
@@ -232,7 +232,7 @@ public sealed class ViewRebuild(ActorSystem system, PipelineParts parts)
             PersonFact.MergeEnded ended => before?.Root.PendingOf(ended.Settled.Merge)?.Event.Timestamp ?? profile.CreatedAt,
             PersonFact.Absorbed absorbed => (before?.Root.PendingOf(absorbed.Settled.Merge)
                 ?? absorbed.Frozen.PendingOf(absorbed.Settled.Merge))?.Event.Timestamp ?? profile.CreatedAt,
-            _ => profile.Contact?.Stage?.Since ?? profile.CreatedAt,
+            _ => profile.Contact?.Stage?.At ?? profile.CreatedAt,
         };
     }
 }

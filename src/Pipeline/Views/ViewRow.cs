@@ -146,13 +146,15 @@ internal static class ViewRow
         ReadTime(ref reader),
         reader.ReadText());
 
+    // A place outside of all stages is kept, because it has a time and a rule too. Of where somebody moved to the tables need
+    // no more than when and by whom.
     private static void Write(RowWriter writer, ContactMove move)
     {
         writer.WriteVarint(move.Version);
         writer.WriteByte((byte)((move.IsOtherAccount ? 1 : 0) | (move.IsOtherStage ? 2 : 0)));
         Write(writer, move.Account);
-        Write(writer, StageFaceOf(move.Left));
-        Write(writer, StageFaceOf(move.Stage));
+        Write(writer, move.Left is { } left ? new StageFace(left.Name ?? "", left.Since, left.Rule, left.By) : null);
+        Write(writer, move.Stage is { } to ? new StageFace(to.Name ?? "", to.At, to.Rule, to.Operator) : null);
     }
 
     private static ContactMove ReadMove(ref RowReader reader)
@@ -226,10 +228,6 @@ internal static class ViewRow
         stage is null
             ? null
             : new Stages.StagePlace(stage.Name.Length == 0 ? null : stage.Name, stage.Since, stage.Rule, stage.By);
-
-    // A place outside of all stages is kept, because it has a time and a rule too.
-    private static StageFace? StageFaceOf(Stages.StagePlace? place) =>
-        place is null ? null : new StageFace(place.Name ?? "", place.Since, place.Rule, place.By);
 
     private static void Write(RowWriter writer, DateTimeOffset time) => writer.WriteVarint(time.UtcTicks);
 

@@ -10,11 +10,11 @@ namespace VarianceActors.Pipeline.Views;
 /// <param name="By">Who pinned it; null unless it is pinned.</param>
 public sealed record StageRow(string Name, DateTimeOffset Since, string Rule, string? By);
 
-/// <summary>A move between two stages.</summary>
+/// <summary>A move between two stages, or a pin that was set or taken away in one.</summary>
 /// <param name="From">Empty for none.</param>
 /// <param name="To">Empty for none.</param>
 /// <param name="Rule">Why.</param>
-/// <param name="By">Who pinned it; null unless it was pinned.</param>
+/// <param name="By">Who pinned it, or took the pin away; null if nobody did.</param>
 /// <param name="At">When.</param>
 public sealed record StageMoveRow(string From, string To, string Rule, string? By, DateTimeOffset At);
 

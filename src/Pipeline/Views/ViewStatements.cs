@@ -359,7 +359,7 @@ internal static class ViewStatements
         var rows = session.Execute(
             AddContactMove,
             connection, Bytes(person), step.Version, Milliseconds(step.At), step.From, step.To, step.Rule, step.By);
-        if (rows > 0)
+        if (rows > 0 && step.From != step.To)
         {
             CountMove(session, connection, OfContacts, step);
         }
@@ -369,7 +369,7 @@ internal static class ViewStatements
     {
         var rows = session.Execute(
             AddAccountMove, account, step.Version, Milliseconds(step.At), step.From, step.To, step.Rule, step.By);
-        if (rows > 0)
+        if (rows > 0 && step.From != step.To)
         {
             CountMove(session, connection, OfAccounts, step);
         }

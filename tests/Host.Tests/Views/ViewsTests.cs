@@ -149,6 +149,52 @@ public sealed class ViewsTests
     }
 
     [Fact]
+    public async Task Pins_stand_in_the_history_with_who_set_them_and_took_them_away_and_leave_the_time_of_entry()
+    {
+        await using var pipeline = await StartAsync();
+        await SettleAsync(pipeline, Identify("u1", new { email = "ada@acme.com", plan = "pro" }));
+        var entered = await SinceAsync();
+        pipeline.Clock.Advance(TimeSpan.FromDays(2));
+        await PinAsync(pipeline, "persons/u1", "customer", "eve");
+        await PinAsync(pipeline, "accounts/acme.com", "customer", "eve");
+        pipeline.Clock.Advance(TimeSpan.FromDays(1));
+        await PinAsync(pipeline, "persons/u1", null, "bob");
+        await PinAsync(pipeline, "accounts/acme.com", null, "bob");
+        Assert.Equal(entered, await SinceAsync());
+        await PinAsync(pipeline, "persons/u1", "lead", "eve");
+        await PinAsync(pipeline, "accounts/acme.com", "prospect", "eve");
+
+        Assert.Equal(
+            [
+                " > customer: plan = 'pro' by ", "customer > customer: pinned by eve", "customer > customer: unpinned by bob",
+                "customer > lead: pinned by eve",
+            ],
+            await MovesAsync("contacts/u1"));
+        Assert.Equal(
+            [
+                " > customer: any contact (plan = 'pro') by ", "customer > customer: pinned by eve",
+                "customer > customer: unpinned by bob", "customer > prospect: pinned by eve",
+            ],
+            await MovesAsync("accounts/acme.com"));
+        var stages = await JsonAsync(pipeline, "stages");
+        foreach (var kind in (string[])["contacts", "accounts"])
+        {
+            var customer = stages.GetProperty(kind).EnumerateArray().Single(stage => Text(stage, "stage") == "customer");
+            Assert.Equal(72, customer.GetProperty("hours_in_stage").GetDouble(), 1.0);
+            Assert.Equal(1, customer.GetProperty("entered").GetInt64());
+            Assert.Equal(1, customer.GetProperty("left").GetInt64());
+        }
+
+        async Task<(string?, string?)> SinceAsync() => (
+            Text((await JsonAsync(pipeline, "contacts/u1")).GetProperty("contact").GetProperty("stage"), "since"),
+            Text((await JsonAsync(pipeline, "accounts/acme.com")).GetProperty("stage"), "since"));
+
+        async Task<IEnumerable<string>> MovesAsync(string path) =>
+            (await JsonAsync(pipeline, path)).GetProperty("moves").EnumerateArray().Select(move =>
+                $"{Text(move, "from")} > {Text(move, "to")}: {Text(move, "rule")} by {Text(move, "by")}");
+    }
+
+    [Fact]
     public async Task Lists_are_exported_as_csv_in_which_no_spreadsheet_finds_a_formula()
     {
         await using var pipeline = await StartAsync();
@@ -239,6 +285,11 @@ public sealed class ViewsTests
             uuid = merge,
             properties = new { alias = "u3" },
         });
+        await PinAsync(pipeline, "persons/u1", "customer", "eve");
+        await PinAsync(pipeline, "accounts/acme.com", "customer", "eve");
+        pipeline.Clock.Advance(TimeSpan.FromMinutes(1));
+        await PinAsync(pipeline, "persons/u1", null, "bob");
+        await PinAsync(pipeline, "accounts/acme.com", null, "bob");
         string[] paths =
         [
             "contacts", "contacts?sort=name&search=acme", "accounts", "contacts/u1", "contacts/u2", "accounts/acme.com",
@@ -284,6 +335,13 @@ public sealed class ViewsTests
     private static async Task SettleAsync(PipelineHarness pipeline, params object[] events)
     {
         await pipeline.CaptureAsync(events);
+        await pipeline.ViewsSettledAsync();
+    }
+
+    private static async Task PinAsync(PipelineHarness pipeline, string whose, string? stage, string by)
+    {
+        using var pinned = await pipeline.ApiAsync(HttpMethod.Post, $"{whose}/stage", new { stage, by });
+        Assert.True(pinned.IsSuccessStatusCode, await pinned.Content.ReadAsStringAsync());
         await pipeline.ViewsSettledAsync();
     }
 
@@ -345,6 +403,8 @@ public sealed class ViewsTests
     private static async Task<long> EventsAsync(PipelineHarness pipeline, string id) =>
         (await JsonAsync(pipeline, $"contacts/{id}")).GetProperty("activity").EnumerateArray()
         .Sum(day => day.GetProperty("events").GetInt64());
+
+    private static string? Text(JsonElement json, string name) => json.GetProperty(name).GetString();
 
     private static IEnumerable<string> Texts(JsonElement texts) => texts.EnumerateArray().Select(text => text.GetString()!);
 }

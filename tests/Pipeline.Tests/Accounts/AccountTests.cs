@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using FsCheck;
 using FsCheck.Fluent;
 using VarianceActors.Pipeline.Accounts;
+using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Stages;
 using VarianceActors.Pipeline.Tests.People;
@@ -115,6 +116,32 @@ public sealed class AccountTests
 
         state = Account.Decide(state, Says(Ada, 2, "ada", matches: 0, of: after.Fingerprint), after).State;
         Assert.Equal("won", state.Stage?.Name);
+    }
+
+    [Fact]
+    public void A_pin_in_place_is_remembered_with_who_set_it_and_Variance_hears_nothing_of_it()
+    {
+        var stages = Stages("seats > 5");
+        var state = Account.Decide(Unborn, Sets(Guid.NewGuid(), "seats", "9"), stages).State;
+        var pinned = Account.Decide(state, new PinAccountStage(Acme, "won", "eve", Captured.Nine.AddDays(9)), stages).State;
+        var freed = Account.Decide(pinned, new PinAccountStage(Acme, null, "bob", Captured.Nine.AddDays(10)), stages).State;
+
+        Assert.Equal((state.Stage!.Since, state.Stage.Since), (pinned.Stage!.Since, freed.Stage!.Since));
+        Assert.Equal([null, "eve", "bob"], freed.Moves.Select(move => move.By));
+        Assert.Equal(["won", "won", "won"], freed.Moves.Select(move => move.Move.To));
+        Assert.Empty(AccountMapping.Map(freed, state.Version, new MappingOptions()));
+    }
+
+    [Fact]
+    public void A_pin_in_place_of_an_older_journal_moves_no_version()
+    {
+        var state = Account.Decide(Unborn, Sets(Guid.NewGuid(), "seats", "9"), Stages("seats > 5")).State;
+        var place = new StagePlace("won", Captured.Nine.AddDays(9), "pinned", "eve");
+
+        var pinned = Account.Evolve(state, new AccountFact.StageMoved(place));
+
+        Assert.Equal((state.Version, state.Moves), (pinned.Version, pinned.Moves));
+        Assert.Equal(place, pinned.Stage);
     }
 
     [Fact]
