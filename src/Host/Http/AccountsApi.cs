@@ -41,11 +41,14 @@ public sealed record AccountView(
     /// <summary>The accounts that are merged into it; each keeps its own contacts and properties.</summary>
     public IReadOnlyList<string> Merged { get; init; } = [];
 
-    /// <summary>What its persons did; null if no views are kept, or they do not know it yet.</summary>
+    /// <summary>When one of its persons was last active; null for never, or if no views are kept.</summary>
+    public DateTimeOffset? LastSeen { get; init; }
+
+    /// <summary>What its persons did, those of accounts that are merged into it among them; null if no views are kept, or they do not know it yet.</summary>
     public AccountActivityView? Activity { get; init; }
 
-    /// <summary>Who belongs and belonged to it and for how long, those who joined last first; at most 1000. From the
-    /// views.</summary>
+    /// <summary>Who belongs and belonged to it, or to an account that is merged into it, and for how long, those who joined last
+    /// first; at most 1000. From the views.</summary>
     public IReadOnlyList<MembershipView> Memberships { get; init; } = [];
 }
 
@@ -184,6 +187,7 @@ internal static class AccountsApi
                 ? TypedResults.Ok(live with
                 {
                     Activity = AccountActivityView.Of(page, today, length),
+                    LastSeen = page.Row.LastSeen,
                     Moves = [.. page.Moves.Select(ViewsViews.Of)],
                     Memberships = [.. page.Memberships.Select(MembershipView.Of)],
                 })

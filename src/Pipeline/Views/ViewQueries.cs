@@ -11,6 +11,12 @@ public sealed class ViewQueries(PipelineParts parts)
 {
     private const int ShownMax = 1_000;
 
+    // An account and those that are merged into it.
+    private const string Merged = """
+        (SELECT number FROM view_account WHERE connection = @connection AND id = @id
+        UNION ALL SELECT number FROM view_account WHERE connection = @connection AND merged_into = @id)
+        """;
+
     private static readonly Statement SelectContact = new("""
         SELECT c.number, c.person, c.user_id, c.name, c.email, a.id, a.name, c.rule, c.rule_value, c.stage, c.stage_since,
             c.stage_rule, c.stage_by, c.created_at, c.last_seen, c.version, c.properties
@@ -43,10 +49,13 @@ public sealed class ViewQueries(PipelineParts parts)
         WHERE m.connection = @connection AND m.person = @person ORDER BY m.version
         """);
 
-    private static readonly Statement SelectPersonsOfAccount = new("""
-        SELECT person FROM view_membership WHERE account = @account
+    private static readonly Statement SelectPersonsOfAccount = new($"""
+        SELECT person FROM view_membership WHERE account IN {Merged}
         GROUP BY person ORDER BY max(at) DESC, person LIMIT @rows
         """);
+
+    private static readonly Statement SelectMerged = new(
+        $"SELECT id, last_seen FROM view_account WHERE number IN {Merged}");
 
     private static readonly Statement SelectContactMoves = new("""
         SELECT from_stage, to_stage, rule, moved_by, at FROM view_contact_move
@@ -63,23 +72,23 @@ public sealed class ViewQueries(PipelineParts parts)
         WHERE i.connection = @connection AND i.person = @person GROUP BY a.day, a.event ORDER BY a.day, a.event
         """);
 
-    private static readonly Statement SelectAccountDays = new("""
-        SELECT day, event, events FROM view_account_day
-        WHERE account = @account AND day >= @day AND day < @end ORDER BY day, event
+    private static readonly Statement SelectAccountDays = new($"""
+        SELECT day, event, sum(events) FROM view_account_day
+        WHERE account IN {Merged} AND day >= @day AND day < @end GROUP BY day, event ORDER BY day, event
         """);
 
-    private static readonly Statement SelectActiveDays = new("""
+    private static readonly Statement SelectActiveDays = new($"""
         SELECT x.day, count(DISTINCT c.number) FROM view_activity x
         JOIN view_id i ON i.number = x.id
         JOIN view_contact c ON c.connection = i.connection AND c.person = i.person
-        WHERE x.account = @account AND x.day >= @day AND x.day < @end GROUP BY x.day
+        WHERE x.account IN {Merged} AND x.day >= @day AND x.day < @end GROUP BY x.day
         """);
 
-    private static readonly Statement SelectActive = new("""
+    private static readonly Statement SelectActive = new($"""
         SELECT DISTINCT c.number FROM view_activity x
         JOIN view_id i ON i.number = x.id
         JOIN view_contact c ON c.connection = i.connection AND c.person = i.person
-        WHERE x.account = @account AND x.day >= @day AND x.day < @end
+        WHERE x.account IN {Merged} AND x.day >= @day AND x.day < @end
         """);
 
     private static readonly Statement SelectEvents = new("""
@@ -216,7 +225,7 @@ public sealed class ViewQueries(PipelineParts parts)
             },
             cancellationToken);
 
-    /// <summary>What an account did; null if the views do not know it.</summary>
+    /// <summary>What an account did, with those that are merged into it; null if the views do not know it.</summary>
     /// <param name="connectionId">The connection.</param>
     /// <param name="account">The id of the account.</param>
     /// <param name="today">The last day of the period.</param>
@@ -234,12 +243,14 @@ public sealed class ViewQueries(PipelineParts parts)
                 }
 
                 var end = DayOf(today) + 1;
+                var merged = session.Query(SelectMerged, row => (row.GetString(0), row.GetInt64(1)), connection, account)
+                    .ToDictionary();
                 return new AccountPage(
-                    Account(session, number),
-                    Period(session, number, end - days, end),
-                    Period(session, number, end - (2 * days), end - days),
-                    AccountDays(session, number, end - days, end),
-                    MembershipsOf(session, connection, number, account),
+                    Account(session, number) with { LastSeen = TimeOrNever(merged.Values.Max()) },
+                    Period(session, connection, account, end - days, end),
+                    Period(session, connection, account, end - (2 * days), end - days),
+                    AccountDays(session, connection, account, end - days, end),
+                    MembershipsOf(session, connection, account, merged.ContainsKey),
                     Moves(session.Query(SelectAccountMoves, ReadMove, number, ShownMax)));
             },
             cancellationToken);
@@ -339,31 +350,34 @@ public sealed class ViewQueries(PipelineParts parts)
             day.ToDictionary(row => row.Event, row => row.Events))),
     ];
 
-    private static ImmutableArray<AccountDay> AccountDays(Session session, long account, long from, long end)
+    private static ImmutableArray<AccountDay> AccountDays(
+        Session session, int connection, string account, long from, long end)
     {
         var active = session
-            .Query(SelectActiveDays, row => (row.GetInt64(0), (int)row.GetInt64(1)), account, from, end)
+            .Query(SelectActiveDays, row => (row.GetInt64(0), (int)row.GetInt64(1)), connection, account, from, end)
             .ToDictionary();
         return
         [
-            .. Days(session.Query(SelectAccountDays, ReadDay, account, from, end)).Select(day => new AccountDay(
+            .. Days(session.Query(SelectAccountDays, ReadDay, connection, account, from, end)).Select(day => new AccountDay(
                 day.Day, day.Events, active.GetValueOrDefault(DayOf(day.Day)), day.ByName)),
         ];
     }
 
-    private static AccountPeriod Period(Session session, long account, long from, long end) => new(
-        session.Query(SelectAccountDays, row => row.GetInt64(2), account, from, end).Sum(),
-        session.Query(SelectActive, row => row.GetInt64(0), account, from, end).Count);
+    private static AccountPeriod Period(Session session, int connection, string account, long from, long end) => new(
+        session.Query(SelectAccountDays, ReadDay, connection, account, from, end).Sum(day => day.Events),
+        session.Query(SelectActive, row => row.GetInt64(0), connection, account, from, end).Count);
 
     private static ImmutableArray<MembershipRow> MembershipsOf(
-        Session session, int connection, long number, string account)
+        Session session, int connection, string account, Func<string, bool> isShown)
     {
         var persons = session.Query(
-            SelectPersonsOfAccount, row => new Guid(row.GetFieldValue<byte[]>(0), bigEndian: true), number, ShownMax);
+            SelectPersonsOfAccount,
+            row => new Guid(row.GetFieldValue<byte[]>(0), bigEndian: true),
+            connection, account, ShownMax);
         return
         [
             .. persons.SelectMany(person => Memberships(session, connection, person))
-                .Where(membership => membership.Account == account)
+                .Where(membership => isShown(membership.Account))
                 .OrderByDescending(membership => membership.From)
                 .Take(ShownMax),
         ];

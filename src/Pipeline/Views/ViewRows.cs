@@ -132,7 +132,7 @@ public sealed record AccountPeriod(long Events, int ActiveContacts);
 public sealed record AccountDay(
     DateOnly Day, long Events, int ActiveContacts, IReadOnlyDictionary<string, long> ByName);
 
-/// <summary>What an account did.</summary>
+/// <summary>What an account did; that of the accounts which are merged into it is in it.</summary>
 /// <param name="Row">The account.</param>
 /// <param name="Period">The period.</param>
 /// <param name="Before">The period before it, of the same length.</param>

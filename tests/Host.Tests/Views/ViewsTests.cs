@@ -149,6 +149,38 @@ public sealed class ViewsTests
     }
 
     [Fact]
+    public async Task A_merged_account_brings_its_activity_along_and_nobody_is_counted_twice()
+    {
+        await using var pipeline = await StartAsync();
+        await SettleAsync(
+            pipeline,
+            Identify("u1", new { email = "ada@acme.com" }),
+            Identify("u2", new { email = "bob@beta.io" }),
+            Event("u1", "report", -30),
+            Event("u2", "report", -29));
+        await SettleAsync(pipeline, Event("u2", "report", -28, null, "acme.com"));
+        using var merged = await pipeline.ApiAsync(
+            HttpMethod.Post, "accounts/beta.io/merge", new { into = "acme.com", by = "eve" });
+        Assert.Equal(HttpStatusCode.OK, merged.StatusCode);
+        await pipeline.ViewsSettledAsync();
+
+        var account = await JsonAsync(pipeline, "accounts/acme.com?days=7");
+        var activity = account.GetProperty("activity");
+        Assert.Equal(3, activity.GetProperty("events").GetInt64());
+        Assert.Equal(2, activity.GetProperty("active_contacts").GetInt32());
+        Assert.Equal(3, activity.GetProperty("days").EnumerateArray().Sum(day => day.GetProperty("events").GetInt64()));
+        Assert.Equal(
+            ["acme.com", "acme.com", "beta.io"],
+            account.GetProperty("memberships").EnumerateArray().Select(one => Text(one, "account")).Order());
+        Assert.Equal(1, (await JsonAsync(pipeline, "accounts/beta.io")).GetProperty("memberships").GetArrayLength());
+        using var apart = await pipeline.ApiAsync(
+            HttpMethod.Post, "accounts/beta.io/merge", new { into = (string?)null, by = "eve" });
+        await pipeline.ViewsSettledAsync();
+        activity = (await JsonAsync(pipeline, "accounts/acme.com?days=7")).GetProperty("activity");
+        Assert.Equal(2, activity.GetProperty("events").GetInt64());
+    }
+
+    [Fact]
     public async Task Pins_stand_in_the_history_with_who_set_them_and_took_them_away_and_leave_the_time_of_entry()
     {
         await using var pipeline = await StartAsync();
