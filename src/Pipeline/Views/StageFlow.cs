@@ -8,8 +8,9 @@ namespace VarianceActors.Pipeline.Views;
 /// <param name="To">Empty for none.</param>
 /// <param name="Since">How many since the period began.</param>
 /// <param name="Within">How many of them within the period.</param>
-/// <param name="Stayed">How long those within had been in the stage that they left, together, in milliseconds.</param>
-internal readonly record struct StageFlow(string From, string To, long Since, long Within, long Stayed)
+/// <param name="Known">Of how many of those it is known how long they had been in the stage that they left.</param>
+/// <param name="Stayed">How long that was, together, in milliseconds.</param>
+internal readonly record struct StageFlow(string From, string To, long Since, long Within, long Known, long Stayed)
 {
     /// <summary>The figures of all stages.</summary>
     /// <param name="rules">The configured stages.</param>
@@ -34,6 +35,7 @@ internal readonly record struct StageFlow(string From, string To, long Since, lo
         var place = rules.PlaceOf(stage);
         var members = totals.GetValueOrDefault(stage);
         var (leftWithin, enteredWithin) = (left.Sum(flow => flow.Within), entered.Sum(flow => flow.Within));
+        var known = left.Sum(flow => flow.Known);
         var advanced = left.Where(flow => rules.PlaceOf(flow.To) > place).Sum(flow => flow.Within);
 
         // Who was in it when the period began follows from who is in it now, and the moves since then.
@@ -45,7 +47,7 @@ internal readonly record struct StageFlow(string From, string To, long Since, lo
             enteredWithin,
             leftWithin,
             advanced,
-            leftWithin == 0 ? null : TimeSpan.FromMilliseconds(left.Sum(flow => flow.Stayed) / leftWithin),
+            known == 0 ? null : TimeSpan.FromMilliseconds(left.Sum(flow => flow.Stayed) / known),
             there == 0 ? null : Math.Min(1, (double)advanced / there));
     }
 }

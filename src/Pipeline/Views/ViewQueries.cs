@@ -101,8 +101,8 @@ public sealed class ViewQueries(PipelineParts parts)
         "SELECT stage, members FROM view_stage_total WHERE connection = @connection AND kind = @kind");
 
     private static readonly Statement SelectStageDays = new("""
-        SELECT from_stage, to_stage, sum(moves), sum(stayed), sum(CASE WHEN day < @end THEN moves ELSE 0 END),
-            sum(CASE WHEN day < @end THEN stayed ELSE 0 END)
+        SELECT from_stage, to_stage, sum(moves), sum(CASE WHEN day < @end THEN moves ELSE 0 END),
+            sum(CASE WHEN day < @end THEN known ELSE 0 END), sum(CASE WHEN day < @end THEN stayed ELSE 0 END)
         FROM view_stage_day WHERE connection = @connection AND kind = @kind AND day >= @day
         GROUP BY from_stage, to_stage
         """);
@@ -279,6 +279,7 @@ public sealed class ViewQueries(PipelineParts parts)
                         row.GetString(0),
                         row.GetString(1),
                         Convert.ToInt64(row.GetValue(2), null),
+                        Convert.ToInt64(row.GetValue(3), null),
                         Convert.ToInt64(row.GetValue(4), null),
                         Convert.ToInt64(row.GetValue(5), null)),
                     DayOf(to) + 1, connection, kind, DayOf(from));

@@ -153,7 +153,7 @@ public sealed record AccountPage(
 /// <param name="Entered">How many times it was entered.</param>
 /// <param name="Left">How many times it was left.</param>
 /// <param name="Advanced">How many of those went to a more advanced stage.</param>
-/// <param name="TimeInStage">How long those who left had been in it, on average; null if nobody left.</param>
+/// <param name="TimeInStage">How long those who left had been in it, on average; null if that is known of nobody.</param>
 /// <param name="Conversion">Of those who were in it in the period, the share that advanced; null if nobody was.</param>
 public sealed record StageFigures(
     string Stage, long Members, long Entered, long Left, long Advanced, TimeSpan? TimeInStage, double? Conversion);

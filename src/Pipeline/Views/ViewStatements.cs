@@ -172,10 +172,11 @@ internal static class ViewStatements
         """);
 
     private static readonly Statement AddStageDay = new("""
-        INSERT INTO view_stage_day (connection, kind, day, from_stage, to_stage, moves, stayed)
-        VALUES (@connection, @kind, @day, @from_stage, @to_stage, 1, @stayed)
+        INSERT INTO view_stage_day (connection, kind, day, from_stage, to_stage, moves, stayed, known)
+        VALUES (@connection, @kind, @day, @from_stage, @to_stage, 1, @stayed, @known)
         ON CONFLICT (connection, kind, day, from_stage, to_stage) DO UPDATE SET
-            moves = view_stage_day.moves + excluded.moves, stayed = view_stage_day.stayed + excluded.stayed
+            moves = view_stage_day.moves + excluded.moves, stayed = view_stage_day.stayed + excluded.stayed,
+            known = view_stage_day.known + excluded.known
         """);
 
     private static readonly Statement AddStageTotal = new("""
@@ -397,7 +398,9 @@ internal static class ViewStatements
     private static void CountMove(Session session, int connection, int kind, AccountStep step)
     {
         var stayed = step.Entered is { } entered && entered < step.At ? (step.At - entered).TotalMilliseconds : 0;
-        session.Execute(AddStageDay, connection, kind, DayOf(step.At), step.From, step.To, (long)stayed);
+        session.Execute(
+            AddStageDay,
+            connection, kind, DayOf(step.At), step.From, step.To, (long)stayed, step.Entered is null ? 0 : 1);
     }
 
     // What something is found by, and in which place of the order of names.

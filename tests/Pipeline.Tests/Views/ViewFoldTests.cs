@@ -126,6 +126,34 @@ public sealed class ViewFoldTests
     [Theory]
     [InlineData(StoreKind.Sqlite)]
     [InlineData(StoreKind.Postgres)]
+    public async Task A_stay_of_unknown_length_is_none_in_the_average(StoreKind kind)
+    {
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
+        await FoldAsync(
+            store,
+            Steps("acme", new Pipeline.Views.AccountStep(6, Nine, "", null, "lead", "always", null)),
+            Steps("beta", new Pipeline.Views.AccountStep(6, Nine, "lead", null, "won", "always", null)),
+            Steps("third", new Pipeline.Views.AccountStep(6, Nine, "lead", Nine.AddHours(-10), "won", "always", null)));
+
+        Assert.Equal(2, await CountAsync(store, "SELECT sum(moves) FROM view_stage_day WHERE from_stage = 'lead'"));
+        Assert.Equal(1, await CountAsync(store, "SELECT sum(known) FROM view_stage_day"));
+    }
+
+    [Fact]
+    public void The_average_stay_is_of_those_of_whom_it_is_known()
+    {
+        var stay = (long)TimeSpan.FromHours(10).TotalMilliseconds;
+
+        var figures = StageFlow.Figures(
+            StageRules.None, [], [new StageFlow("", "lead", 3, 3, 0, 0), new StageFlow("lead", "won", 2, 2, 1, stay)]);
+
+        Assert.Equal([TimeSpan.FromHours(10), null, null], figures.Select(stage => stage.TimeInStage));
+        Assert.Equal([2, 0, 3], figures.Select(stage => stage.Left));
+    }
+
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
     public async Task What_is_erased_leaves_nothing_behind(StoreKind kind)
     {
         await using var store = await TemporaryDatabase.CreateAsync(kind);
@@ -173,6 +201,9 @@ public sealed class ViewFoldTests
     {
         Event = new EventSeen(Guid.NewGuid(), "report", true, true),
     };
+
+    private static AccountEntry Steps(string id, Pipeline.Views.AccountStep step) =>
+        new(Nine, id, 7, null, null, null, 0, [], "{}") { Steps = [step] };
 
     private static ContactFace Face(string user) => new(user, null, null, null, null, Nine, "{}");
 
