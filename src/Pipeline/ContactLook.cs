@@ -55,41 +55,48 @@ internal sealed class ContactLook(PipelineParts parts, IActorRef people)
     public async Task LookAsync(PersonId home, LookReason reason, DateTimeOffset now, Func<Task> nobody)
     {
         var before = await people.Ask<object>(new GetPerson(home), Patience).ConfigureAwait(false) as PersonFound;
-        while (!await TellAsync(home, reason, before?.Person.Contact?.Turn, now, nobody).ConfigureAwait(false))
+        var accounts = ((string?[])[before?.Person.Contact?.Account?.Key, reason.Account]).OfType<string>().Distinct().ToList();
+        var (isTold, moved) = (false, (ContactMove?)null);
+        while (!isTold)
         {
+            (isTold, moved) = await TellAsync(home, reason, accounts, moved, now, nobody).ConfigureAwait(false);
         }
     }
 
-    /// <returns>False if the person has become more meanwhile, and must be asked again.</returns>
-    private async Task<bool> TellAsync(
-        PersonId home, LookReason reason, ContactTurn? before, DateTimeOffset now, Func<Task> nobody)
+    /// <returns>False if the person has become more meanwhile, and must be asked again; and where a look moved it.</returns>
+    private async Task<(bool IsTold, ContactMove? Moved)> TellAsync(
+        PersonId home,
+        LookReason reason,
+        List<string> accounts,
+        ContactMove? moved,
+        DateTimeOffset now,
+        Func<Task> nobody)
     {
         var answer = await people.Ask<object>(new LookAgain(home, now), Patience).ConfigureAwait(false);
-        if (answer is not HistoryFound { Root: var root, Facts: var facts, Person: var person })
+        if (answer is not HistoryFound { Root: var root, Facts: var facts, Person: var person } looked)
         {
             await nobody().ConfigureAwait(false);
-            return true;
+            return (true, moved);
         }
 
-        var account = person.Contact?.Account?.Key;
-        var left = ((string?[])[before?.Account?.Key, reason.Account])
-            .OfType<string>()
-            .Where(key => key != account)
-            .Distinct()
+        var left = accounts
+            .Where(key => key != person.Contact?.Account?.Key)
             .Select(key => new AccountLeft(person.PersonUuid, key));
         var told = await people.Ask<AccountTold>(new TellAccount(home, [.. left], now), Patience).ConfigureAwait(false);
         var rules = parts.Options.Connections[home.ConnectionId].ToContactRules();
-        var move = ContactMove.Of(person.Version, before, person.Contact?.Turn);
+        var move = looked.Moved ?? moved;
         var uuid = UuidV5.Create(person.PersonUuid, reason.Name);
 
         // A crash may have come after the move was recorded: whoever moved since is told of, once.
-        var hasMoved = move is { IsOtherName: true } or { IsOtherAccount: true } || person.Contact?.Stage?.Since >= reason.Since;
+        var hasMoved = move is { IsOtherName: true } or { IsOtherAccount: true }
+            || person.Contact?.Stage?.Since >= reason.Since;
         var messages = hasMoved
             ? _corrections.Map(home.ConnectionId, person with { Account = told.Card }, ChangeOf(move), uuid, now)
             : [];
-        return await _corrections
+        var isTold = await _corrections
             .AppendAsync(root, uuid, messages, [PersonNews.Of(person, move, rules, now)], now, facts)
             .ConfigureAwait(false);
+        return (isTold, move);
     }
 
     private static EventChange ChangeOf(ContactMove? move) => new(true, [])

@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using Akka.Actor;
-using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Sources;
@@ -31,46 +30,43 @@ public sealed class ContactPinning(PipelineParts parts, Corrections corrections)
         CancellationToken cancellationToken)
     {
         var now = parts.Time.GetUtcNow();
-        var before = await people.Ask<object>(new GetPerson(home), Patience, cancellationToken) as PersonFound;
         var answer = await people.Ask<object>(new PinContactStage(home, stage, by, now), Patience, cancellationToken);
-        if (answer is not HistoryFound { Person: { IsBorn: true } pinned })
+        if (answer is not HistoryFound { Person.IsBorn: true } pinned)
         {
             return null;
         }
 
-        while (!await TellAsync(people, home, pinned, before?.Person.Contact?.Turn, now, cancellationToken))
+        while (!await TellAsync(people, home, pinned, now, cancellationToken))
         {
         }
 
-        return pinned;
+        return pinned.Person;
     }
 
     /// <returns>False if the person has become more meanwhile, and must be asked again.</returns>
     private async Task<bool> TellAsync(
         IActorRef people,
         PersonId home,
-        PersonSnapshot pinned,
-        ContactTurn? before,
+        HistoryFound pinned,
         DateTimeOffset now,
         CancellationToken cancellationToken)
     {
         var told = await people.Ask<AccountTold>(new TellAccount(home, [], now), Patience, cancellationToken);
         var answer = await people.Ask<object>(new GetHistory(home), Patience, cancellationToken);
-        if (pinned.Contact?.Stage is not { } place || answer is not HistoryFound { Person.IsBorn: true } found)
+        if (pinned.Person.Contact?.Stage is not { } place || answer is not HistoryFound { Person.IsBorn: true } found)
         {
             return true;
         }
 
         var at = place.At.UtcTicks.ToString(CultureInfo.InvariantCulture);
-        var uuid = UuidV5.Create(pinned.PersonUuid, $"pin:{place.Name}:{place.By}:{at}");
+        var uuid = UuidV5.Create(pinned.Person.PersonUuid, $"pin:{place.Name}:{place.By}:{at}");
         var change = new EventChange(true, [])
         {
             Stage = place.From == place.Name ? null : new StageMove(place.From, place.Name, place.Rule),
         };
         var messages = corrections.Map(home.ConnectionId, found.Person with { Account = told.Card }, change, uuid, now);
         var rules = parts.Options.Connections[home.ConnectionId].ToContactRules();
-        var moved = ContactMove.Of(found.Person.Version, before, pinned.Contact.Turn);
-        ImmutableArray<PersonNews> news = [PersonNews.Of(found.Person, moved, rules, now)];
+        ImmutableArray<PersonNews> news = [PersonNews.Of(found.Person, pinned.Moved, rules, now)];
         return await corrections.AppendAsync(found.Root, uuid, messages, news, now, found.Facts);
     }
 }

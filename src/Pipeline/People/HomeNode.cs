@@ -35,7 +35,11 @@ public sealed record Step(
     ImmutableArray<PersonFact> Facts,
     ImmutableArray<IPersonMessage> Sends,
     ImmutableArray<EventOutcome> Outcomes,
-    Next Next);
+    Next Next)
+{
+    /// <summary>Where a person moved without an event.</summary>
+    public ContactMove? Moved { get; init; }
+}
 
 /// <summary>Seal, Absorb, Link: how the homes of distinct ids become one person, whatever is lost, repeated or
 /// reordered.</summary>
@@ -351,7 +355,7 @@ public static class HomeNode
         }
 
         var (pinned, fact) = Record(state, new PersonFact.StagePinned(message.DistinctId, turn));
-        return new Step(pinned, [fact], [], [], Next.Done);
+        return new Step(pinned, [fact], [], [], Next.Done) { Moved = MoveOf(profile, pinned, message.DistinctId) };
     }
 
     private static Step Look(PersonState state, LookAgain message, PersonRules rules)
@@ -366,7 +370,13 @@ public static class HomeNode
         }
 
         var (looked, fact) = Record(state, new PersonFact.WindowEnded(message.DistinctId, turn, message.At));
-        return new Step(looked, [fact], [], [], Next.Done);
+        return new Step(looked, [fact], [], [], Next.Done) { Moved = MoveOf(profile, looked, message.DistinctId) };
+    }
+
+    private static ContactMove? MoveOf(PersonProfile before, PersonState after, string distinctId)
+    {
+        var now = after.Root.SeenFrom(distinctId).Profile!;
+        return ContactMove.Of(now.Version, before.Contact?.Turn, now.Contact?.Turn);
     }
 
     private static SettledMerge SettleRefused(

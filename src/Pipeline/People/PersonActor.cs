@@ -209,11 +209,11 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
         }
         else if (message is PinContactStage { DistinctId: var pinned })
         {
-            AnswerOfContact(state, pinned, sender);
+            AnswerOfContact(state, pinned, step.Moved, sender);
         }
         else if (message is LookAgain { DistinctId: var looked })
         {
-            AnswerOfContact(state, looked, sender);
+            AnswerOfContact(state, looked, step.Moved, sender);
         }
         else if (message is TellAccount tell)
         {
@@ -234,9 +234,9 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
         }
     }
 
-    private static void AnswerOfContact(PersonState state, string distinctId, IActorRef sender) =>
+    private static void AnswerOfContact(PersonState state, string distinctId, ContactMove? moved, IActorRef sender) =>
         sender.Tell(state.Snapshot(distinctId) is { IsIdentified: true } person
-            ? new HistoryFound(state.Id, state.Facts, person, [.. state.Root.Members.Keys])
+            ? new HistoryFound(state.Id, state.Facts, person, [.. state.Root.Members.Keys]) { Moved = moved }
             : new PersonNotFound());
 
     // Who waits is not remembered anywhere else: the ingest actor asks again if this node goes down.

@@ -81,7 +81,12 @@ public sealed record GetHistory(PersonId To) : IPersonMessage
 /// <param name="Facts">How many facts its journal holds.</param>
 /// <param name="Person">The person.</param>
 /// <param name="Homes">The distinct ids of all homes that the root ever took in, its own among them.</param>
-public sealed record HistoryFound(PersonId Root, long Facts, PersonSnapshot Person, ImmutableArray<string> Homes);
+public sealed record HistoryFound(PersonId Root, long Facts, PersonSnapshot Person, ImmutableArray<string> Homes)
+{
+    /// <summary>Where the question itself moved the person, by the version that this made of it; null for nowhere.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ContactMove? Moved { get; init; }
+}
 
 /// <summary>Take a merge back; answered by <see cref="SplitAnswered"/>.</summary>
 /// <param name="To">The root of the person, as <see cref="HistoryFound"/> names it.</param>

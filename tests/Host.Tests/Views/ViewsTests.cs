@@ -2,9 +2,14 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json;
+using Akka.Actor;
+using Akka.Hosting;
 using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.DependencyInjection;
 using VarianceActors.Harness;
 using VarianceActors.Host.Commands;
+using VarianceActors.Pipeline;
+using VarianceActors.Pipeline.People;
 using Xunit;
 
 namespace VarianceActors.Host.Tests.Views;
@@ -227,6 +232,26 @@ public sealed class ViewsTests
     }
 
     [Fact]
+    public async Task A_pin_that_is_taken_away_and_an_event_that_comes_meanwhile_are_both_in_the_history()
+    {
+        await using var pipeline = await StartAsync();
+        await SettleAsync(pipeline, Identify("u1", new { email = "ada@acme.com" }));
+        await PinAsync(pipeline, "persons/u1", "lead", "eve");
+        var system = pipeline.Services.GetRequiredService<ActorSystem>();
+        var people = ActorRegistry.For(system).Get<PeopleRegion>();
+        var between = system.ActorOf(Props.Create(() => new Between(
+            people, () => SettleAsync(pipeline, Event("u1", "bought", 0, new { plan = "pro" })))));
+
+        await pipeline.Services.GetRequiredService<ContactPinning>()
+            .PinAsync(between, new PersonId(PipelineHarness.Connection, "u1"), null, "bob", CancellationToken.None);
+        await pipeline.ViewsSettledAsync();
+
+        Assert.Equal(
+            ["always", "pinned", "unpinned", "plan = 'pro'"],
+            (await JsonAsync(pipeline, "contacts/u1")).GetProperty("moves").EnumerateArray().Select(move => Text(move, "rule")));
+    }
+
+    [Fact]
     public async Task Lists_are_exported_as_csv_in_which_no_spreadsheet_finds_a_formula()
     {
         await using var pipeline = await StartAsync();
@@ -439,4 +464,18 @@ public sealed class ViewsTests
     private static string? Text(JsonElement json, string name) => json.GetProperty(name).GetString();
 
     private static IEnumerable<string> Texts(JsonElement texts) => texts.EnumerateArray().Select(text => text.GetString()!);
+
+    /// <summary>Lets something happen after a pin is recorded and before anybody is told.</summary>
+    private sealed class Between : ReceiveActor
+    {
+        public Between(IActorRef people, Func<Task> happen)
+        {
+            ReceiveAsync<TellAccount>(async tell =>
+            {
+                await happen();
+                people.Forward(tell);
+            });
+            ReceiveAny(people.Forward);
+        }
+    }
 }

@@ -151,6 +151,35 @@ public sealed class ContactTests
     }
 
     [Fact]
+    public void What_moves_without_an_event_has_the_version_that_this_made()
+    {
+        var rules = Rules();
+        rules = rules with
+        {
+            Contacts = rules.Contacts with
+            {
+                ContactStages = StageRuleReader.ReadContacts(Stages, StagePolicy.Free).Rules!,
+            },
+        };
+        var homes = new Homes(rules);
+        foreach (var captured in (CaptureEvent[])[Identify("ada"), .. Enumerable.Range(0, 3).Select(_ => Captured.Event("login", "ada"))])
+        {
+            homes.Apply(captured);
+        }
+
+        var root = homes.Root("ada");
+        var looked = HomeNode.Handle(root, new LookAgain(root.Id, Captured.Nine.AddDays(30)) { DistinctId = "ada" }, rules);
+        var pinned = HomeNode.Handle(
+            looked.State, new PinContactStage(root.Id, "active", "eve", Captured.Nine) { DistinctId = "ada" }, rules);
+
+        var version = root.Snapshot("ada")!.Version;
+        Assert.Equal((version + 1, "active", "lead"), (looked.Moved!.Version, looked.Moved.Left!.Name, looked.Moved.Stage!.Name));
+        Assert.Equal((version + 2, "lead", "eve"), (pinned.Moved!.Version, pinned.Moved.Left!.Name, pinned.Moved.Stage!.By));
+        Assert.Null(HomeNode.Handle(
+            pinned.State, new PinContactStage(root.Id, "active", "eve", Captured.Nine) { DistinctId = "ada" }, rules).Moved);
+    }
+
+    [Fact]
     public void The_journals_tell_the_same_contact()
     {
         var homes = new Homes(Rules());
