@@ -7,7 +7,7 @@ namespace VarianceActors.Host.Http;
 /// come from anybody.</summary>
 internal static class CsvRows
 {
-    private const string Formulas = "=+-@\t\r";
+    private const string Formulas = "=+-@\t\r\n";
 
     /// <summary>One line with its end.</summary>
     public static string Line(params ReadOnlySpan<object?> fields)

@@ -70,14 +70,14 @@ internal static class ViewsApi
         ViewQueries queries,
         CancellationToken cancellationToken)
     {
+        if (WantsCsv(request))
+        {
+            return ExportContacts(connection, query, queries, cancellationToken);
+        }
+
         if (!query.TryRead(ofAccounts: false, out var asked, out var fault))
         {
             return AccountsApi.Bad(fault);
-        }
-
-        if (WantsCsv(request))
-        {
-            return Contacts(connection, query.OfFile(asked), queries, cancellationToken);
         }
 
         var page = await queries.ReadContactsAsync(
@@ -93,14 +93,14 @@ internal static class ViewsApi
         ViewQueries queries,
         CancellationToken cancellationToken)
     {
+        if (WantsCsv(request))
+        {
+            return ExportAccounts(connection, query, queries, cancellationToken);
+        }
+
         if (!query.TryRead(ofAccounts: true, out var asked, out var fault))
         {
             return AccountsApi.Bad(fault);
-        }
-
-        if (WantsCsv(request))
-        {
-            return Accounts(connection, query.OfFile(asked), queries, cancellationToken);
         }
 
         var page = await queries.ReadAccountsAsync(
@@ -111,14 +111,14 @@ internal static class ViewsApi
 
     private static IResult ExportContacts(
         string connection, [AsParameters] ViewsQuery query, ViewQueries queries, CancellationToken cancellationToken) =>
-        query.TryRead(ofAccounts: false, out var asked, out var fault)
-            ? Contacts(connection, query.OfFile(asked), queries, cancellationToken)
+        query.TryReadFile(ofAccounts: false, out var asked, out var fault)
+            ? Contacts(connection, asked, queries, cancellationToken)
             : AccountsApi.Bad(fault);
 
     private static IResult ExportAccounts(
         string connection, [AsParameters] ViewsQuery query, ViewQueries queries, CancellationToken cancellationToken) =>
-        query.TryRead(ofAccounts: true, out var asked, out var fault)
-            ? Accounts(connection, query.OfFile(asked), queries, cancellationToken)
+        query.TryReadFile(ofAccounts: true, out var asked, out var fault)
+            ? Accounts(connection, asked, queries, cancellationToken)
             : AccountsApi.Bad(fault);
 
     private static async Task<Results<Ok<ContactView>, ProblemHttpResult>> FindContactAsync(

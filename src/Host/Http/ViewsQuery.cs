@@ -79,10 +79,25 @@ internal sealed record ViewsQuery(
         return fault is null;
     }
 
-    /// <summary>The same for a file. Whoever is seen while it is written would move to a page that was written before, so its order
-    /// is by creation unless another one is asked for.</summary>
-    public ViewsAsked OfFile(ViewsAsked asked) =>
-        Sort is null && asked.After is null ? asked with { Sort = ViewSort.Created } : asked;
+    /// <summary>The same for a file, which has everything that matches. Whoever is seen while it is written would move to a page
+    /// that was written before, so its order is by creation unless another one is asked for.</summary>
+    public bool TryReadFile(
+        bool ofAccounts, [NotNullWhen(true)] out ViewsAsked? asked, [NotNullWhen(false)] out string? fault)
+    {
+        if (Limit is not null)
+        {
+            (asked, fault) = (null, "'limit' is for pages: a file has everything that matches.");
+            return false;
+        }
+
+        if (!TryRead(ofAccounts, out asked, out fault))
+        {
+            return false;
+        }
+
+        asked = Sort is null && asked.After is null ? asked with { Sort = ViewSort.Created } : asked;
+        return true;
+    }
 
     private static bool TryTime(string text, out DateTimeOffset? time)
     {

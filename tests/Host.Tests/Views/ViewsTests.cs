@@ -248,7 +248,8 @@ public sealed class ViewsTests
 
         Assert.Equal(
             ["always", "pinned", "unpinned", "plan = 'pro'"],
-            (await JsonAsync(pipeline, "contacts/u1")).GetProperty("moves").EnumerateArray().Select(move => Text(move, "rule")));
+            (await JsonAsync(pipeline, "contacts/u1")).GetProperty("moves").EnumerateArray()
+                .Select(move => Text(move, "rule")));
     }
 
     [Fact]
@@ -273,6 +274,8 @@ public sealed class ViewsTests
     [InlineData("contacts?sort=colour", "'sort' is last_seen, name, created or stage.")]
     [InlineData("contacts?limit=0", "'limit' is a whole number from 1 to 1000.")]
     [InlineData("contacts?limit=x", "'limit' is a whole number from 1 to 1000.")]
+    [InlineData("contacts.csv?limit=10", "'limit' is for pages: a file has everything that matches.")]
+    [InlineData("accounts.csv?limit=10", "'limit' is for pages: a file has everything that matches.")]
     [InlineData("contacts?after=x!", "'after' is not the 'next' of a page.")]
     [InlineData("contacts?seen_since=soon", "'seen_since' is no time in ISO 8601, such as 2026-03-01T09:00:00Z.")]
     [InlineData("contacts?search=%20", "'search' has no word to look for, or more than 200 characters.")]
