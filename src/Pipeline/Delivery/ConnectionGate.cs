@@ -53,6 +53,7 @@ internal sealed class ConnectionGate
     private readonly DeliveryOptions _options;
     private readonly AttemptSample _sample;
     private readonly SortedDictionary<int, (int Live, int Backfill)> _needs = [];
+    private readonly Dictionary<int, (long? At, DateTimeOffset Heard)> _asked = [];
     private readonly PermitSchedule _schedule;
     private AdaptiveRate? _adaptive;
     private (int Partition, DateTimeOffset Until)? _probe;
@@ -115,6 +116,7 @@ internal sealed class ConnectionGate
     public void Hear(ConnectionMessage.SliceReport report, DateTimeOffset now)
     {
         _needs[report.Partition] = (report.Live, report.Backfill);
+        _asked[report.Partition] = (report.At, now);
         _schedule.Return(report.Unused, report.UnusedEpoch);
         if ((report.Delivered ?? report.Taken) > 0)
         {
@@ -159,10 +161,16 @@ internal sealed class ConnectionGate
         var revoked = Revoke();
         return State.Mode switch
         {
-            DeliveryMode.Running when !IsHeld(now) => [.. revoked, .. Share(now)],
-            DeliveryMode.Open when IsNeeded && now >= State.ProbeAt && !IsHeld(now) => [.. revoked, Probe(now)],
+            DeliveryMode.Running when !IsHeld(now) => [.. revoked, .. Share(now).Select(one => Dated(one, now))],
+            DeliveryMode.Open when IsNeeded && now >= State.ProbeAt && !IsHeld(now) => [.. revoked, Dated(Probe(now), now)],
             _ => revoked,
         };
+    }
+
+    private Allotment Dated(Allotment one, DateTimeOffset now)
+    {
+        var (at, heard) = _asked[one.Partition];
+        return one with { Permits = one.Permits with { AskedAt = at, HeldFor = (long)(now - heard).TotalMilliseconds } };
     }
 
     /// <summary>An operator stops the connection.</summary>

@@ -92,6 +92,10 @@ public abstract record ConnectionMessage(string ConnectionId)
         /// apart.</summary>
         [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
         public int? Delivered { get; init; }
+
+        /// <summary>When the slice said so, in milliseconds of its own clock; null from a build that does not say.</summary>
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        public long? At { get; init; }
     }
 
     /// <summary>How does the connection deliver? Answered with <see cref="DeliveryStatus"/>.</summary>
@@ -163,4 +167,13 @@ public sealed record PermitsGranted(
     bool IsRevoked,
     ResumeMode SkipMode,
     DateTimeOffset SkipBefore,
-    DateTimeOffset? TakenAt);
+    DateTimeOffset? TakenAt)
+{
+    /// <summary>The time of the slice's last report, by the slice's clock; null if it did not say it.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public long? AskedAt { get; init; }
+
+    /// <summary>For how many milliseconds the gate had that report when it sent this.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public long HeldFor { get; init; }
+}

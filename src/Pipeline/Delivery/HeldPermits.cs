@@ -3,6 +3,7 @@ namespace VarianceActors.Pipeline.Delivery;
 /// <summary>The permits that a slice has been granted and has not used yet.</summary>
 internal sealed class HeldPermits
 {
+    private static readonly TimeSpan Late = TimeSpan.FromSeconds(1);
     private readonly Queue<(DateTimeOffset From, DateTimeOffset Until, long Epoch)> _live = [];
     private readonly Queue<(DateTimeOffset From, DateTimeOffset Until, long Epoch)> _backfill = [];
 
@@ -18,15 +19,20 @@ internal sealed class HeldPermits
     /// <summary>Adds a grant.</summary>
     public void Add(PermitsGranted granted, DateTimeOffset now)
     {
+        // A link or a process that stood still brings permits of a time that is over, beside which others were given out since.
+        var away = granted.AskedAt is { } asked
+            ? TimeSpan.FromMilliseconds(now.ToUnixTimeMilliseconds() - asked - granted.HeldFor)
+            : TimeSpan.Zero;
+        var given = away > Late ? now - away : now;
         var patience = Time(granted.Patience);
         foreach (var wait in granted.Live)
         {
-            _live.Enqueue((now + Time(wait), now + Time(wait) + patience, granted.Epoch));
+            _live.Enqueue((given + Time(wait), given + Time(wait) + patience, granted.Epoch));
         }
 
         foreach (var wait in granted.Backfill)
         {
-            _backfill.Enqueue((now + Time(wait), now + Time(wait) + patience, granted.Epoch));
+            _backfill.Enqueue((given + Time(wait), given + Time(wait) + patience, granted.Epoch));
         }
     }
 

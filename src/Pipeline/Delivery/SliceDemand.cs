@@ -163,6 +163,7 @@ internal sealed class SliceDemand(DeliveryId id, int lanesMax, RetryOptions retr
         {
             HoldMilliseconds = _holdUntil > now ? (long)Math.Ceiling((_holdUntil - now).TotalMilliseconds) : null,
             Delivered = _delivered,
+            At = now.ToUnixTimeMilliseconds(),
         };
         (_taken, _delivered, _failed, _throttled, _reason, _wrongSetup, _probe) = (0, 0, 0, 0, "", false, null);
         return report;

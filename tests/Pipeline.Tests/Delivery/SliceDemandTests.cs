@@ -35,6 +35,36 @@ public sealed class SliceDemandTests
         Assert.Null(demand.TryReport(live: 2, backfill: 0, free: 64, Noon)!.HoldMilliseconds);
     }
 
+    [Theory]
+    [InlineData(0, 2)]
+    [InlineData(900, 2)] // machines are slow
+    [InlineData(2_000, 1)] // the first permit is of a time that is over; the second one's has come
+    [InlineData(9_000, 0)]
+    public void Permits_that_were_away_for_long_are_not_used_but_given_back(int milliseconds, int usable)
+    {
+        var demand = new SliceDemand(new DeliveryId("acme", 0), lanesMax: 64, Options.Retry);
+        var report = demand.TryReport(live: 2, backfill: 0, free: 64, Noon)!;
+        var granted = new PermitsGranted(
+            [0, 2_000_000], [], Patience: 100_000, Epoch: 1, IsPlenty: false, IsProbe: false, IsRevoked: false,
+            ResumeMode.All, Noon, TakenAt: null)
+        {
+            AskedAt = report.At,
+            HeldFor = 50,
+        };
+
+        var arrived = Noon.AddMilliseconds(milliseconds + 50);
+        demand.Add(granted, arrived);
+        var used = 0;
+        foreach (var at in (DateTimeOffset[])[arrived, arrived.AddSeconds(2)])
+        {
+            used += demand.MaySend(backfill: false, at) ? 1 : 0;
+            demand.Use(backfill: false, at);
+        }
+
+        Assert.Equal(usable, used);
+        Assert.Equal(2 - usable, demand.TryReport(live: 2, backfill: 0, free: 64, arrived.AddSeconds(2))!.Unused);
+    }
+
     private static PermitsGranted Revoked() => new(
         [], [], Patience: 0, Epoch: 0, IsPlenty: true, IsProbe: false, IsRevoked: true, ResumeMode.All, Noon, TakenAt: null);
 
