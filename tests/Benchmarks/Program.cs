@@ -51,4 +51,8 @@ views.SetAction((parsed, cancellationToken) => new ViewsRun(parsed.GetValue(cont
 var isolation = new Command("isolation", "What nine dead connections cost the tenth.") { events };
 isolation.SetAction((parsed, cancellationToken) => new IsolationRun(parsed.GetValue(events)).RunAsync(cancellationToken));
 
-return await new RootCommand("Benchmarks of VarianceActors.") { micro, load, compare, isolation, views }.Parse(args).InvokeAsync();
+var messages = new Option<int>("--messages") { Description = "How many messages.", DefaultValueFactory = _ => 1_000_000 };
+var backlog = new Command("backlog", "What many waiting messages cost, and how they leave.") { messages };
+backlog.SetAction((parsed, cancellationToken) => new BacklogRun(parsed.GetValue(messages)).RunAsync(cancellationToken));
+
+return await new RootCommand("Benchmarks of VarianceActors.") { micro, load, compare, isolation, backlog, views }.Parse(args).InvokeAsync();

@@ -20,6 +20,30 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
     private static readonly int Rounds = int.Parse(
         Environment.GetEnvironmentVariable("VARIANCE_CLUSTER_ROUNDS") ?? "1", CultureInfo.InvariantCulture);
 
+    /// <summary>The short form of the faults below.</summary>
+    [Fact]
+    public Task A_node_is_killed_another_one_drains_and_the_database_dies_and_nothing_is_lost_or_done_twice() => TellingAsync(
+        async () =>
+        {
+            await using var load = Load.Start(cluster, personsPerSender: 2, pauseMilliseconds: 300);
+            await cluster.Nodes[0].KillAsync();
+            await load.ServedAsync();
+            cluster.Nodes[0].Start();
+            await cluster.ReadyAsync();
+
+            var failures = load.Failures.Count;
+            await cluster.Nodes[1].StopAsync();
+            Assert.Equal(failures, load.Failures.Count);
+            cluster.Nodes[1].Start();
+            await cluster.ReadyAsync();
+
+            await cluster.Postgres.KillAsync();
+            await RefusesAsync(load);
+            await cluster.Postgres.RestartAsync();
+            await AcceptsAsync(load);
+            output.WriteLine($"{await load.CheckAsync()}");
+        });
+
     [Fact]
     [Trait("Run", "long")]
     public Task When_one_node_is_killed_the_doors_go_on_and_its_persons_are_served_within_12_seconds() => RoundsAsync(

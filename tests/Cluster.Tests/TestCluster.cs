@@ -16,7 +16,7 @@ namespace VarianceActors.Cluster.Tests;
 public sealed class TestCluster : IAsyncLifetime
 {
     private const string Authorization = "Basic Y2x1c3Rlcjp0ZXN0";
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(180);
     private readonly ConcurrentQueue<Arrival> _arrivals = [];
     private readonly ConcurrentDictionary<Guid, bool> _tracks = [];
     private readonly List<ChaosProxy> _links = [];

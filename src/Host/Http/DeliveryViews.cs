@@ -88,7 +88,7 @@ public sealed record DeliveryRateView(int PerSecond, int Burst, double CurrentPe
 public sealed record BacklogView(long UndecidedEvents, long WaitingMessages, long HeldMessages, long DeadEvents);
 
 /// <summary>When the backlog will be done.</summary>
-/// <param name="PerSecond">Messages delivered per second over the last two minutes, on the node that answers.</param>
+/// <param name="PerSecond">Messages delivered per second over the last two minutes, by the whole cluster.</param>
 /// <param name="DoneAt">When nothing will wait, ISO 8601; null if that cannot be told.</param>
 /// <param name="Text">The same in words, such as <c>4,812 waiting, 12/s, done 14:05</c> (UTC).</param>
 public sealed record EstimateView(double PerSecond, DateTimeOffset? DoneAt, string Text)
@@ -97,9 +97,11 @@ public sealed record EstimateView(double PerSecond, DateTimeOffset? DoneAt, stri
 
     internal static EstimateView Of(DeliveryStatus status, DeliveryReport report, DateTimeOffset now)
     {
+        // The gate knows of all nodes, this node of what it did before the gate moved.
+        var perSecond = Math.Max(status.DeliveredPerSecond, report.RecentPerSecond);
         if (report.Waiting == 0)
         {
-            return new EstimateView(Math.Round(report.RecentPerSecond, 1), now, "nothing is waiting");
+            return new EstimateView(Math.Round(perSecond, 1), now, "nothing is waiting");
         }
 
         var waiting = string.Create(CultureInfo.InvariantCulture, $"{report.Waiting:N0} waiting");
@@ -109,17 +111,17 @@ public sealed record EstimateView(double PerSecond, DateTimeOffset? DoneAt, stri
             return new EstimateView(0, null, $"{waiting}, {state}");
         }
 
-        var seconds = report.RecentPerSecond > 0 ? report.Waiting / report.RecentPerSecond : double.PositiveInfinity;
+        var seconds = perSecond > 0 ? report.Waiting / perSecond : double.PositiveInfinity;
         var speed = string.Create(
-            CultureInfo.InvariantCulture, $"{Math.Round(report.RecentPerSecond, report.RecentPerSecond < 10 ? 1 : 0)}/s");
+            CultureInfo.InvariantCulture, $"{Math.Round(perSecond, perSecond < 10 ? 1 : 0)}/s");
         if (seconds > Horizon.TotalSeconds)
         {
-            return new EstimateView(Math.Round(report.RecentPerSecond, 1), null, $"{waiting}, {speed}");
+            return new EstimateView(Math.Round(perSecond, 1), null, $"{waiting}, {speed}");
         }
 
         var done = now.AddSeconds(Math.Ceiling(seconds));
         var time = done.ToString(done.Date == now.Date ? "HH:mm" : "yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture);
-        return new EstimateView(Math.Round(report.RecentPerSecond, 1), done, $"{waiting}, {speed}, done {time}");
+        return new EstimateView(Math.Round(perSecond, 1), done, $"{waiting}, {speed}, done {time}");
     }
 }
 

@@ -64,7 +64,7 @@ public sealed class ConnectionActor : ReceiveActor, IWithStash
         Receive<ConnectionMessage.ResumeDelivery>(asked => Obey(now => _gate.Resume(asked.Mode, asked.Since, now)));
         Receive<ConnectionMessage.ChangeRate>(
             asked => Obey(now => _gate.ChangeRate(new Rate(asked.PerSecond, asked.Burst), now)));
-        Receive<ConnectionMessage.GetDelivery>(_ => Sender.Tell(_gate.Tell()));
+        Receive<ConnectionMessage.GetDelivery>(_ => Sender.Tell(Status()));
         Receive<WakeUp>(_ => Proceed());
         Receive<StateKept>(_ => GoOn());
         Receive<Status.Failure>(Fail);
@@ -90,6 +90,8 @@ public sealed class ConnectionActor : ReceiveActor, IWithStash
         _gate.Hear(report, Now);
         Proceed();
     }
+
+    private DeliveryStatus Status() => _gate.Tell() with { DeliveredPerSecond = _gate.DeliveredPerSecond(Now) };
 
     private void Obey(Action<DateTimeOffset> command)
     {
@@ -141,7 +143,7 @@ public sealed class ConnectionActor : ReceiveActor, IWithStash
     private void GoOn()
     {
         _keeping = false;
-        _answering.ForEach(asking => asking.Tell(_gate.Tell()));
+        _answering.ForEach(asking => asking.Tell(Status()));
         _answering.Clear();
         Keep();
     }

@@ -54,6 +54,7 @@ internal sealed class ConnectionGate
     private readonly AttemptSample _sample;
     private readonly SortedDictionary<int, (int Live, int Backfill)> _needs = [];
     private readonly Dictionary<int, (long? At, DateTimeOffset Heard)> _asked = [];
+    private readonly RecentSpeed _delivered = new();
     private readonly PermitSchedule _schedule;
     private AdaptiveRate? _adaptive;
     private (int Partition, DateTimeOffset Until)? _probe;
@@ -112,15 +113,19 @@ internal sealed class ConnectionGate
         HoldUntil = State.HoldUntil,
     };
 
+    /// <summary>Messages that all slices together delivered a second, over the last minutes.</summary>
+    public double DeliveredPerSecond(DateTimeOffset now) => _delivered.PerSecond(now);
+
     /// <summary>A slice has said what it needs and how its attempts went.</summary>
     public void Hear(ConnectionMessage.SliceReport report, DateTimeOffset now)
     {
         _needs[report.Partition] = (report.Live, report.Backfill);
         _asked[report.Partition] = (report.At, now);
         _schedule.Return(report.Unused, report.UnusedEpoch);
-        if ((report.Delivered ?? report.Taken) > 0)
+        if ((report.Delivered ?? report.Taken) is > 0 and var delivered)
         {
             _takenAt = now;
+            _delivered.Add(delivered, now);
         }
 
         if (report.HoldMilliseconds is { } hold && now + TimeSpan.FromMilliseconds(hold) is var until && !(until <= State.HoldUntil))

@@ -131,6 +131,11 @@ public sealed record DeliveryStatus(
     /// <summary>Until when the receiver wants to be left alone, by a 429 with <c>Retry-After</c>; null if it did not say so.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public DateTimeOffset? HoldUntil { get; init; }
+
+    /// <summary>Messages that the whole cluster delivered a second in the last minutes, as far as the gate has heard of them since
+    /// it started.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public double DeliveredPerSecond { get; init; }
 }
 
 /// <summary>What came of a probe.</summary>

@@ -117,11 +117,17 @@ internal sealed class Bench : IAsyncDisposable
     /// <summary>Returns the rate between the first and the last arrival of what was expected, when all of it is there.</summary>
     public async Task<double> DrainedAsync(Load load, CancellationToken cancellationToken)
     {
-        await UntilArrivedAsync(load.Count, _ => { }, Task.CompletedTask, cancellationToken);
+        var arrived = await ArrivedAsync(load, _ => { }, cancellationToken);
+        return load.Count / Roles.Seconds(arrived[^1] - arrived[0]);
+    }
+
+    /// <summary>When each event of a load arrived, in ticks, sorted; once all of it is there, and nothing twice.</summary>
+    public async Task<List<long>> ArrivedAsync(Load load, Action<long> seen, CancellationToken cancellationToken)
+    {
+        await UntilArrivedAsync(load.Count, seen, Task.CompletedTask, cancellationToken);
         var counted = await CountAsync();
-        var arrived = (await ArrivedAsync()).Where(at => at > 0).ToList();
         return counted[1] == load.Count && counted[2] == 0
-            ? load.Count / Roles.Seconds(arrived.Max() - arrived.Min())
+            ? [.. (await ArrivedAsync()).Where(at => at > 0).Order()]
             : throw new InvalidOperationException($"{load.Count - counted[1]} events are missing, {counted[2]} came again.");
     }
 

@@ -9,8 +9,8 @@ using Xunit.Abstractions;
 namespace VarianceActors.Host.Tests.Views;
 
 /// <summary>
-/// Random traffic with merges, splits, moves between accounts and restarts. Who is who is asked of the persons themselves;
-/// what happened is counted here, from what was sent. The views must equal both, row by row.
+/// Random traffic with merges, splits, moves between accounts and restarts, one after the other and all at once. Who is who is
+/// asked of the persons themselves; what happened is counted here, from what was sent. The views must equal both, row by row.
 /// </summary>
 public class ViewsModelTests(ITestOutputHelper output)
 {
@@ -49,6 +49,27 @@ public class ViewsModelTests(ITestOutputHelper output)
         }
 
         Assert.True(model.Splits > 0, "nothing was split: another seed");
+    }
+
+    [Theory]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(5)]
+    public async Task Views_equal_it_also_when_visits_and_merges_come_at_once(int seed)
+    {
+        output.WriteLine($"seed {seed}");
+        var random = new Random(seed);
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions(DryRun: true, Hocon: """
+            variance.views.lag = "00:00:00.001"
+            """));
+        var model = new Model(random, pipeline.Clock.GetUtcNow(), devices: 40, users: 30);
+        for (var round = 0; round < 3; round++)
+        {
+            await model.StormAsync(pipeline, events: 150);
+            var live = await LiveAsync(pipeline, model.Ids);
+            await CompareContactsAsync(pipeline, model, live);
+            await CompareStagesAsync(pipeline, live);
+        }
     }
 
     private static async Task CompareContactsAsync(PipelineHarness pipeline, Model model, Dictionary<string, JsonElement> live)
@@ -183,12 +204,12 @@ public class ViewsModelTests(ITestOutputHelper output)
     }
 
     /// <summary>What was sent, and what follows of it for those who count.</summary>
-    private sealed class Model(Random random, DateTimeOffset now)
+    private sealed class Model(Random random, DateTimeOffset now, int devices = 6, int users = 5)
     {
         private readonly string[] _ids =
         [
-            .. Enumerable.Range(0, 6).Select(number => $"device-{number}"),
-            .. Enumerable.Range(0, 5).Select(number => $"user-{number}"),
+            .. Enumerable.Range(0, devices).Select(number => $"device-{number}"),
+            .. Enumerable.Range(0, users).Select(number => $"user-{number}"),
         ];
 
         private readonly List<(string Id, string Name, DateTimeOffset At, string? Account)> _acts = [];
@@ -251,23 +272,53 @@ public class ViewsModelTests(ITestOutputHelper output)
             var batch = new List<object>();
             for (var count = 0; count < 25; count++)
             {
-                var (id, name) = (_ids[random.Next(_ids.Length)], Names[random.Next(Names.Length)]);
-                var at = new DateTimeOffset(now.Ticks / 10_000 * 10_000, TimeSpan.Zero)
-                    .AddMinutes(-random.Next(60 * 24 * 5)).AddMilliseconds(-_acts.Count);
-                var uuid = Guid.NewGuid();
-                _acts.Add((id, name, at, live.TryGetValue(id, out var person) ? Account(person) : null));
-                _events.Add((id, uuid));
-                batch.Add(new
-                {
-                    @event = name,
-                    distinct_id = id,
-                    uuid,
-                    timestamp = at.ToString("O", CultureInfo.InvariantCulture),
-                    properties = new { },
-                });
+                batch.Add(Act(live));
             }
 
             await pipeline.CaptureAsync([.. batch]);
+        }
+
+        /// <summary>Activity and merges, and nobody waits for what came before.</summary>
+        public async Task StormAsync(PipelineHarness pipeline, int events)
+        {
+            var batch = new List<object>();
+            for (var count = 0; count < events; count++)
+            {
+                batch.Add(random.Next(3) == 0 ? Merge() : Act([]));
+            }
+
+            await Task.WhenAll(batch.Chunk(30).Select(pipeline.CaptureAsync));
+        }
+
+        private object Merge()
+        {
+            var (user, uuid) = ($"user-{random.Next(users)}", Guid.NewGuid());
+            _events.Add((user, uuid));
+            var (name, key, other) = random.Next(4) == 0
+                ? ("$merge_dangerously", "alias", $"user-{random.Next(users)}")
+                : ("$identify", "$anon_distinct_id", $"device-{random.Next(devices)}");
+            return new
+            {
+                @event = name, distinct_id = user, uuid, properties = new Dictionary<string, object> { [key] = other },
+            };
+        }
+
+        private object Act(Dictionary<string, JsonElement> live)
+        {
+            var (id, name) = (_ids[random.Next(_ids.Length)], Names[random.Next(Names.Length)]);
+            var at = new DateTimeOffset(now.Ticks / 10_000 * 10_000, TimeSpan.Zero)
+                .AddMinutes(-random.Next(60 * 24 * 5)).AddMilliseconds(-_acts.Count);
+            var uuid = Guid.NewGuid();
+            _acts.Add((id, name, at, live.TryGetValue(id, out var person) ? Account(person) : null));
+            _events.Add((id, uuid));
+            return new
+            {
+                @event = name,
+                distinct_id = id,
+                uuid,
+                timestamp = at.ToString("O", CultureInfo.InvariantCulture),
+                properties = new { },
+            };
         }
 
         public string[] DaysOf(string[] ids) => Days(_acts.Where(act => ids.Contains(act.Id)));

@@ -1,0 +1,56 @@
+using System.Diagnostics;
+using System.Globalization;
+using Spectre.Console;
+using VarianceActors.Benchmarks.Measures;
+using VarianceActors.Benchmarks.Processes;
+using VarianceActors.Benchmarks.Rows;
+
+namespace VarianceActors.Benchmarks;
+
+/// <summary>Many messages wait on SQLite for a receiver that is away; then it is back, and the host is killed and started anew.
+/// What that costs in memory, how soon the first message leaves, and whether the last ones leave as fast as the first.</summary>
+internal sealed class BacklogRun(int events)
+{
+    public async Task<int> RunAsync(CancellationToken cancellationToken)
+    {
+        await using var bench = await Bench.StartAsync(withReceiver: false);
+        await using var contestant = await Contestant.HostAsync(
+            HostSettings.For(bench.Receiver, "plugin"), "sqlite", cancellationToken);
+        var host = contestant.Host!;
+        var idle = await host.CalmAsync(cancellationToken);
+        var load = bench.Load(contestant, events, 100);
+        await bench.SendAsync(load);
+        await BacklogStore.WaitingAsync(host, load.Count, cancellationToken);
+        await host.RestartAsync(cancellationToken);
+        var waiting = await host.CalmAsync(cancellationToken);
+
+        await bench.ReceiveAsync();
+        await bench.ExpectAsync(load);
+        var started = Stopwatch.GetTimestamp();
+        await host.RestartAsync(cancellationToken);
+        var most = 0L;
+        var arrived = await bench.ArrivedAsync(
+            load, _ => most = Math.Max(most, ProcessUsage.Of(host.Process.Id).ResidentBytes), cancellationToken);
+        var tenth = arrived.Count / 10;
+        var (first, last) = (Rate(arrived[..tenth]), Rate(arrived[^tenth..]));
+        AnsiConsole.Write(new Table()
+            .Title(string.Create(CultureInfo.InvariantCulture, $"{load.Count:N0} messages of backlog, SQLite"))
+            .AddColumns("measure", "figure")
+            .AddRow("resident, idle", Megabytes(idle))
+            .AddRow("resident after a start, all of it waiting", Megabytes(waiting))
+            .AddRow("resident while it drains, at most", Megabytes(most))
+            .AddRow("from the start of the process to the first message", Shown(Roles.Seconds(arrived[0] - started), "s"))
+            .AddRow("longest time without a message", Shown(arrived.Zip(arrived.Skip(1), (one, next) => Roles.Seconds(next - one)).Max(), "s"))
+            .AddRow("first tenth", Shown(first, "messages/s"))
+            .AddRow("last tenth", Shown(last, "messages/s"))
+            .AddRow("cost of the last tenth's messages, to the first's", Shown(first / last, "x")));
+        return 0;
+    }
+
+    private static double Rate(List<long> arrived) => arrived.Count / Roles.Seconds(arrived[^1] - arrived[0]);
+
+    private static string Megabytes(long bytes) => Shown(bytes / 1048576.0, "MB");
+
+    private static string Shown(double figure, string unit) =>
+        string.Create(CultureInfo.InvariantCulture, $"{figure:N2} {unit}");
+}
