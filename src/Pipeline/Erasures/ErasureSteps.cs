@@ -4,6 +4,7 @@ using Akka.Actor;
 using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.Delivery;
 using VarianceActors.Pipeline.People;
+using VarianceActors.Pipeline.Sources;
 using VarianceActors.Pipeline.Views;
 
 namespace VarianceActors.Pipeline.Erasures;
@@ -349,6 +350,12 @@ internal sealed class ErasureSteps(
     private async Task<ErasureNext> EraseInAccountsAsync(ErasureWork work)
     {
         var (standIns, now) = (StandIns(work), parts.Time.GetUtcNow());
+        foreach (var person in PersonsOf(work))
+        {
+            // An account knows its contacts by it, and whoever has the distinct id can work it out.
+            standIns[person.ToString()] = UuidV5.Create(work.StandIn, $"person {person}").ToString();
+        }
+
         var rows = 0;
         foreach (var account in work.Accounts.Select(key => new AccountId(connectionId, key)))
         {

@@ -25,6 +25,7 @@ public sealed class ErasureTests
         await PlantAsync(pipeline);
         await pipeline.CaptureAsync(Seen("neighbour", new { city = "Oslo" }));
         await pipeline.SettledAsync();
+        var uuid = (await pipeline.PersonAsync(Id("ada")))!.Value.GetProperty("person_id").GetString()!;
 
         var receipt = await EraseAsync(pipeline, Id("phone"));
 
@@ -33,6 +34,7 @@ public sealed class ErasureTests
         Assert.True(receipt.GetProperty("journal_rows").GetInt32() > 0);
         Assert.Equal(Id("ada"), receipt.GetProperty("variance").GetProperty("ids")[0].GetString());
         await AssertNothingLeftAsync(pipeline);
+        await AssertNothingLeftAsync(pipeline, uuid);
         foreach (var id in (string[])["ada", "phone", "laptop"])
         {
             Assert.Null(await pipeline.PersonAsync(Id(id)));
@@ -423,12 +425,12 @@ public sealed class ErasureTests
     private static StandInAnswer Echo(int status, ReceivedMessage message) =>
         new(status, Body: message.Body.GetRawText().Contains(Canary, StringComparison.Ordinal) ? $"no {Canary}" : "no");
 
-    private static async Task AssertNothingLeftAsync(PipelineHarness pipeline)
+    private static async Task AssertNothingLeftAsync(PipelineHarness pipeline, string what = Canary)
     {
         var options = pipeline.Services.GetRequiredService<PipelineOptions>();
         if (options.Store == StoreKind.Postgres)
         {
-            await AssertNothingInTablesAsync(options.Postgres.ConnectionString);
+            await AssertNothingInTablesAsync(options.Postgres.ConnectionString, what);
             return;
         }
 
@@ -437,17 +439,17 @@ public sealed class ErasureTests
             using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
             var content = new byte[stream.Length];
             await stream.ReadExactlyAsync(content);
-            Assert.True(Left(content) is null, $"{Path.GetFileName(file)}: {Left(content)}");
+            Assert.True(Left(content, what) is null, $"{Path.GetFileName(file)}: {Left(content, what)}");
         }
     }
 
-    private static string? Left(ReadOnlySpan<byte> content)
+    private static string? Left(ReadOnlySpan<byte> content, string what)
     {
-        var at = content.IndexOf(Encoding.UTF8.GetBytes(Canary));
+        var at = content.IndexOf(Encoding.UTF8.GetBytes(what));
         return at < 0 ? null : Encoding.UTF8.GetString(content[Math.Max(0, at - 400)..Math.Min(at + 400, content.Length)]);
     }
 
-    private static async Task AssertNothingInTablesAsync(string connectionString)
+    private static async Task AssertNothingInTablesAsync(string connectionString, string what)
     {
         await using var connection = new NpgsqlConnection(connectionString);
         await connection.OpenAsync();
@@ -464,11 +466,11 @@ public sealed class ErasureTests
         }
 
         Assert.True(tables.Count > 20);
-        var bytes = Convert.ToHexStringLower(Encoding.UTF8.GetBytes(Canary));
+        var bytes = Convert.ToHexStringLower(Encoding.UTF8.GetBytes(what));
         foreach (var table in tables)
         {
             await using var count = new NpgsqlCommand(
-                $"SELECT count(*) FROM {table} t WHERE t::text LIKE '%{Canary}%' OR t::text LIKE '%{bytes}%'", connection);
+                $"SELECT count(*) FROM {table} t WHERE t::text LIKE '%{what}%' OR t::text LIKE '%{bytes}%'", connection);
             Assert.True(0L.Equals(await count.ExecuteScalarAsync()), table);
         }
     }
