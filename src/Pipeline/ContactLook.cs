@@ -1,4 +1,6 @@
+using System.Collections.Concurrent;
 using System.Data.Common;
+using System.Globalization;
 using Akka.Actor;
 using Akka.Event;
 using VarianceActors.Pipeline.Accounts;
@@ -11,10 +13,10 @@ using VarianceActors.Pipeline.Views;
 namespace VarianceActors.Pipeline;
 
 /// <summary>Why a contact is looked at without an event.</summary>
-/// <param name="Name">The messages' ids are made of it: the same reason tells Variance once.</param>
-/// <param name="Since">Who moved since then is told of, also by another look that a crash cut short.</param>
-/// <param name="Account">The account that the contact was last seen in; null: not known.</param>
-internal readonly record struct LookReason(string Name, DateTimeOffset Since, string? Account);
+/// <param name="Since">Who moved since then by a look is told of, also if another one looked first, or was cut short.</param>
+/// <param name="Walked">The contact as the lists show it, where everybody is looked at; null: the end of a window.</param>
+/// <param name="Rules">The fingerprint of the rules that must look; null: whatever the person's node has.</param>
+internal readonly record struct LookReason(DateTimeOffset Since, WalkedContact? Walked, ulong? Rules);
 
 /// <summary>Looks at a contact with the rules as they are, without an event: the contact records where it moves, its accounts and
 /// Variance are told, and the views learn when to look next.</summary>
@@ -25,10 +27,11 @@ internal sealed class ContactLook(PipelineParts parts, IActorRef people)
     private readonly Corrections _corrections = new(parts);
 
     /// <summary>Looks at several at a time; whoever cannot be looked at holds up nobody.</summary>
-    /// <returns>How many could not be looked at.</returns>
-    public static async Task<int> EachAsync<T>(IReadOnlyCollection<T> items, ILoggingAdapter log, Func<T, Task> look)
+    /// <returns>Those who could not be looked at.</returns>
+    public static async Task<IReadOnlyCollection<T>> EachAsync<T>(
+        IReadOnlyCollection<T> items, ILoggingAdapter log, Func<T, Task> look)
     {
-        var failed = 0;
+        var failed = new ConcurrentBag<T>();
         await Parallel.ForEachAsync(
             items,
             new ParallelOptions { MaxDegreeOfParallelism = AtOnce },
@@ -40,7 +43,7 @@ internal sealed class ContactLook(PipelineParts parts, IActorRef people)
                 }
                 catch (Exception failure) when (failure is AskTimeoutException or DbException or TimeoutException)
                 {
-                    Interlocked.Increment(ref failed);
+                    failed.Add(item);
                     log.Warning(failure, "Somebody whose stage is due could not be looked at; the next sweep does it.");
                 }
             }).ConfigureAwait(false);
@@ -55,28 +58,27 @@ internal sealed class ContactLook(PipelineParts parts, IActorRef people)
     public async Task LookAsync(PersonId home, LookReason reason, DateTimeOffset now, Func<Task> nobody)
     {
         var before = await people.Ask<object>(new GetPerson(home), Patience).ConfigureAwait(false) as PersonFound;
-        var accounts = ((string?[])[before?.Person.Contact?.Account?.Key, reason.Account]).OfType<string>().Distinct().ToList();
-        var (isTold, moved) = (false, (ContactMove?)null);
-        while (!isTold)
+        var accounts = ((string?[])[before?.Person.Contact?.Account?.Key, reason.Walked?.Account])
+            .OfType<string>().Distinct().ToList();
+        while (!await TellAsync(home, reason, accounts, now, nobody).ConfigureAwait(false))
         {
-            (isTold, moved) = await TellAsync(home, reason, accounts, moved, now, nobody).ConfigureAwait(false);
         }
     }
 
-    /// <returns>False if the person has become more meanwhile, and must be asked again; and where a look moved it.</returns>
-    private async Task<(bool IsTold, ContactMove? Moved)> TellAsync(
-        PersonId home,
-        LookReason reason,
-        List<string> accounts,
-        ContactMove? moved,
-        DateTimeOffset now,
-        Func<Task> nobody)
+    /// <returns>False if the person has become more meanwhile, and must be asked again.</returns>
+    private async Task<bool> TellAsync(
+        PersonId home, LookReason reason, List<string> accounts, DateTimeOffset now, Func<Task> nobody)
     {
         var answer = await people.Ask<object>(new LookAgain(home, now), Patience).ConfigureAwait(false);
         if (answer is not HistoryFound { Root: var root, Facts: var facts, Person: var person } looked)
         {
             await nobody().ConfigureAwait(false);
-            return (true, moved);
+            return true;
+        }
+
+        if (reason.Rules is { } rulesOfNow && looked.LookedWith != rulesOfNow)
+        {
+            throw new TimeoutException("The node of the person has other rules: it is looked at again once that has ended.");
         }
 
         var left = accounts
@@ -84,19 +86,34 @@ internal sealed class ContactLook(PipelineParts parts, IActorRef people)
             .Select(key => new AccountLeft(person.PersonUuid, key));
         var told = await people.Ask<AccountTold>(new TellAccount(home, [.. left], now), Patience).ConfigureAwait(false);
         var rules = parts.Options.Connections[home.ConnectionId].ToContactRules();
-        var move = looked.Moved ?? moved;
-        var uuid = UuidV5.Create(person.PersonUuid, reason.Name);
+        var move = looked.Moved ?? MoveOf(person, reason);
 
-        // A crash may have come after the move was recorded: whoever moved since is told of, once.
-        var hasMoved = move is { IsOtherName: true } or { IsOtherAccount: true }
-            || person.Contact?.Stage?.Since >= reason.Since;
-        var messages = hasMoved
+        // Whoever looks finds the same: the message of a look is there once, however many looked.
+        var lookedAt = person.Contact?.Turn?.LookedAt ?? now;
+        var uuid = UuidV5.Create(
+            person.PersonUuid, $"look:{lookedAt.ToUnixTimeMilliseconds().ToString(CultureInfo.InvariantCulture)}");
+        var messages = move is { IsOtherName: true } or { IsOtherAccount: true }
             ? _corrections.Map(home.ConnectionId, person with { Account = told.Card }, ChangeOf(move), uuid, now)
             : [];
-        var isTold = await _corrections
+        return await _corrections
             .AppendAsync(root, uuid, messages, [PersonNews.Of(person, move, rules, now)], now, facts)
             .ConfigureAwait(false);
-        return (isTold, move);
+    }
+
+    /// <summary>Where a look of somebody else, or one that was cut short, has moved a person; null for nowhere.</summary>
+    private static ContactMove? MoveOf(PersonSnapshot person, LookReason reason)
+    {
+        if (person.Contact?.Turn is not { LookedAt: { } at } turn || at < reason.Since)
+        {
+            return null;
+        }
+
+        var isOtherAccount = reason.Walked is { } walked && walked.Account != turn.Account?.Key;
+        var isOtherStage = turn.Stage is { } place && place.Since == at && place.From != place.Name;
+        var left = turn.Stage is { From: { } from } stage ? new StagePlace(from, stage.FromSince ?? stage.Since, "") : null;
+        return isOtherAccount || isOtherStage
+            ? new ContactMove(person.Version, isOtherAccount, turn.Account, isOtherStage, left, turn.Stage)
+            : null;
     }
 
     private static EventChange ChangeOf(ContactMove? move) => new(true, [])

@@ -36,6 +36,11 @@ public sealed class ContactPinning(PipelineParts parts, Corrections corrections)
             return null;
         }
 
+        if (pinned.Moved is null && pinned.Person.Contact?.Stage?.Operator is null)
+        {
+            return pinned.Person; // there was no pin to take away
+        }
+
         while (!await TellAsync(people, home, pinned, now, cancellationToken))
         {
         }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Akka.Actor;
 using Akka.Event;
 using VarianceActors.Pipeline.Accounts;
@@ -15,9 +14,7 @@ internal sealed class RulesWalk(PipelineParts parts, ContactLook look, IActorRef
 {
     private const int ItemsPerStep = 100;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
-    private const int RepeatsMax = 10;
     private readonly HashSet<int> _done = [];
-    private int _repeats;
 
     /// <summary>The next page.</summary>
     /// <returns>Whether there may be more to do at once.</returns>
@@ -31,46 +28,53 @@ internal sealed class RulesWalk(PipelineParts parts, ContactLook look, IActorRef
 
         var place = await parts.Database
             .ReadAsync(session => WalkStatements.Find(session, connection))
-            .ConfigureAwait(false) is { } found && found.Rules == rules.Fingerprint
-            ? found
-            : new WalkPlace(rules.Fingerprint, now, WalkPhase.Contacts, 0);
+            .ConfigureAwait(false);
+        if (place?.Rules != rules.Fingerprint)
+        {
+            place = new WalkPlace(rules.Fingerprint, now, WalkPhase.Contacts, 0);
+            await PutAsync(connection, place).ConfigureAwait(false);
+        }
+
         if (place.Phase is WalkPhase.Done)
         {
             _done.Add(connection);
             return false;
         }
 
-        var (next, failed) = place.Phase is WalkPhase.Contacts
+        var next = place.Phase is WalkPhase.Contacts
             ? await ContactsAsync(connectionId, connection, place, now, log).ConfigureAwait(false)
             : await AccountsAsync(connectionId, connection, place, now, log).ConfigureAwait(false);
-        if (failed > 0 && ++_repeats < RepeatsMax)
+        if (next is null)
         {
             return false; // The page is done again, at the next sweep.
         }
 
-        _repeats = 0;
-        await parts.Database.WriteAsync(session => WalkStatements.Put(session, connection, next)).ConfigureAwait(false);
+        await PutAsync(connection, next).ConfigureAwait(false);
         return true;
     }
 
-    private async Task<(WalkPlace Next, int Failed)> ContactsAsync(
+    private Task<bool> PutAsync(int connection, WalkPlace place) =>
+        parts.Database.WriteAsync(session => WalkStatements.Put(session, connection, place));
+
+    private async Task<WalkPlace?> ContactsAsync(
         string connectionId, int connection, WalkPlace place, DateTimeOffset now, ILoggingAdapter log)
     {
         var page = await parts.Database
             .ReadAsync(session => WalkStatements.Contacts(session, connection, place.Number, ItemsPerStep))
             .ConfigureAwait(false);
-        var name = $"rules:{place.Rules.ToString("x", CultureInfo.InvariantCulture)}:{place.Since.ToUnixTimeMilliseconds()}";
         var failed = await ContactLook.EachAsync(page, log, contact => look.LookAsync(
             new PersonId(connectionId, contact.UserId),
-            new LookReason(name, place.Since, contact.Account),
+            new LookReason(place.Since, contact, place.Rules),
             now,
             () => Task.CompletedTask)).ConfigureAwait(false);
-        return (page.Count < ItemsPerStep
-            ? place with { Phase = WalkPhase.Accounts, Number = 0 }
-            : place with { Number = page[^1].Number }, failed);
+        return failed.Count > 0
+            ? null
+            : page.Count < ItemsPerStep
+                ? place with { Phase = WalkPhase.Accounts, Number = 0 }
+                : place with { Number = page[^1].Number };
     }
 
-    private async Task<(WalkPlace Next, int Failed)> AccountsAsync(
+    private async Task<WalkPlace?> AccountsAsync(
         string connectionId, int connection, WalkPlace place, DateTimeOffset now, ILoggingAdapter log)
     {
         var page = await parts.Database
@@ -79,8 +83,10 @@ internal sealed class RulesWalk(PipelineParts parts, ContactLook look, IActorRef
         var failed = await ContactLook.EachAsync(page, log, account => accounts.Ask<AccountObserved>(
             new ObserveAccount(new AccountId(connectionId, account.Id), "", [], []) { LookAt = now },
             Patience)).ConfigureAwait(false);
-        return (page.Count < ItemsPerStep
-            ? place with { Phase = WalkPhase.Done, Number = 0 }
-            : place with { Number = page[^1].Number }, failed);
+        return failed.Count > 0
+            ? null
+            : page.Count < ItemsPerStep
+                ? place with { Phase = WalkPhase.Done, Number = 0 }
+                : place with { Number = page[^1].Number };
     }
 }

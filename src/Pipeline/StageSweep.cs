@@ -1,4 +1,3 @@
-using System.Globalization;
 using Akka.Actor;
 using Akka.Event;
 using VarianceActors.Pipeline.People;
@@ -64,7 +63,7 @@ public sealed class StageSweep : ReceiveActor, IWithTimers
                 .ConfigureAwait(false);
             await ContactLook.EachAsync(due, _log, one => _look.LookAsync(
                 new PersonId(connectionId, one.DistinctId),
-                new LookReason($"window:{one.At.ToUnixTimeMilliseconds().ToString(CultureInfo.InvariantCulture)}", one.At, null),
+                new LookReason(one.At, null, null),
                 now,
                 () => _parts.Database.WriteAsync(session => DueStatements.Remove(session, connection, one))))
                 .ConfigureAwait(false);

@@ -49,12 +49,13 @@ public static class Account
                 break;
         }
 
+        var at = At(message, step.State);
         if (message is not GetAccount && step.State.Facts > 0 && !step.State.IsMerged)
         {
-            Move(step, stages, At(message, step.State));
+            Move(step, stages, at);
         }
 
-        return step.Done();
+        return step.Done(at);
     }
 
     /// <summary>The state after a fact; total over all facts, and all there is at recovery.</summary>
@@ -83,7 +84,7 @@ public static class Account
                 MergedAt = merged.At,
             },
             AccountFact.MergedInto apart => Shown(before, apart.At) with { MergedAt = null },
-            AccountFact.PartSeen seen => Shown(before, seen.At) with
+            AccountFact.PartSeen seen => Shown(before, seen.At > before.ChangedAt ? seen.At : before.ChangedAt) with
             {
                 Parts = (before.Parts ?? AccountState.NoParts)
                     .SetItem(seen.From, new PartHeard(seen.Number, seen.Part)),
@@ -227,19 +228,17 @@ public static class Account
 
         if (contacts is { } given)
         {
-            return Place(given.All, given.Matching);
+            return stages.Move(state.Stage, new StageView(state.ShownTraits, [], now, given.All, given.Matching));
         }
 
-        // Whoever has not been looked at with these rules may match them or not: no reason to move where it matters. A sweep looks
-        // at everybody.
+        // Whoever has not been looked at with these rules may match them or not. A sweep looks at everybody.
         var all = state.Contacts + state.Merged.Sum(part => part.Value.Contacts);
-        var least = Place(all, Matching(state, stages, mayMatch: false));
-        return HasStale(state, stages) && Place(all, Matching(state, stages, mayMatch: true))?.Name != least?.Name
-            ? state.Stage
-            : least;
-
-        StagePlace? Place(int of, ImmutableArray<int> matching) =>
-            stages.Move(state.Stage, new StageView(state.ShownTraits, [], now, of, matching));
+        return stages.Move(
+            state.Stage,
+            new StageView(state.ShownTraits, [], now, all, Matching(state, stages, mayMatch: false))
+            {
+                ContactMatchesAtMost = HasStale(state, stages) ? Matching(state, stages, mayMatch: true) : default,
+            });
     }
 
     private static bool HasStale(AccountState state, StageRules stages) => !stages.OverContacts.IsEmpty
@@ -373,6 +372,7 @@ public static class Account
             }
         }
 
-        public AccountStep Done() => new(State, _facts.DrainToImmutable());
+        public AccountStep Done(DateTimeOffset at) =>
+            new(State with { HeardAt = at > State.HeardAt ? at : State.HeardAt }, _facts.DrainToImmutable());
     }
 }

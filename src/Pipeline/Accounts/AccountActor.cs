@@ -185,7 +185,9 @@ public sealed class AccountActor : ReceivePersistentActor
 
     private Task<PartTaken> HandOnAsync(AccountState state, AccountId to, AccountPart? part) =>
         _shell.Accounts().Ask<PartTaken>(
-            new TakePart(to, state.Id.Key, state.Facts, part, state.ChangedAt), AccountShell.Patience);
+            new TakePart(
+                to, state.Id.Key, state.Facts, part, state.HeardAt > state.ChangedAt ? state.HeardAt : state.ChangedAt),
+            AccountShell.Patience);
 
     private static PartTaken Taken(AccountState state) => new(state.IsMerged ? null : state.Card);
 

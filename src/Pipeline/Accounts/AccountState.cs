@@ -111,6 +111,9 @@ public sealed record AccountState(
     /// <summary>Events that changed nothing since the last one that did; in memory only.</summary>
     internal ImmutableArray<Guid> HeardInVain { get; init; } = [];
 
+    /// <summary>The time of the newest message, whether it changed what is shown or not; in memory only.</summary>
+    internal DateTimeOffset HeardAt { get; init; }
+
     /// <summary>How many facts the journal holds; not part of a snapshot, which knows its place.</summary>
     internal long Facts { get; init; }
 

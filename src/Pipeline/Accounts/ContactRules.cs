@@ -106,9 +106,12 @@ public sealed record ContactRules(
             matches,
             matchesOf,
             isIdentified ? Matching.WorkDomainOf(properties) : null,
-            isIdentified ? Matching.NameOf(properties) : null);
+            isIdentified ? Matching.NameOf(properties) : null)
+        {
+            LookedAt = before?.LookedAt,
+        };
         var isNothing = before is null && account is null && stage is null && matches == 0;
-        return isNothing || turn == before ? null : turn;
+        return isNothing || turn == before ? null : turn with { LookedAt = null };
     }
 
     /// <summary>What a contact is after a pin, or after one was taken away; null if nobody has looked at it and there

@@ -66,7 +66,7 @@ public sealed record ContactState(string? Group, ImmutableArray<EventTally> Tall
             _ => source.Turn!.Rank > target.Turn!.Rank ? source.Stage : target.Stage,
         };
         var turn = (target.Turn ?? source.Turn) is { } kept
-            ? kept with { Stage = stage, Rank = Math.Max(source.Turn?.Rank ?? -1, target.Turn?.Rank ?? -1) }
+            ? kept with { LookedAt = null, Stage = stage, Rank = Math.Max(source.Turn?.Rank ?? -1, target.Turn?.Rank ?? -1) }
             : null;
         return new ContactState(
             target.Group ?? source.Group,
@@ -93,7 +93,12 @@ public sealed record ContactTurn(
     ulong Matches,
     ulong MatchesOf,
     string? Domain,
-    string? AccountName);
+    string? AccountName)
+{
+    /// <summary>When a look without an event made it so; null if an event or an operator did.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? LookedAt { get; init; }
+}
 
 /// <summary>A move of a contact between accounts, between stages, or both.</summary>
 /// <param name="Version">The person's version by it: of two moves of one person the higher one is the later one.</param>

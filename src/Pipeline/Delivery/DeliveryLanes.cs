@@ -112,8 +112,8 @@ internal sealed class DeliveryLanes(SliceChanges changes, int suspectsMax, int b
     {
         if (held is { IsBackfill: true, History: null })
         {
-            _shelf.Add(held.Lane, new ShelvedLane(held.Messages, held.LastPosition, -1, 0, HasReplays: true, IsWanted: false));
-            _shelved.Enqueue(held.Lane);
+            _shelf.Add(held.Lane, new ShelvedLane(held.Messages, held.LastPosition, -1, 0, HasReplays: true, held.IsWanted));
+            (held.IsWanted ? _wanted : _shelved).Enqueue(held.Lane);
             return;
         }
 
@@ -204,20 +204,14 @@ internal sealed class DeliveryLanes(SliceChanges changes, int suspectsMax, int b
     {
         (lane.State, lane.Since) = (LaneState.Blocked, now);
         _blocked.Add(lane);
-        if (lane.Entries.Peek().IsBackfill)
+        if (lane.Entries.Skip(1).Any(entry => entry.IsBackfill))
         {
-            // What it waits for may be shelved, and must not be kept out by those who wait.
-            Spill(lane, keep: 1);
-            _backfill--;
+            Spill(lane, keep: 1); // what it waits for may be shelved, and must not be kept out by those who wait
         }
     }
 
     /// <summary>What the first entry of a blocked lane waits for is done.</summary>
-    public void Unblock(DeliveryLane lane)
-    {
-        _blocked.Remove(lane);
-        _backfill += lane.Entries.Peek().IsBackfill ? 1 : 0;
-    }
+    public void Unblock(DeliveryLane lane) => _blocked.Remove(lane);
 
     /// <summary>The first entry of a lane is done; the next one becomes the first.</summary>
     public void End(DeliveryLane lane, DeliveryOutcome outcome, DeliveryAttempt? attempt)

@@ -61,7 +61,9 @@ internal sealed record DeliveryState(long Version, Progress Progress, HashSet<Ev
 /// <param name="LastPosition">The position of the last one.</param>
 /// <param name="History">What the first one has been through; null if it was never sent.</param>
 /// <param name="IsBackfill">Whether the first one is backfill.</param>
-internal sealed record HeldLane(ulong Lane, long Messages, long LastPosition, LaneHistory? History, bool IsBackfill);
+/// <param name="IsWanted">Whether one of them is not.</param>
+internal sealed record HeldLane(
+    ulong Lane, long Messages, long LastPosition, LaneHistory? History, bool IsBackfill, bool IsWanted);
 
 /// <summary>What a read of the outbox brought.</summary>
 internal sealed record EntriesRead(ImmutableArray<OutboxEntry> Entries);

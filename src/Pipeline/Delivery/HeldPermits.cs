@@ -7,6 +7,8 @@ internal sealed class HeldPermits
     private readonly Queue<(DateTimeOffset From, DateTimeOffset Until, long Epoch)> _live = [];
     private readonly Queue<(DateTimeOffset From, DateTimeOffset Until, long Epoch)> _backfill = [];
 
+    private TimeSpan _usual;
+
     /// <summary>The latest epoch of unused permits; those of earlier ones are lost.</summary>
     public long UnusedEpoch { get; private set; }
 
@@ -19,11 +21,7 @@ internal sealed class HeldPermits
     /// <summary>Adds a grant.</summary>
     public void Add(PermitsGranted granted, DateTimeOffset now)
     {
-        // A link or a process that stood still brings permits of a time that is over, beside which others were given out since.
-        var away = granted.AskedAt is { } asked
-            ? TimeSpan.FromMilliseconds(now.ToUnixTimeMilliseconds() - asked - granted.HeldFor)
-            : TimeSpan.Zero;
-        var given = away > Late ? now - away : now;
+        var given = now - LateBy(granted, now);
         var patience = Time(granted.Patience);
         foreach (var wait in granted.Live)
         {
@@ -60,6 +58,21 @@ internal sealed class HeldPermits
         var unused = Unused;
         Unused = 0;
         return unused;
+    }
+
+    // A link or a process that stood still brings permits of a time that is over, beside which others were given out since. How
+    // long question and answer usually take is not counted: on a slow machine it is slow every time.
+    private TimeSpan LateBy(PermitsGranted granted, DateTimeOffset now)
+    {
+        if (granted.AskedAt is not { } asked || granted.IsPlenty || granted.IsProbe)
+        {
+            return TimeSpan.Zero;
+        }
+
+        var away = TimeSpan.FromMilliseconds(now.ToUnixTimeMilliseconds() - asked - granted.HeldFor);
+        var late = away - _usual;
+        _usual = late > TimeSpan.Zero ? _usual + (late / 16) : away;
+        return late > Late ? late : TimeSpan.Zero;
     }
 
     private Queue<(DateTimeOffset From, DateTimeOffset Until, long Epoch)> Of(bool backfill) => backfill ? _backfill : _live;

@@ -35,9 +35,10 @@ internal static class HeldStatements
 
     private static readonly Statement SelectLanes = new("""
         SELECT held.lane, held.messages, held.last_position, attempts, first_attempt_at, last_attempt_at, fails_alone_since,
-            delay, next_attempt_at, held.first % 2
+            delay, next_attempt_at, held.first % 2, held.all_backfill
         FROM (
-            SELECT lane, count(*) AS messages, min(position * 2 + backfill) AS first, max(position) AS last_position
+            SELECT lane, count(*) AS messages, min(position * 2 + backfill) AS first, max(position) AS last_position,
+                min(backfill) AS all_backfill
             FROM held_message WHERE connection = @connection AND delivery_partition = @delivery_partition
             GROUP BY lane) AS held
         LEFT JOIN held_lane ON held_lane.connection = @connection
@@ -130,5 +131,6 @@ internal static class HeldStatements
                 row.IsDBNull(6) ? null : DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(6)),
                 TimeSpan.FromMilliseconds(row.GetInt64(7)),
                 DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(8))),
-        row.GetInt64(9) == 1);
+        row.GetInt64(9) == 1,
+        row.GetInt64(10) == 0);
 }

@@ -10,8 +10,10 @@ internal sealed class SecretMask
 {
     private const string Base64Secret = "whsec_";
 
-    /// <summary>A shorter value of a header is no key, but may be a word that answers are made of.</summary>
+    // What is shorter is no key, but may be a word that answers are made of.
     private const int HeaderCharactersMin = 4;
+    private const int PasswordCharactersMin = 6;
+    private const int PathCharactersMin = 8;
 
     private readonly byte[][] _secrets;
 
@@ -46,8 +48,19 @@ internal sealed class SecretMask
     private static IEnumerable<string> SecretsOf(ConnectionOptions connection)
     {
         var scheme = connection.Authorization.IndexOf(' ');
+        var credentials = connection.Authorization[(scheme + 1)..].Trim(' ');
         yield return connection.Authorization;
-        yield return connection.Authorization[(scheme + 1)..].Trim(' ');
+        yield return credentials;
+        foreach (var part in BasicOf(credentials))
+        {
+            yield return part;
+        }
+
+        foreach (var part in PathOf(connection.Url))
+        {
+            yield return part;
+        }
+
         foreach (var secret in new[] { connection.Signature.Secret, connection.Signature.SecretOther })
         {
             yield return secret;
@@ -59,6 +72,34 @@ internal sealed class SecretMask
             var (_, value) = PostHeaders.Split(header);
             yield return value.Length < HeaderCharactersMin ? "" : value;
         }
+    }
+
+    // What Basic authentication writes in Base64, and the password of it.
+    private static IEnumerable<string> BasicOf(string credentials)
+    {
+        var decoded = new byte[credentials.Length];
+        if (!Convert.TryFromBase64String(credentials, decoded, out var length))
+        {
+            yield break;
+        }
+
+        var pair = Encoding.UTF8.GetString(decoded, 0, length);
+        var password = pair[(pair.IndexOf(':', StringComparison.Ordinal) + 1)..];
+        yield return pair.Length < PasswordCharactersMin ? "" : pair;
+        yield return password.Length < PasswordCharactersMin ? "" : password;
+    }
+
+    // A webhook's address may be all that keeps others out: what says "cannot POST" names it.
+    private static IEnumerable<string> PathOf(string url)
+    {
+        if (!Uri.TryCreate(url, UriKind.Absolute, out var address))
+        {
+            yield break;
+        }
+
+        yield return address.PathAndQuery.Length < PathCharactersMin ? "" : address.PathAndQuery;
+        yield return address.AbsolutePath.Length < PathCharactersMin ? "" : address.AbsolutePath;
+        yield return address.UserInfo;
     }
 
     /// <summary>As it is, and as JSON may write it.</summary>

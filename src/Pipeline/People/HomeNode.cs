@@ -369,7 +369,8 @@ public static class HomeNode
             return Quiet(state, next);
         }
 
-        var (looked, fact) = Record(state, new PersonFact.WindowEnded(message.DistinctId, turn, message.At));
+        var (looked, fact) = Record(
+            state, new PersonFact.WindowEnded(message.DistinctId, turn with { LookedAt = message.At }, message.At));
         return new Step(looked, [fact], [], [], Next.Done) { Moved = MoveOf(profile, looked, message.DistinctId) };
     }
 

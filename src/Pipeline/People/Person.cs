@@ -506,7 +506,7 @@ public static class Person
         root = root.SeenFrom(ended.DistinctId);
         return root.Profile is { IsIdentified: true } profile
             && rules.Contacts.Look(profile.Contact, profile.Properties, true, ended.At) is { } turn
-                ? Turn(root, ended.DistinctId, turn)
+                ? Turn(root, ended.DistinctId, turn with { LookedAt = ended.At })
                 : root;
     }
 

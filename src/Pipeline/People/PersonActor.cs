@@ -209,11 +209,12 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
         }
         else if (message is PinContactStage { DistinctId: var pinned })
         {
-            AnswerOfContact(state, pinned, step.Moved, sender);
+            AnswerOfContact(state, pinned, step.Moved, lookedWith: null, sender);
         }
         else if (message is LookAgain { DistinctId: var looked })
         {
-            AnswerOfContact(state, looked, step.Moved, sender);
+            AnswerOfContact(
+                state, looked, step.Moved, _shell.Rules(state.Id.ConnectionId).Contacts.Fingerprint, sender);
         }
         else if (message is TellAccount tell)
         {
@@ -234,9 +235,14 @@ public sealed class PersonActor : ReceivePersistentActor, IWithTimers
         }
     }
 
-    private static void AnswerOfContact(PersonState state, string distinctId, ContactMove? moved, IActorRef sender) =>
+    private static void AnswerOfContact(
+        PersonState state, string distinctId, ContactMove? moved, ulong? lookedWith, IActorRef sender) =>
         sender.Tell(state.Snapshot(distinctId) is { IsIdentified: true } person
-            ? new HistoryFound(state.Id, state.Facts, person, [.. state.Root.Members.Keys]) { Moved = moved }
+            ? new HistoryFound(state.Id, state.Facts, person, [.. state.Root.Members.Keys])
+            {
+                Moved = moved,
+                LookedWith = lookedWith,
+            }
             : new PersonNotFound());
 
     // Who waits is not remembered anywhere else: the ingest actor asks again if this node goes down.

@@ -86,6 +86,10 @@ public sealed record HistoryFound(PersonId Root, long Facts, PersonSnapshot Pers
     /// <summary>Where the question itself moved the person, by the version that this made of it; null for nowhere.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ContactMove? Moved { get; init; }
+
+    /// <summary>The fingerprint of the rules that looked; null if nobody did.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ulong? LookedWith { get; init; }
 }
 
 /// <summary>Take a merge back; answered by <see cref="SplitAnswered"/>.</summary>

@@ -17,7 +17,11 @@ public readonly record struct StageView(
     ImmutableArray<EventTally> Tallies,
     DateTimeOffset Now,
     int Contacts,
-    ImmutableArray<int> ContactMatches);
+    ImmutableArray<int> ContactMatches)
+{
+    /// <summary>By number likewise, how many may match, where some contacts have not said it yet; default: no more.</summary>
+    public ImmutableArray<int> ContactMatchesAtMost { get; init; }
+}
 
 /// <summary>How a trait is compared.</summary>
 public enum TraitComparison : byte
@@ -64,6 +68,9 @@ public abstract record StageCondition
     /// <summary>Whether it holds.</summary>
     public abstract bool Holds(in StageView view);
 
+    /// <summary>Whether it holds, whatever the contacts say that have not said it yet; null: that depends on them.</summary>
+    public virtual bool? HoldsAnyway(in StageView view) => Holds(view);
+
     /// <summary>The conditions in this one that a window of time ends, and whether this one begins to hold by that: they stand
     /// under an odd number of <c>not</c>.</summary>
     internal static IEnumerable<(Happened Condition, bool Begins)> WindowsIn(StageCondition condition) => condition switch
@@ -86,6 +93,24 @@ public abstract record StageCondition
     public sealed record All(ImmutableArray<StageCondition> Parts) : StageCondition
     {
         /// <inheritdoc />
+        public override bool? HoldsAnyway(in StageView view)
+        {
+            bool? all = true;
+            foreach (var part in Parts)
+            {
+                var one = part.HoldsAnyway(view);
+                if (one is false)
+                {
+                    return false;
+                }
+
+                all = one is null ? null : all;
+            }
+
+            return all;
+        }
+
+        /// <inheritdoc />
         public override bool Holds(in StageView view)
         {
             foreach (var part in Parts)
@@ -103,6 +128,24 @@ public abstract record StageCondition
     /// <summary>One of several.</summary>
     public sealed record Any(ImmutableArray<StageCondition> Parts) : StageCondition
     {
+        /// <inheritdoc />
+        public override bool? HoldsAnyway(in StageView view)
+        {
+            bool? any = false;
+            foreach (var part in Parts)
+            {
+                var one = part.HoldsAnyway(view);
+                if (one is true)
+                {
+                    return true;
+                }
+
+                any = one is null ? null : any;
+            }
+
+            return any;
+        }
+
         /// <inheritdoc />
         public override bool Holds(in StageView view)
         {
@@ -123,6 +166,9 @@ public abstract record StageCondition
     {
         /// <inheritdoc />
         public override bool Holds(in StageView view) => !Part.Holds(view);
+
+        /// <inheritdoc />
+        public override bool? HoldsAnyway(in StageView view) => !Part.HoldsAnyway(view);
     }
 
     /// <summary>There is a value, and it is not null.</summary>
@@ -231,9 +277,20 @@ public abstract record StageCondition
         public override bool Holds(in StageView view)
         {
             var matching = view.ContactMatches.IsDefaultOrEmpty ? 0 : view.ContactMatches[Number];
-            return Quantity is ContactQuantity.AtLeast
-                ? matching >= Times
-                : view.Contacts > 0 && matching == view.Contacts;
+            return AreEnough(matching, view.Contacts);
         }
+
+        /// <inheritdoc />
+        public override bool? HoldsAnyway(in StageView view)
+        {
+            var holds = Holds(view);
+            return holds || view.ContactMatchesAtMost.IsDefaultOrEmpty || !AreEnough(view.ContactMatchesAtMost[Number], view.Contacts)
+                ? holds
+                : null;
+        }
+
+        private bool AreEnough(int matching, int contacts) => Quantity is ContactQuantity.AtLeast
+            ? matching >= Times
+            : contacts > 0 && matching == contacts;
     }
 }

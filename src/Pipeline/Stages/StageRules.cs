@@ -27,6 +27,10 @@ public sealed record StagePlace(string? Name, DateTimeOffset Since, string Rule,
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? From { get; init; }
 
+    /// <summary>When the stage before was entered; null if that is not known.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? FromSince { get; init; }
+
     /// <summary>When it was pinned there, or the pin taken away, after it had been entered; null if that was when it was
     /// entered.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
@@ -54,12 +58,12 @@ public sealed record StagePlace(string? Name, DateTimeOffset Since, string Rule,
     /// <param name="by">Who pins it.</param>
     /// <param name="at">When.</param>
     internal static StagePlace Pinned(StagePlace? held, string name, string by, DateTimeOffset at) => held?.Name == name
-        ? new StagePlace(name, held.Since, "pinned", by) { From = name, ChangedAt = at }
-        : new StagePlace(name, at, "pinned", by) { From = held?.Name };
+        ? new StagePlace(name, held.Since, "pinned", by) { From = name, FromSince = held.Since, ChangedAt = at }
+        : new StagePlace(name, at, "pinned", by) { From = held?.Name, FromSince = held?.Since };
 
     /// <summary>The place once the pin is taken away, before the rules look.</summary>
     internal StagePlace Freed(string by, DateTimeOffset at) =>
-        this with { By = null, Rule = "unpinned", From = Name, ChangedAt = at, FreedBy = by };
+        this with { By = null, Rule = "unpinned", From = Name, FromSince = Since, ChangedAt = at, FreedBy = by };
 }
 
 /// <summary>A move from one stage to another.</summary>
@@ -94,7 +98,7 @@ public sealed record StageRules(
 
     /// <summary>Changes with every change of the rules.</summary>
     public ulong Fingerprint { get; } = XxHash3.HashToUInt64(
-        Encoding.UTF8.GetBytes(string.Join('\n', Stages.Select(stage => stage.Rule).Prepend(Policy.ToString()))));
+        Encoding.UTF8.GetBytes(string.Join('\n', Stages.Select(stage => $"{stage.Name}: {stage.Rule}").Prepend(Policy.ToString()))));
 
     /// <summary>The place after a look; the same object if nothing changed.</summary>
     /// <param name="before">The place until now; null before the first look.</param>
@@ -107,7 +111,11 @@ public sealed record StageRules(
         }
 
         var held = Place(before);
-        var matched = MostAdvanced(view);
+        if (MostAdvanced(view) is not { } matched)
+        {
+            return before;
+        }
+
         var moves = matched != held && (matched > held || Policy is StagePolicy.Free);
         if (!moves || (matched < 0 && before?.Name is null))
         {
@@ -117,7 +125,7 @@ public sealed record StageRules(
         var place = matched < 0
             ? new StagePlace(null, view.Now, "no rule")
             : new StagePlace(Stages[matched].Name, view.Now, Stages[matched].Rule);
-        return place with { From = before?.Name };
+        return place with { From = before?.Name, FromSince = before?.Since };
     }
 
     /// <summary>Whether a place is less advanced than another one; no stage is the least advanced.</summary>
@@ -151,13 +159,15 @@ public sealed record StageRules(
         return -1;
     }
 
-    private int MostAdvanced(in StageView view)
+    // Null: it depends on contacts that have not said it yet.
+    private int? MostAdvanced(in StageView view)
     {
         for (var place = Stages.Length - 1; place >= 0; place--)
         {
-            if (Stages[place].Condition.Holds(view))
+            var holds = Stages[place].Condition.HoldsAnyway(view);
+            if (holds is not false)
             {
-                return place;
+                return holds is null ? null : place;
             }
         }
 

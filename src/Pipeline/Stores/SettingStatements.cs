@@ -15,6 +15,8 @@ internal static class SettingStatements
         ON CONFLICT (name) DO UPDATE SET value = excluded.value
         """);
 
+    private static readonly Statement RemoveSetting = new("DELETE FROM setting WHERE name = @name");
+
     private static readonly Statement AddConnection = new(
         "INSERT INTO connection (id) VALUES (@id) ON CONFLICT DO NOTHING");
 
@@ -39,6 +41,9 @@ internal static class SettingStatements
 
     /// <summary>Writes the text under <paramref name="name"/>.</summary>
     public static void Put(Session session, string name, string text) => session.Execute(PutSetting, name, text);
+
+    /// <summary>Takes the text under <paramref name="name"/> away.</summary>
+    public static void Remove(Session session, string name) => session.Execute(RemoveSetting, name);
 
     /// <summary>The number of a connection, given to it when it was first seen.</summary>
     public static int NumberOf(Session session, string connectionId)

@@ -20,7 +20,7 @@ namespace VarianceActors.Pipeline.Views;
 internal sealed class ViewList(Session session, int connection, int kind, ImmutableArray<string> stages)
 {
     /// <summary>How many matches are few.</summary>
-    private const int FewMax = 3_000;
+    private const int FewMax = 5_000;
 
     /// <summary>How far the matches of a word are counted to find the rarest one.</summary>
     private const int CountMax = 50_000;
@@ -92,9 +92,10 @@ internal sealed class ViewList(Session session, int connection, int kind, Immuta
 
     private List<Item> Take(Wanted wanted, ViewSort sort, ViewCursor? after, int count)
     {
-        var text = new Text().Add("SELECT c.number, c.").Add(KeyOf(sort)).Add(", c.stage FROM ");
+        // An index that holds all that is read is taken before one that serves the filter: the stage is read only where it is not known.
         var isByPrefix = false;
         var isOne = sort is ViewSort.LastSeen && wanted.HasIndex(kind);
+        var text = new Text().Add("SELECT c.number, c.").Add(KeyOf(sort)).Add(isOne ? ", '' FROM " : ", c.stage FROM ");
         if (!isOne && wanted.IsNarrow(sort) && Fewest(wanted, sort) is var (few, word))
         {
             text.Add("(SELECT DISTINCT f.number FROM (").Add(few).Add(") f) n JOIN ").Add(Table)
@@ -106,7 +107,7 @@ internal sealed class ViewList(Session session, int connection, int kind, Immuta
             isByPrefix = true;
             var place = Rarest(wanted.Criteria.Words);
             var prefix = ViewText.PrefixesOf(wanted.Criteria.Words[place]).Last();
-            text.Add("view_prefix p CROSS JOIN ").Add(Table).Add(" c WHERE c.number = p.number")
+            text.Add("view_prefix p CROSS JOIN ").Add(Table).Add(" c WHERE c.number = p.number AND c.sort_name = p.sort_name")
                 .Add(" AND p.connection = @connection", connection)
                 .Add(" AND p.kind = @kind", kind)
                 .Add(" AND p.prefix = @prefix", prefix);
@@ -140,7 +141,8 @@ internal sealed class ViewList(Session session, int connection, int kind, Immuta
         var direction = isAscending ? " ASC" : " DESC";
         text.Add(" ORDER BY ").Add(key).Add(direction).Add(", ").Add(number).Add(direction)
             .Add(" LIMIT @rows", count);
-        return session.Query(text.Statement(), row => Read(row, sort), text.Values);
+        var known = isOne ? wanted.Criteria.Stage ?? "" : null;
+        return session.Query(text.Statement(), row => Read(row, sort, known), text.Values);
     }
 
     /// <summary>The place of the word that fewest match, as far as it is worth counting.</summary>
@@ -166,10 +168,10 @@ internal sealed class ViewList(Session session, int connection, int kind, Immuta
         _ => "last_seen",
     };
 
-    private static Item Read(DbDataReader row, ViewSort sort) => new(
+    private static Item Read(DbDataReader row, ViewSort sort, string? stage) => new(
         row.GetInt64(0),
         sort is ViewSort.Name ? row.GetString(1) : row.GetInt64(1).ToString(CultureInfo.InvariantCulture),
-        row.GetString(2));
+        stage ?? row.GetString(2));
 
     /// <summary>The filter that fewest match, as a query for numbers, if they are few; else null.</summary>
     private (Text Text, int Word)? Fewest(Wanted wanted, ViewSort sort)

@@ -49,9 +49,13 @@ public sealed class ViewQueries(PipelineParts parts)
         WHERE m.connection = @connection AND m.person = @person ORDER BY m.version
         """);
 
-    private static readonly Statement SelectPersonsOfAccount = new($"""
-        SELECT person FROM view_membership WHERE account IN {Merged}
-        GROUP BY person ORDER BY max(at) DESC, person LIMIT @rows
+    private static readonly Statement SelectMembershipsOfAccount = new($"""
+        SELECT m.person, m.version, m.at, a.id, m.rule, m.rule_value FROM view_membership m
+        LEFT JOIN view_account a ON a.number = m.account
+        WHERE m.connection = @connection AND m.person IN (
+            SELECT person FROM view_membership WHERE account IN {Merged}
+            GROUP BY person ORDER BY max(at) DESC, person LIMIT @rows)
+        ORDER BY m.person, m.version
         """);
 
     private static readonly Statement SelectMerged = new(
@@ -85,7 +89,7 @@ public sealed class ViewQueries(PipelineParts parts)
         """);
 
     private static readonly Statement SelectActive = new($"""
-        SELECT DISTINCT c.number FROM view_activity x
+        SELECT count(DISTINCT c.number) FROM view_activity x
         JOIN view_id i ON i.number = x.id
         JOIN view_contact c ON c.connection = i.connection AND c.person = i.person
         WHERE x.account IN {Merged} AND x.day >= @day AND x.day < @end
@@ -183,7 +187,8 @@ public sealed class ViewQueries(PipelineParts parts)
                     ? new ContactPage(
                         Contact(session, number),
                         [.. session.Query(SelectIds, row => row.GetString(0), connection, key, ShownMax)],
-                        Memberships(session, connection, person),
+                        Memberships(session.Query(
+                            SelectMembershipsOfPerson, ReadMembership, connection, ViewStatements.Bytes(person))),
                         Moves(session.Query(SelectContactMoves, ReadMove, connection, key, ShownMax)),
                         Days(session.Query(
                             SelectContactDays, ReadDay, DayOf(since), connection, key)))
@@ -366,34 +371,34 @@ public sealed class ViewQueries(PipelineParts parts)
 
     private static AccountPeriod Period(Session session, int connection, string account, long from, long end) => new(
         session.Query(SelectAccountDays, ReadDay, connection, account, from, end).Sum(day => day.Events),
-        session.Query(SelectActive, row => row.GetInt64(0), connection, account, from, end).Count);
+        (int)(long)session.Scalar(SelectActive, connection, account, from, end)!);
 
     private static ImmutableArray<MembershipRow> MembershipsOf(
         Session session, int connection, string account, Func<string, bool> isShown)
     {
-        var persons = session.Query(
-            SelectPersonsOfAccount,
-            row => new Guid(row.GetFieldValue<byte[]>(0), bigEndian: true),
-            connection, account, ShownMax);
+        var rows = session.Query(SelectMembershipsOfAccount, ReadMembership, connection, account, ShownMax);
         return
         [
-            .. persons.SelectMany(person => Memberships(session, connection, person))
+            .. rows.GroupBy(row => row.Person).SelectMany(moves => Memberships(moves))
                 .Where(membership => isShown(membership.Account))
                 .OrderByDescending(membership => membership.From)
                 .Take(ShownMax),
         ];
     }
 
+    private static MembershipMove ReadMembership(DbDataReader row) => new(
+        new Guid(row.GetFieldValue<byte[]>(0), bigEndian: true),
+        Time(row.GetInt64(2)),
+        Text(row, 3),
+        (AccountRule)row.GetInt64(4),
+        row.GetString(5));
+
     // One row a move: each lasts until the next one, and what repeats the one before says nothing new.
-    private static ImmutableArray<MembershipRow> Memberships(Session session, int connection, Guid person)
+    private static ImmutableArray<MembershipRow> Memberships(IEnumerable<MembershipMove> moves)
     {
         var memberships = ImmutableArray.CreateBuilder<MembershipRow>();
         MembershipRow? open = null;
-        var rows = session.Query(
-            SelectMembershipsOfPerson,
-            row => (At: Time(row.GetInt64(2)), Account: Text(row, 3), Rule: row.GetInt64(4), Value: row.GetString(5)),
-            connection, ViewStatements.Bytes(person));
-        foreach (var (at, account, rule, value) in rows)
+        foreach (var (person, at, account, rule, value) in moves)
         {
             if (open?.Account == account)
             {
@@ -405,7 +410,7 @@ public sealed class ViewQueries(PipelineParts parts)
                 memberships.Add(open with { To = at });
             }
 
-            open = account is null ? null : new MembershipRow(person, account, (AccountRule)rule, value, at, null);
+            open = account is null ? null : new MembershipRow(person, account, rule, value, at, null);
         }
 
         if (open is not null)
@@ -427,6 +432,9 @@ public sealed class ViewQueries(PipelineParts parts)
     private static DateOnly DateOf(long day) => DateOnly.FromDateTime(DateTime.UnixEpoch.AddDays(day));
 
     private int NumberOf(string connectionId) => parts.Layout.NumberByConnection[connectionId];
+
+    private readonly record struct MembershipMove(
+        Guid Person, DateTimeOffset At, string? Account, AccountRule Rule, string Value);
 }
 
 /// <summary>Where a page of events ends.</summary>

@@ -50,6 +50,8 @@ public sealed class ViewRebuild(ActorSystem system, PipelineParts parts)
                     {
                         session.Execute(statement, connection);
                     }
+
+                    WalkStatements.Forget(session, connection);
                 }
 
                 return true;

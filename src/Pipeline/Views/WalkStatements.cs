@@ -24,17 +24,18 @@ internal readonly record struct WalkedContact(long Number, string UserId, string
 /// <summary>An account of the lists.</summary>
 internal readonly record struct WalkedAccount(long Number, string Id);
 
-/// <summary>Walks over everybody of the lists.</summary>
+/// <summary>Walks over everybody of the lists, in the order of the rows: an index of the connection would have to be sorted for
+/// each page.</summary>
 internal static class WalkStatements
 {
     private static readonly Statement SelectContacts = new("""
         SELECT c.number, c.user_id, a.id FROM view_contact c LEFT JOIN view_account a ON a.number = c.account
-        WHERE c.connection = @connection AND c.number > @number ORDER BY c.number LIMIT @rows
+        WHERE c.connection + 0 = @connection AND c.number > @number ORDER BY c.number LIMIT @rows
         """);
 
     private static readonly Statement SelectAccounts = new("""
         SELECT number, id FROM view_account
-        WHERE connection = @connection AND number > @number ORDER BY number LIMIT @rows
+        WHERE connection + 0 = @connection AND number > @number ORDER BY number LIMIT @rows
         """);
 
     public static List<WalkedContact> Contacts(Session session, int connection, long after, int rows) => session.Query(
@@ -67,6 +68,9 @@ internal static class WalkStatements
             $"{place.Rules:x} {place.Since.ToUnixTimeMilliseconds()} {place.Phase} {place.Number}"));
         return true;
     }
+
+    /// <summary>Everybody is to be looked at again.</summary>
+    public static void Forget(Session session, int connection) => SettingStatements.Remove(session, NameOf(connection));
 
     private static string NameOf(int connection) =>
         "rules-walk-" + connection.ToString(CultureInfo.InvariantCulture);

@@ -118,6 +118,20 @@ public sealed class AccountTests
         Assert.Equal("won", state.Stage?.Name);
     }
 
+    [Theory]
+    [InlineData("any contact (a = 1) and not any contact (b = 1)", 1, "won")] // who has not said it may match the second one alone
+    [InlineData("any contact (a = 1) or not any contact (b = 1)", 2, "lead")]
+    public void Nor_where_it_depends_on_those_who_have_not_said_it(string rule, ulong matches, string stage)
+    {
+        var (before, after) = (Stages(rule), Stages(rule + " and not a = 7"));
+        var state = Account.Decide(Unborn, Says(Ada, 1, "ada", matches: matches, of: before.Fingerprint), before).State;
+        state = Account.Decide(state, Says(Guid.NewGuid(), 1, "b", matches: 0, of: before.Fingerprint), before).State;
+        Assert.Equal(stage, state.Stage?.Name);
+
+        state = Account.Decide(state, Sets(Guid.NewGuid(), "seats", "3"), after).State;
+        Assert.Equal(stage, state.Stage?.Name);
+    }
+
     [Fact]
     public void A_pin_in_place_is_remembered_with_who_set_it_and_Variance_hears_nothing_of_it()
     {

@@ -21,6 +21,20 @@ public sealed class SecretMaskTests
     [InlineData("nothing of it: Basic d3Jp", "nothing of it: Basic d3Jp")]
     public void Secrets_are_not_kept(string answer, string kept) => Assert.Equal(kept, Apply(answer, 4096));
 
+    [Theory]
+    [InlineData("no such user: writer:s3cr3t", "no such user: ***")]
+    [InlineData("wrong password s3cr3t", "wrong password ***")]
+    [InlineData("Cannot POST /hooks/T0KEN?key=1", "Cannot POST ***")]
+    [InlineData("Cannot POST /hooks/T0KEN", "Cannot POST ***")]
+    public void Nor_what_stands_behind_Base64_or_in_the_address(string answer, string kept)
+    {
+        var connection = PostHeadersTests.Connection(SignatureForm.Standard, Secret);
+        connection.Authorization = $"Basic {Convert.ToBase64String("writer:s3cr3t"u8)}";
+        connection.Url = "https://host/hooks/T0KEN?key=1";
+
+        Assert.Equal(kept, Encoding.UTF8.GetString(new SecretMask(connection).Apply(Encoding.UTF8.GetBytes(answer), 4096).Span));
+    }
+
     [Fact]
     public void A_secret_at_the_end_of_what_is_kept_is_not_kept_in_part()
     {

@@ -65,6 +65,28 @@ public sealed class SliceDemandTests
         Assert.Equal(2 - usable, demand.TryReport(live: 2, backfill: 0, free: 64, arrived.AddSeconds(2))!.Unused);
     }
 
+    [Fact]
+    public void Where_every_answer_is_slow_permits_are_used_all_the_same()
+    {
+        var demand = new SliceDemand(new DeliveryId("acme", 0), lanesMax: 64, Options.Retry);
+        var (now, used) = (Noon, 0);
+        for (var round = 0; round < 100; round++)
+        {
+            demand.Forget();
+            var report = demand.TryReport(live: 1, backfill: 0, free: 64, now)!;
+            now += TimeSpan.FromSeconds(3);
+            demand.Add(
+                new PermitsGranted(
+                    [0], [], Patience: 100_000, Epoch: 1, IsPlenty: false, IsProbe: false, IsRevoked: false,
+                    ResumeMode.All, Noon, TakenAt: null) { AskedAt = report.At },
+                now);
+            used += demand.MaySend(backfill: false, now) ? 1 : 0;
+            demand.Use(backfill: false, now);
+        }
+
+        Assert.True(used > 50, $"{used} of 100 permits were used");
+    }
+
     private static PermitsGranted Revoked() => new(
         [], [], Patience: 0, Epoch: 0, IsPlenty: true, IsProbe: false, IsRevoked: true, ResumeMode.All, Noon, TakenAt: null);
 

@@ -33,8 +33,12 @@ public sealed class StageRulesTests
         var rules = Read(["trial: seats > 0"], StagePolicy.Free);
         var trial = rules.Move(null, View(1));
 
-        Assert.Equal(new StagePlace(null, Captured.Nine, "no rule") { From = "trial" }, rules.Move(trial, View(0)));
+        Assert.Equal(new StagePlace(null, Captured.Nine, "no rule") { From = "trial", FromSince = Captured.Nine }, rules.Move(trial, View(0)));
     }
+
+    [Fact]
+    public void Another_name_is_another_rule() => Assert.NotEqual(
+        Read(["lead: always"], StagePolicy.Free).Fingerprint, Read(["prospect: always"], StagePolicy.Free).Fingerprint);
 
     [Fact]
     public void Who_matches_no_rule_is_in_no_stage() =>

@@ -8,7 +8,7 @@ namespace VarianceActors.Pipeline.Tests.Views;
 /// <summary>Lists of so many contacts that those who match cannot be read and sorted for each page.</summary>
 public sealed class ViewListTests
 {
-    private const int Contacts = 3_400;
+    private const int Contacts = 5_400;
     private static readonly DateTimeOffset Nine = new(2026, 3, 1, 9, 0, 0, TimeSpan.Zero);
     private static readonly string[] First = ["Zoe", "Ädie", "Żaneta", "\U0001F600 Jo"];
 
