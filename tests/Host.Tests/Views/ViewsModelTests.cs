@@ -299,7 +299,10 @@ public class ViewsModelTests(ITestOutputHelper output)
                 : ("$identify", "$anon_distinct_id", $"device-{random.Next(devices)}");
             return new
             {
-                @event = name, distinct_id = user, uuid, properties = new Dictionary<string, object> { [key] = other },
+                @event = name,
+                distinct_id = user,
+                uuid,
+                properties = new Dictionary<string, object> { [key] = other },
             };
         }
 

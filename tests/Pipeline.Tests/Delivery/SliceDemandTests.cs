@@ -78,7 +78,8 @@ public sealed class SliceDemandTests
             demand.Add(
                 new PermitsGranted(
                     [0], [], Patience: 100_000, Epoch: 1, IsPlenty: false, IsProbe: false, IsRevoked: false,
-                    ResumeMode.All, Noon, TakenAt: null) { AskedAt = report.At },
+                    ResumeMode.All, Noon, TakenAt: null)
+                { AskedAt = report.At },
                 now);
             used += demand.MaySend(backfill: false, now) ? 1 : 0;
             demand.Use(backfill: false, now);
