@@ -29,7 +29,7 @@ public sealed class StageSweep : ReceiveActor, IWithTimers
         (_parts, _look) = (parts, new ContactLook(parts, people));
         _walk = new RulesWalk(parts, _look, accounts);
         Receive<Step>(_ => SweepAsync().PipeTo(Self));
-        Receive<Swept>(swept => GoOn(swept.IsFull));
+        Receive<Swept>(GoOn);
         Receive<Status.Failure>(Fail);
     }
 
@@ -48,13 +48,15 @@ public sealed class StageSweep : ReceiveActor, IWithTimers
     }
 
     // Windows of days all end at midnight: a step that was full is followed by one behind it, so that those who cannot be looked at
-    // hold up nobody. Who was looked at is due until the lists have learnt of it; twice does no harm.
-    private void GoOn(bool isFull) => Timers.StartSingleTimer(
-        nameof(Step), Step.Instance, isFull ? Soon : _parts.Options.Views.StageSweep);
+    // hold up nobody. Who was looked at is due until the lists have learnt of it; twice does no harm. Half of the time is for others.
+    private void GoOn(Swept swept) => Timers.StartSingleTimer(
+        nameof(Step),
+        Step.Instance,
+        swept.IsFull ? TimeSpan.FromTicks(Math.Max(Soon.Ticks, swept.Took.Ticks)) : _parts.Options.Views.StageSweep);
 
     private async Task<Swept> SweepAsync()
     {
-        var (now, isFull) = (_parts.Time.GetUtcNow(), false);
+        var (now, began, isFull) = (_parts.Time.GetUtcNow(), _parts.Time.GetTimestamp(), false);
         foreach (var (connectionId, connection) in _parts.Layout.NumberByConnection)
         {
             var due = await _parts.Database
@@ -77,7 +79,7 @@ public sealed class StageSweep : ReceiveActor, IWithTimers
             isFull |= await _walk.StepAsync(connectionId, connection, now, _log).ConfigureAwait(false);
         }
 
-        return new Swept(isFull);
+        return new Swept(isFull, _parts.Time.GetElapsedTime(began));
     }
 
     private sealed record Step
@@ -85,5 +87,5 @@ public sealed class StageSweep : ReceiveActor, IWithTimers
         public static Step Instance { get; } = new();
     }
 
-    private sealed record Swept(bool IsFull);
+    private sealed record Swept(bool IsFull, TimeSpan Took);
 }

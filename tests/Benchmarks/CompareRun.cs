@@ -24,6 +24,7 @@ internal sealed class CompareRun(RowOptions options, string folder)
             ([6, 7], new GrowthRow(options).RunAsync),
             ([7, 8], new BacklogRows(options).RunAsync),
             ([9], new MergeRow(options).RunAsync),
+            ([10], new ClusterRow(options).RunAsync),
         ];
         var findings = new List<Finding>();
         foreach (var (numbers, run) in all.Where(row => rows.Count == 0 || row.Numbers.Any(rows.Contains)))

@@ -102,12 +102,24 @@ public sealed class PipelineHarness : IAsyncDisposable
         return harness;
     }
 
-    /// <summary>Posts events to <c>/batch</c> as one request and expects 200.</summary>
+    /// <summary>Posts events to <c>/batch</c> as one request and expects 200; as PostHog's SDKs do, it sends them again, unchanged,
+    /// while the answer is 503.</summary>
     /// <param name="events">Each is serialised to JSON as it is: use PostHog's names.</param>
     public async Task CaptureAsync(params object[] events)
     {
-        using var answer = await Http.PostAsJsonAsync("/batch", new { api_key = Token, batch = events });
-        await ExpectOkAsync(answer);
+        await UntilAsync(
+            async () =>
+            {
+                using var answer = await Http.PostAsJsonAsync("/batch", new { api_key = Token, batch = events });
+                if (answer.StatusCode == HttpStatusCode.ServiceUnavailable)
+                {
+                    return false;
+                }
+
+                await ExpectOkAsync(answer);
+                return true;
+            },
+            "the door takes events");
     }
 
     /// <summary>Posts one event to the webhook door and expects 200.</summary>

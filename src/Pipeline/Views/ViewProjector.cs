@@ -19,15 +19,21 @@ public sealed class ViewProjector : ReceiveActor, IWithTimers
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly DeliveryId _id;
     private readonly PipelineParts _parts;
+    private readonly SemaphoreSlim _turn;
     private readonly int _connection;
     private bool _isStepping;
     private bool _mayHaveMore;
 
     /// <summary>The projector of a slice.</summary>
-    public ViewProjector(DeliveryId id, PipelineParts parts)
+    /// <param name="id">The slice.</param>
+    /// <param name="parts">The pipeline.</param>
+    /// <param name="turn">Held by the one slice of the connection on this node that folds: the others would wait for it in the
+    /// database, each on a connection that the doors and delivery need.</param>
+    public ViewProjector(DeliveryId id, PipelineParts parts, SemaphoreSlim turn)
     {
         _id = id;
         _parts = parts;
+        _turn = turn;
         _connection = parts.Layout.NumberByConnection[id.ConnectionId];
         Receive<ViewMessage.Poke>(_ => Wait());
         Receive<Due>(_ => Step());
@@ -53,7 +59,7 @@ public sealed class ViewProjector : ReceiveActor, IWithTimers
     private void Step()
     {
         (_isStepping, _mayHaveMore) = (true, false);
-        StepAsync(_parts, _connection, _id.Partition).PipeTo(Self);
+        StepAsync(_parts, _turn, _connection, _id.Partition).PipeTo(Self);
     }
 
     private void GoOn(ViewsMoved moved)
@@ -76,13 +82,21 @@ public sealed class ViewProjector : ReceiveActor, IWithTimers
         Context.Stop(Self);
     }
 
-    private static async Task<ViewsMoved> StepAsync(PipelineParts parts, int connection, int partition)
+    private static async Task<ViewsMoved> StepAsync(PipelineParts parts, SemaphoreSlim turn, int connection, int partition)
     {
         var (database, options) = (parts.Database, parts.Options.Views);
-        var (from, rows) = await ReadAsync(database, options, connection, partition).ConfigureAwait(false);
-        return rows.Count == 0
-            ? new ViewsMoved(from, 0)
-            : await FoldAsync(database, options, parts.Erased, connection, partition, from, rows).ConfigureAwait(false);
+        await turn.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            var (from, rows) = await ReadAsync(database, options, connection, partition).ConfigureAwait(false);
+            return rows.Count == 0
+                ? new ViewsMoved(from, 0)
+                : await FoldAsync(database, options, parts.Erased, connection, partition, from, rows).ConfigureAwait(false);
+        }
+        finally
+        {
+            turn.Release();
+        }
     }
 
     /// <summary>What the next step folds, read outside of its transaction.</summary>

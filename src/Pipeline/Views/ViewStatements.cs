@@ -412,12 +412,12 @@ internal static class ViewStatements
         var after = terms.SelectMany(ViewText.PrefixesOf).Select(prefix => (prefix, sortName)).ToHashSet();
         foreach (var (prefix, name) in before.Except(after))
         {
-            session.Execute(DeletePrefix, connection, kind, prefix, name, number);
+            session.Post(DeletePrefix, connection, kind, prefix, name, number);
         }
 
         foreach (var (prefix, name) in after.Except(before))
         {
-            session.Execute(AddPrefix, connection, kind, prefix, name, number);
+            session.Post(AddPrefix, connection, kind, prefix, name, number);
         }
     }
 
@@ -429,12 +429,12 @@ internal static class ViewStatements
             .ToImmutableSortedSet(StringComparer.Ordinal);
         foreach (var term in held.Except(terms))
         {
-            session.Execute(DeleteTerm, connection, kind, term, number);
+            session.Post(DeleteTerm, connection, kind, term, number);
         }
 
         foreach (var term in terms.Except(held))
         {
-            session.Execute(AddTerm, connection, kind, term, number);
+            session.Post(AddTerm, connection, kind, term, number);
         }
 
         return held;

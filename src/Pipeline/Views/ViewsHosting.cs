@@ -14,13 +14,18 @@ public sealed class ViewsRegion;
 public static class ViewsHosting
 {
     /// <summary>Adds the shard region and the serializer.</summary>
-    public static AkkaConfigurationBuilder WithViews(this AkkaConfigurationBuilder builder, PipelineParts parts) => builder
-        .WithCustomSerializer("views", [typeof(ViewMessage)], system => new ViewSerializer(system))
-        .WithShardRegion<ViewsRegion>(
-            "views",
-            (_, _, _) => entityId => Props.Create(() => new ViewProjector(DeliveryId.Parse(entityId), parts)),
-            new Extractor(),
-            new ShardOptions { RememberEntities = false, PassivateIdleEntityAfter = TimeSpan.Zero });
+    public static AkkaConfigurationBuilder WithViews(this AkkaConfigurationBuilder builder, PipelineParts parts)
+    {
+        var turns = parts.Layout.NumberByConnection.Keys.ToFrozenDictionary(
+            connection => connection, _ => new SemaphoreSlim(1), StringComparer.Ordinal);
+        return builder
+            .WithCustomSerializer("views", [typeof(ViewMessage)], system => new ViewSerializer(system))
+            .WithShardRegion<ViewsRegion>(
+                "views",
+                (_, _, _) => entityId => ProjectorProps(DeliveryId.Parse(entityId), parts, turns),
+                new Extractor(),
+                new ShardOptions { RememberEntities = false, PassivateIdleEntityAfter = TimeSpan.Zero });
+    }
 
     /// <summary>What the views take from a connection, by its number; null where there are none.</summary>
     public static Func<int, ViewRules?> RulesOf(PipelineParts parts)
@@ -34,6 +39,13 @@ public static class ViewsHosting
             connection => connection.Value,
             connection => new ViewRules(parts.Options.Connections[connection.Key]));
         return rules.GetValueOrDefault;
+    }
+
+    private static Props ProjectorProps(
+        DeliveryId id, PipelineParts parts, FrozenDictionary<string, SemaphoreSlim> turns)
+    {
+        var turn = turns[id.ConnectionId];
+        return Props.Create(() => new ViewProjector(id, parts, turn));
     }
 
     private sealed class Extractor : IMessageExtractor

@@ -17,6 +17,9 @@ internal sealed record HostSettings(string Connections)
     /// <summary>Whether the tables of the lists are kept.</summary>
     public bool WithViews { get; init; } = true;
 
+    /// <summary>Whether it is a node of the cluster that meets in the database.</summary>
+    public bool IsNode { get; init; }
+
     /// <summary>A directory that is there before and stays; null for one that goes with the host.</summary>
     public string? Data { get; init; }
 
@@ -65,6 +68,7 @@ internal sealed class BenchmarkHost : IAsyncDisposable
               store = {{(settings.Postgres is null ? "sqlite" : "postgres")}}
               postgres.connection-string = "{{settings.Postgres}}"
               views.enabled = {{(settings.WithViews ? "on" : "off")}}
+              {{(settings.IsNode ? $"cluster {{ hostname = \"127.0.0.1\", port = {FreePort()} }}" : "")}}
               connections { {{settings.Connections}} }
             }
             """,

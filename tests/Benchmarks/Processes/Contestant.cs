@@ -32,6 +32,26 @@ internal sealed record Contestant(
         return contestant.Owning(server).Owning(host);
     }
 
+    /// <summary>Some nodes on one PostgreSQL; the first one takes the events.</summary>
+    public static async Task<Contestant> ClusterAsync(HostSettings settings, int nodes, CancellationToken cancellationToken)
+    {
+        var server = await PostgresServer.StartAsync();
+        settings = settings with { Postgres = await server.CreateDatabaseAsync(), IsNode = true };
+        var hosts = new List<BenchmarkHost>();
+        for (var node = 0; node < nodes; node++)
+        {
+            hosts.Add(await BenchmarkHost.StartAsync(settings, cancellationToken));
+        }
+
+        var processes = hosts.Select((host, node) => KeyValuePair.Create($"node {node + 1}", host.Process.Id))
+            .Append(KeyValuePair.Create("postgres", server.ProcessId))
+            .ToDictionary();
+        var contestant = new Contestant($"{nodes} nodes", hosts[0].Url, processes, hosts[0].SettledAsync) { Host = hosts[0] };
+        contestant.Owning(server);
+        hosts.ForEach(host => contestant.Owning(host));
+        return contestant;
+    }
+
     /// <summary>What the original plugin does, in Node.</summary>
     public static async Task<Contestant> PluginPeerAsync(Uri receiver)
     {
