@@ -128,9 +128,6 @@ public sealed record StageRules(
         return place with { From = before?.Name, FromSince = before?.Since };
     }
 
-    /// <summary>Whether a place is less advanced than another one; no stage is the least advanced.</summary>
-    public bool IsBehind(StagePlace? one, StagePlace? other) => Place(one) < Place(other);
-
     private int Place(StagePlace? place) => place?.Name is { } name ? PlaceOf(name) : -1;
 
     /// <summary>Which conditions over contacts a contact matches, one bit each.</summary>
