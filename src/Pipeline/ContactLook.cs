@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Data.Common;
 using System.Globalization;
 using Akka.Actor;
@@ -27,11 +26,10 @@ internal sealed class ContactLook(PipelineParts parts, IActorRef people)
     private readonly Corrections _corrections = new(parts);
 
     /// <summary>Looks at several at a time; whoever cannot be looked at holds up nobody.</summary>
-    /// <returns>Those who could not be looked at.</returns>
-    public static async Task<IReadOnlyCollection<T>> EachAsync<T>(
-        IReadOnlyCollection<T> items, ILoggingAdapter log, Func<T, Task> look)
+    /// <returns>How many could not be looked at.</returns>
+    public static async Task<int> EachAsync<T>(IReadOnlyCollection<T> items, ILoggingAdapter log, Func<T, Task> look)
     {
-        var failed = new ConcurrentBag<T>();
+        var failed = 0;
         await Parallel.ForEachAsync(
             items,
             new ParallelOptions { MaxDegreeOfParallelism = AtOnce },
@@ -43,7 +41,7 @@ internal sealed class ContactLook(PipelineParts parts, IActorRef people)
                 }
                 catch (Exception failure) when (failure is AskTimeoutException or DbException or TimeoutException)
                 {
-                    failed.Add(item);
+                    Interlocked.Increment(ref failed);
                     log.Warning(failure, "Somebody whose stage is due could not be looked at; the next sweep does it.");
                 }
             }).ConfigureAwait(false);

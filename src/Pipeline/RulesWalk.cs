@@ -67,11 +67,7 @@ internal sealed class RulesWalk(PipelineParts parts, ContactLook look, IActorRef
             new LookReason(place.Since, contact, place.Rules),
             now,
             () => Task.CompletedTask)).ConfigureAwait(false);
-        return failed.Count > 0
-            ? null
-            : page.Count < ItemsPerStep
-                ? place with { Phase = WalkPhase.Accounts, Number = 0 }
-                : place with { Number = page[^1].Number };
+        return After(place, failed, page.Count < ItemsPerStep ? null : page[^1].Number, WalkPhase.Accounts);
     }
 
     private async Task<WalkPlace?> AccountsAsync(
@@ -83,10 +79,13 @@ internal sealed class RulesWalk(PipelineParts parts, ContactLook look, IActorRef
         var failed = await ContactLook.EachAsync(page, log, account => accounts.Ask<AccountObserved>(
             new ObserveAccount(new AccountId(connectionId, account.Id), "", [], []) { LookAt = now },
             Patience)).ConfigureAwait(false);
-        return failed.Count > 0
-            ? null
-            : page.Count < ItemsPerStep
-                ? place with { Phase = WalkPhase.Done, Number = 0 }
-                : place with { Number = page[^1].Number };
+        return After(place, failed, page.Count < ItemsPerStep ? null : page[^1].Number, WalkPhase.Done);
     }
+
+    // Null: somebody could not be looked at.
+    private static WalkPlace? After(WalkPlace place, int failed, long? last, WalkPhase next) => failed > 0
+        ? null
+        : last is { } number
+            ? place with { Number = number }
+            : place with { Phase = next, Number = 0 };
 }

@@ -110,7 +110,7 @@ public sealed record StageRules(
             return before;
         }
 
-        var held = Place(before);
+        var held = before?.Name is { } name ? PlaceOf(name) : -1;
         if (MostAdvanced(view) is not { } matched)
         {
             return before;
@@ -127,8 +127,6 @@ public sealed record StageRules(
             : new StagePlace(Stages[matched].Name, view.Now, Stages[matched].Rule);
         return place with { From = before?.Name, FromSince = before?.Since };
     }
-
-    private int Place(StagePlace? place) => place?.Name is { } name ? PlaceOf(name) : -1;
 
     /// <summary>Which conditions over contacts a contact matches, one bit each.</summary>
     public ulong MatchesOf(in StageView contact)
