@@ -17,8 +17,7 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
     /// <summary>Short runs share their machine with other tests: what is measured in them may take longer.</summary>
     private static readonly double Leniency = Environment.GetEnvironmentVariable("VARIANCE_CLUSTER_ROUNDS") is null ? 3 : 1;
 
-    private static readonly int Rounds = int.Parse(
-        Environment.GetEnvironmentVariable("VARIANCE_CLUSTER_ROUNDS") ?? "1", CultureInfo.InvariantCulture);
+    private static readonly int Rounds = Setting("VARIANCE_CLUSTER_ROUNDS", 1);
 
     /// <summary>The short form of the faults below.</summary>
     [Fact]
@@ -266,13 +265,14 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
             return outcome;
         });
 
-    /// <summary>Set VARIANCE_CLUSTER_DELIVERIES for the long run.</summary>
+    /// <summary>Set VARIANCE_CLUSTER_DELIVERIES for the long run, and VARIANCE_CLUSTER_PAUSE, in seconds, for the time between two
+    /// faults: a new node takes its time to warm up, and else nothing but that is tested.</summary>
     [Fact]
     [Trait("Run", "long")]
     public async Task Whatever_the_receiver_answers_and_whoever_dies_order_is_kept()
     {
-        var deliveries = int.Parse(
-            Environment.GetEnvironmentVariable("VARIANCE_CLUSTER_DELIVERIES") ?? "20000", CultureInfo.InvariantCulture);
+        var deliveries = Setting("VARIANCE_CLUSTER_DELIVERIES", 20_000);
+        var pause = Setting("VARIANCE_CLUSTER_PAUSE", 30);
         var answers = new ConcurrentDictionary<string, int>();
         cluster.Answer = async message =>
         {
@@ -287,12 +287,12 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
         };
         await TellingAsync(async () =>
         {
-            await using var load = Load.StartFast(cluster, personsPerSender: 200, personsPerRequest: 20, aheadMax: 5_000);
+            await using var load = Load.StartFast(cluster, personsPerSender: 40, personsPerRequest: 20, aheadMax: 5_000);
             var (kills, drains) = (0, 0);
             var random = new Random(35);
             while (cluster.Arrivals.Count < deliveries)
             {
-                await Load.GoOnAsync(random.Next(20, 40)); // a new node takes its time to warm up: else nothing but that is tested
+                await Load.GoOnAsync(pause * (0.7 + (0.6 * random.NextDouble())));
                 var node = cluster.Nodes[random.Next(3)];
                 var isKill = random.Next(2) == 0;
                 await (isKill ? node.KillAsync() : node.StopAsync());
@@ -336,6 +336,9 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
         var back = await TestCluster.UntilAsync(() => Task.FromResult(load.Accepted > accepted), "an event is accepted again");
         Assert.True(back < Within(5), $"accepts after {back}");
     }
+
+    private static int Setting(string name, int otherwise) =>
+        Environment.GetEnvironmentVariable(name) is { } value ? int.Parse(value, CultureInfo.InvariantCulture) : otherwise;
 
     private static TimeSpan Within(double seconds) => TimeSpan.FromSeconds(seconds * Leniency);
 

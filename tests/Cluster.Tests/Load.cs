@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net.Http.Json;
+using System.Text.Json;
 using VarianceActors.Harness;
 using Xunit;
 
@@ -8,12 +9,13 @@ namespace VarianceActors.Cluster.Tests;
 
 /// <summary>
 /// Senders as PostHog's SDKs are: each has some persons, sends their events in order, and sends again what was not answered with
-/// 200. Every fifth event makes another device of its person known. What was answered with 200 is noted, and in the end
+/// 200. Every fifth event makes another device of its person known, up to fifty. What was answered with 200 is noted, and in the end
 /// everything that must hold is checked.
 /// </summary>
 internal sealed class Load : IAsyncDisposable
 {
     private const int Senders = 12;
+    private const int DevicesMax = 50;
     private static readonly ParallelOptions Few = new() { MaxDegreeOfParallelism = 8 };
     private readonly TestCluster _cluster;
     private readonly string _run = Guid.NewGuid().ToString("n")[..8];
@@ -120,11 +122,7 @@ internal sealed class Load : IAsyncDisposable
         await Parallel.ForEachAsync(_persons, Few, async (person, _) => Assert.Equal(
             person.Value.Append(person.Key).Order(StringComparer.Ordinal),
             (await _cluster.IdsAsync(person.Key)).Order(StringComparer.Ordinal)));
-        await _cluster.ViewsSettledAsync();
-        var counts = tracks.CountBy(sent => UserOf(sent.DistinctId)).ToDictionary();
-        await Parallel.ForEachAsync(_persons.Keys, Few, async (user, _) =>
-            Assert.Equal((user, counts[user]), (user, await _cluster.ActivityAsync(user))));
-
+        await CheckViewsAsync(tracks);
         var slowest = tracks.Max(sent => Stopwatch.GetElapsedTime(sent.AcceptedAt, firsts[sent.Uuid.ToString()].At));
         return new Outcome(
             tracks.Count, arrivals.Count - firsts.Count, slowest, rest, LongestGap(), Percentile99(), _failures.Count);
@@ -139,6 +137,40 @@ internal sealed class Load : IAsyncDisposable
         _givenUp.Dispose();
     }
 
+    // As if one had counted everything by hand.
+    private async Task CheckViewsAsync(List<Sent> tracks)
+    {
+        await _cluster.ViewsSettledAsync();
+        var views = tracks.Where(sent => sent.DistinctId != UserOf(sent.DistinctId))
+            .CountBy(sent => UserOf(sent.DistinctId)).ToDictionary();
+        var clicks = tracks.Where(sent => sent.DistinctId == UserOf(sent.DistinctId))
+            .CountBy(sent => sent.DistinctId).ToDictionary();
+        await Parallel.ForEachAsync(_persons, Few, async (person, _) =>
+        {
+            var user = person.Key;
+            var shown = await _cluster.ApiAsync($"contacts/{user}");
+            var stage = clicks[user] >= TestCluster.BusyFrom ? "busy" : "lead";
+            Assert.Equal(
+                $"{user} {CompanyOf(user)} {stage} {clicks[user]} {views[user]} "
+                    + string.Join(' ', person.Value.Append(user).Order(StringComparer.Ordinal)),
+                $"{user} {shown.GetProperty("contact").GetProperty("account").GetProperty("id")} "
+                    + $"{shown.GetProperty("contact").GetProperty("stage").GetProperty("name")} "
+                    + $"{CountOf(shown.GetProperty("activity"), "clicked")} {CountOf(shown.GetProperty("activity"), "viewed")} "
+                    + string.Join(' ', shown.GetProperty("distinct_ids").EnumerateArray().Select(id => id.GetString())));
+        });
+        foreach (var company in _persons.Keys.GroupBy(CompanyOf))
+        {
+            var shown = await _cluster.ApiAsync($"accounts/{company.Key}");
+            Assert.Equal(
+                (company.Key, company.Count(), company.Sum(user => clicks[user])),
+                (company.Key, shown.GetProperty("contact_count").GetInt32(),
+                    CountOf(shown.GetProperty("activity").GetProperty("days"), "clicked")));
+        }
+    }
+
+    private static int CountOf(JsonElement days, string name) => days.EnumerateArray().Sum(day =>
+        day.GetProperty("by_name").TryGetProperty(name, out var count) ? count.GetInt32() : 0);
+
     private async Task StopAsync()
     {
         await _stop.CancelAsync();
@@ -150,6 +182,9 @@ internal sealed class Load : IAsyncDisposable
     private static string UserOf(string distinctId) => distinctId.LastIndexOf("-d", StringComparison.Ordinal) is > 0 and var at
         ? distinctId[..at]
         : distinctId;
+
+    // Those of one sender work at one company.
+    private static string CompanyOf(string user) => $"c{string.Join('-', user.Split('-').SkipLast(1))}.com";
 
     private async Task BalanceAsync()
     {
@@ -172,7 +207,7 @@ internal sealed class Load : IAsyncDisposable
             {
                 var user = users[round % users.Count];
                 var devices = _persons.GetOrAdd(user, _ => []);
-                if (round / users.Count % 5 == 0)
+                if (round / users.Count % 5 == 0 && devices.Count < DevicesMax)
                 {
                     var device = $"{user}-d{devices.Count}";
                     devices.Add(device);
@@ -203,6 +238,7 @@ internal sealed class Load : IAsyncDisposable
         if (device is not null)
         {
             properties["$anon_distinct_id"] = device;
+            properties["$set"] = new { email = $"someone@{CompanyOf(distinctId)}" };
         }
 
         return new { uuid, @event = name, distinct_id = distinctId, properties };

@@ -15,6 +15,9 @@ namespace VarianceActors.Cluster.Tests;
 /// and a receiver that notes every delivery.</summary>
 public sealed class TestCluster : IAsyncLifetime
 {
+    /// <summary>From how many clicks on a contact is in the stage <c>busy</c>.</summary>
+    internal const int BusyFrom = 10;
+
     private const string Authorization = "Basic Y2x1c3Rlcjp0ZXN0";
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(180);
     private readonly ConcurrentQueue<Arrival> _arrivals = [];
@@ -170,13 +173,12 @@ public sealed class TestCluster : IAsyncLifetime
         },
         "the views are up to date");
 
-    /// <summary>How many events the views count for a contact.</summary>
-    internal async Task<int> ActivityAsync(string userId)
+    /// <summary>What the API says, under the connection.</summary>
+    internal async Task<JsonElement> ApiAsync(string path)
     {
-        using var answer = await Nodes[0].Http.GetAsync(Api($"contacts/{Uri.EscapeDataString(userId)}"));
-        Assert.True(answer.IsSuccessStatusCode, $"{userId}: {answer.StatusCode} {await answer.Content.ReadAsStringAsync()}");
-        var contact = await answer.Content.ReadFromJsonAsync<JsonElement>();
-        return contact.GetProperty("activity").EnumerateArray().Sum(day => day.GetProperty("events").GetInt32());
+        using var answer = await Nodes[0].Http.GetAsync(Api(path));
+        Assert.True(answer.IsSuccessStatusCode, $"{path}: {answer.StatusCode} {await answer.Content.ReadAsStringAsync()}");
+        return await answer.Content.ReadFromJsonAsync<JsonElement>();
     }
 
     /// <summary>What the nodes say of themselves, and the last lines that they wrote, for the one who looks for a
@@ -236,6 +238,10 @@ public sealed class TestCluster : IAsyncLifetime
             authorization = "{{Authorization}}"
             allow-private-network = on
             rate.per-second = 0
+            stages {
+              contacts = ["lead: always", "busy: event 'clicked' at least {{BusyFrom}} times"]
+              change-events = off
+            }
           }
         }
         """;

@@ -29,12 +29,16 @@ public class ViewsModelTests(ITestOutputHelper output)
             variance.views.lag = "00:00:00.001"
             variance.connections.acme.stages {
               contacts = ["lead: always", "warm: event 'paid' at least 2 times", "customer: plan = 'pro'"]
+              contact-policy = free
+              accounts = ["prospect: always", "growing: at least 2 contacts (plan exists)", "large: seats >= 5"]
+              account-policy = free
             }
             """));
         var model = new Model(random, pipeline.Clock.GetUtcNow());
+        var story = new Story();
         for (var round = 0; round < Rounds; round++)
         {
-            await model.MoveAsync(pipeline);
+            await model.MoveAsync(pipeline, async () => story.Note(await LiveAsync(pipeline, model.Ids)));
             if (random.Next(3) == 0)
             {
                 await pipeline.RestartAsync();
@@ -43,12 +47,15 @@ public class ViewsModelTests(ITestOutputHelper output)
             var before = await LiveAsync(pipeline, model.Ids);
             await model.ActAsync(pipeline, before);
             var live = await LiveAsync(pipeline, model.Ids);
+            story.Note(live);
             await CompareContactsAsync(pipeline, model, live);
+            await CompareStoryAsync(pipeline, story, live);
             await CompareAccountsAsync(pipeline, model, live);
             await CompareStagesAsync(pipeline, live);
         }
 
         Assert.True(model.Splits > 0, "nothing was split: another seed");
+        Assert.True(story.Longest > 3, "nobody moved often: another seed");
     }
 
     [Theory]
@@ -112,6 +119,33 @@ public class ViewsModelTests(ITestOutputHelper output)
         }
     }
 
+    // Where contacts have been, and in which stages, in order.
+    private static async Task CompareStoryAsync(PipelineHarness pipeline, Story story, Dictionary<string, JsonElement> live)
+    {
+        foreach (var id in live.Values.Where(person => person.GetProperty("is_identified").GetBoolean())
+            .Select(person => person.GetProperty("person_id").GetGuid()).Distinct())
+        {
+            var shown = await JsonAsync(pipeline, $"contacts/{id}");
+            var accounts = shown.GetProperty("accounts").EnumerateArray().ToArray();
+            Assert.Equal(
+                story.AccountsOf(id).OfType<string>(), accounts.Select(one => one.GetProperty("account").GetString()!));
+            Assert.All(accounts.SkipLast(1), one => Assert.NotEqual(JsonValueKind.Null, one.GetProperty("to").ValueKind));
+            AssertSteps(story.StagesOf(id), shown.GetProperty("moves"));
+        }
+    }
+
+    private static void AssertSteps(IEnumerable<string?> stages, JsonElement moves)
+    {
+        var steps = moves.EnumerateArray().ToArray();
+        Assert.Equal(stages.SkipWhile(stage => stage is null), steps.Select(step => step.GetProperty("to").GetString()));
+        AssertChain(steps);
+    }
+
+    // Each step begins where the one before it has ended.
+    private static void AssertChain(JsonElement[] steps) => Assert.Equal(
+        steps.Select(step => step.GetProperty("to").GetString()).Prepend(null).SkipLast(1),
+        steps.Select(step => step.GetProperty("from").GetString()));
+
     private static async Task CompareAccountsAsync(
         PipelineHarness pipeline, Model model, Dictionary<string, JsonElement> live)
     {
@@ -127,14 +161,32 @@ public class ViewsModelTests(ITestOutputHelper output)
         {
             var id = item.GetProperty("id").GetString()!;
             var account = await JsonAsync(pipeline, $"accounts/{id}?days=366");
-            Assert.Equal(account.GetProperty("contact_count").GetInt32(), item.GetProperty("contact_count").GetInt32());
+            var members = live.Values
+                .Where(person => person.GetProperty("is_identified").GetBoolean() && Account(person) == id)
+                .DistinctBy(person => person.GetProperty("person_id").GetGuid()).ToArray();
+            Assert.Equal((id, members.Length), (id, item.GetProperty("contact_count").GetInt32()));
+            Assert.Equal(members.Length, account.GetProperty("contact_count").GetInt32());
+            var planned = members.Count(person => person.GetProperty("properties").TryGetProperty("plan", out _));
+            var stage = model.SeatsOf(id) >= 5 ? "large" : planned >= 2 ? "growing" : "prospect";
+            Assert.Equal((id, stage), (id, item.GetProperty("stage").GetProperty("name").GetString()));
+            var steps = account.GetProperty("moves").EnumerateArray().ToArray();
+            AssertChain(steps);
+            Assert.Equal(stage, steps[^1].GetProperty("to").GetString());
             Assert.Equal(model.DaysOfAccount(id), Days(account.GetProperty("activity").GetProperty("days")));
         }
     }
 
     private static async Task CompareStagesAsync(PipelineHarness pipeline, Dictionary<string, JsonElement> live)
     {
-        var counted = (await JsonAsync(pipeline, "stages")).GetProperty("contacts").EnumerateArray()
+        var stages = await JsonAsync(pipeline, "stages");
+        var ofAccounts = (await AllAsync(pipeline, "accounts?limit=50"))
+            .CountBy(item => item.GetProperty("stage") is { ValueKind: JsonValueKind.Object } stage
+                ? stage.GetProperty("name").GetString()!
+                : "")
+            .ToDictionary();
+        Assert.All(stages.GetProperty("accounts").EnumerateArray(), stage => Assert.Equal(
+            ofAccounts.GetValueOrDefault(stage.GetProperty("stage").GetString() ?? ""), stage.GetProperty("count").GetInt32()));
+        var counted = stages.GetProperty("contacts").EnumerateArray()
             .ToDictionary(
                 stage => stage.GetProperty("stage").GetString() ?? "", stage => stage.GetProperty("count").GetInt64());
         var held = live.Values.Where(person => person.GetProperty("is_identified").GetBoolean())
@@ -203,6 +255,48 @@ public class ViewsModelTests(ITestOutputHelper output)
         return [.. items];
     }
 
+    /// <summary>Where persons were seen, one after the other.</summary>
+    private sealed class Story
+    {
+        private readonly Dictionary<Guid, List<string?>> _accounts = [];
+        private readonly Dictionary<Guid, List<string?>> _stages = [];
+
+        public int Longest => _accounts.Values.Concat(_stages.Values).Max(places => places.Count);
+
+        public IEnumerable<string?> AccountsOf(Guid person) => _accounts[person];
+
+        public IEnumerable<string?> StagesOf(Guid person) => _stages[person];
+
+        public void Note(Dictionary<string, JsonElement> live)
+        {
+            var there = live.Values.DistinctBy(person => person.GetProperty("person_id").GetGuid())
+                .ToDictionary(person => person.GetProperty("person_id").GetGuid());
+            foreach (var person in there.Keys.Union(_accounts.Keys).ToArray())
+            {
+                var isThere = there.TryGetValue(person, out var face);
+                Add(_accounts, person, isThere ? Account(face) : null);
+                if (isThere)
+                {
+                    Add(_stages, person, face.GetProperty("stage") is { ValueKind: JsonValueKind.Object } stage
+                        ? stage.GetProperty("name").GetString()
+                        : null);
+                }
+            }
+        }
+
+        private static void Add(Dictionary<Guid, List<string?>> story, Guid person, string? place)
+        {
+            if (!story.TryGetValue(person, out var places))
+            {
+                story[person] = [place];
+            }
+            else if (places[^1] != place)
+            {
+                places.Add(place);
+            }
+        }
+    }
+
     /// <summary>What was sent, and what follows of it for those who count.</summary>
     private sealed class Model(Random random, DateTimeOffset now, int devices = 6, int users = 5)
     {
@@ -215,13 +309,14 @@ public class ViewsModelTests(ITestOutputHelper output)
         private readonly List<(string Id, string Name, DateTimeOffset At, string? Account)> _acts = [];
         private readonly List<(string Id, Guid Uuid)> _events = [];
         private readonly List<(string Id, Guid Event)> _merges = [];
+        private readonly Dictionary<string, int> _seats = [];
 
         public IEnumerable<string> Ids => _ids;
 
         public int Splits { get; private set; }
 
-        /// <summary>Who is who, and where: nothing of it is activity.</summary>
-        public async Task MoveAsync(PipelineHarness pipeline)
+        /// <summary>Who is who, and where: nothing of it is activity. Looks after each move.</summary>
+        public async Task MoveAsync(PipelineHarness pipeline, Func<Task> lookAsync)
         {
             for (var count = 0; count < 6; count++)
             {
@@ -252,17 +347,21 @@ public class ViewsModelTests(ITestOutputHelper output)
                         });
                         break;
                     case 4:
+                        var (group, seats) = (Groups[random.Next(3)], random.Next(9));
+                        _seats[group] = seats;
                         await SayAsync(pipeline, "$groupidentify", user, uuid, new()
                         {
                             ["$group_type"] = "company",
-                            ["$group_key"] = Groups[random.Next(3)],
-                            ["$group_set"] = new { seats = random.Next(9) },
+                            ["$group_key"] = group,
+                            ["$group_set"] = new { seats },
                         });
                         break;
                     default:
                         await SplitAsync(pipeline);
                         break;
                 }
+
+                await lookAsync();
             }
         }
 
@@ -325,6 +424,8 @@ public class ViewsModelTests(ITestOutputHelper output)
         }
 
         public string[] DaysOf(string[] ids) => Days(_acts.Where(act => ids.Contains(act.Id)));
+
+        public int SeatsOf(string account) => _seats.GetValueOrDefault(account);
 
         public string[] DaysOfAccount(string account) => Days(_acts.Where(act => act.Account == account));
 
