@@ -4,6 +4,7 @@ using Akka;
 using Akka.Actor;
 using Akka.Cluster.Sharding;
 using Akka.Configuration;
+using Akka.Event;
 using Akka.Hosting;
 using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.Clustering;
@@ -168,13 +169,29 @@ public static class PipelineHosting
     private static void StopInOrder(ActorSystem system, IReadOnlyActorRegistry registry, IActorRef pulse) =>
         CoordinatedShutdown.Get(system).AddTask(CoordinatedShutdown.PhaseServiceStop, "pipeline", async () =>
         {
-            await pulse.GracefulStop(StepPatience);
-            await LeaveAsync(registry.Get<IngestRegion>());
-            await LeaveAsync(registry.Get<PeopleRegion>());
-            await Task.WhenAll(LeaveAsync(registry.Get<AccountsRegion>()), LeaveAsync(registry.Get<DeliveryRegion>()));
-            await Task.WhenAll(LeaveAsync(registry.Get<ConnectionRegion>()), LeaveAsync(registry.Get<ViewsRegion>()));
+            var log = Logging.GetLogger(system, typeof(PipelineHosting));
+            await StopAsync(pulse, PoisonPill.Instance, log);
+            await StopAsync(registry.Get<IngestRegion>(), GracefulShutdown.Instance, log);
+            await StopAsync(registry.Get<PeopleRegion>(), GracefulShutdown.Instance, log);
+            await Task.WhenAll(
+                StopAsync(registry.Get<AccountsRegion>(), GracefulShutdown.Instance, log),
+                StopAsync(registry.Get<DeliveryRegion>(), GracefulShutdown.Instance, log));
+            await Task.WhenAll(
+                StopAsync(registry.Get<ConnectionRegion>(), GracefulShutdown.Instance, log),
+                StopAsync(registry.Get<ViewsRegion>(), GracefulShutdown.Instance, log));
             return Done.Instance;
         });
 
-    private static Task<bool> LeaveAsync(IActorRef region) => region.GracefulStop(StepPatience, GracefulShutdown.Instance);
+    // One that takes too long must not keep the others from stopping in order.
+    private static async Task StopAsync(IActorRef stage, object stop, ILoggingAdapter log)
+    {
+        try
+        {
+            await stage.GracefulStop(StepPatience, stop);
+        }
+        catch (TaskCanceledException)
+        {
+            log.Warning("{Stage} has not stopped within {Patience}; the others stop without it.", stage.Path.Name, StepPatience);
+        }
+    }
 }

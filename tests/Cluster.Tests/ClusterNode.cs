@@ -11,8 +11,7 @@ internal sealed class ClusterNode : IAsyncDisposable
 {
     private readonly string _configuration = Path.GetTempFileName();
     private readonly ConcurrentQueue<string> _output = [];
-    private readonly ConcurrentQueue<(int Code, TimeSpan At)> _ends = [];
-    private readonly Stopwatch _clock = Stopwatch.StartNew();
+    private readonly ConcurrentQueue<(int Code, long At)> _ends = [];
     private Process? _process;
     private bool _isWanted;
 
@@ -41,12 +40,21 @@ internal sealed class ClusterNode : IAsyncDisposable
 
     public IEnumerable<string> Output => _output;
 
-    public int Threads => Process.GetProcessById(Id).Threads.Count;
+    /// <summary>Its threads, and its resident memory in MB.</summary>
+    public (int Threads, long Megabytes) Size
+    {
+        get
+        {
+            using var process = Process.GetProcessById(Id);
+            return (process.Threads.Count, process.WorkingSet64 / 1_048_576);
+        }
+    }
 
-    /// <summary>With which code and when the process ended by itself.</summary>
-    public IReadOnlyCollection<(int Code, TimeSpan At)> Ends => _ends;
+    /// <summary>With which code and when the process ended by itself, by <see cref="Stopwatch.GetTimestamp"/>.</summary>
+    public IReadOnlyCollection<(int Code, long At)> Ends => _ends;
 
-    public TimeSpan Now => _clock.Elapsed;
+    /// <summary>When the process was started last, by the same clock.</summary>
+    public long StartedAt { get; private set; }
 
     /// <summary>Whether the node says that it is ready.</summary>
     public bool IsReady { get; private set; }
@@ -73,11 +81,12 @@ internal sealed class ClusterNode : IAsyncDisposable
         {
             if (_isWanted && process == _process)
             {
-                _ends.Enqueue((process.ExitCode, Now));
+                _ends.Enqueue((process.ExitCode, Stopwatch.GetTimestamp()));
                 Start();
             }
         };
         _process = process;
+        StartedAt = Stopwatch.GetTimestamp();
         process.Start();
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();

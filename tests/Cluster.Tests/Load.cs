@@ -21,7 +21,7 @@ internal sealed class Load : IAsyncDisposable
     private readonly string _run = Guid.NewGuid().ToString("n")[..8];
     private readonly ConcurrentDictionary<Guid, Sent> _sent = [];
     private readonly ConcurrentQueue<(long At, double Milliseconds)> _answered = [];
-    private readonly ConcurrentQueue<string> _failures = [];
+    private readonly ConcurrentQueue<Failure> _failures = [];
     private readonly ConcurrentDictionary<string, HashSet<string>> _persons = [];
     private readonly CancellationTokenSource _stop = new();
     private readonly CancellationTokenSource _givenUp = new();
@@ -46,8 +46,8 @@ internal sealed class Load : IAsyncDisposable
     /// <summary>How many events were answered with 200.</summary>
     public int Accepted => _sent.Values.Count(sent => sent.AcceptedAt > 0);
 
-    /// <summary>Requests that were not answered with 200, and how.</summary>
-    public IReadOnlyCollection<string> Failures => _failures;
+    /// <summary>Requests that were not answered with 200.</summary>
+    public IReadOnlyCollection<Failure> Failures => _failures;
 
     /// <summary>Begins to send.</summary>
     public static Load Start(TestCluster cluster, int personsPerSender = 5, int pauseMilliseconds = 60) =>
@@ -73,8 +73,8 @@ internal sealed class Load : IAsyncDisposable
     {
         var accepted = _sent.Values.Where(sent => !sent.IsIdentify && sent.AcceptedAt > 0).Select(sent => $"{sent.Uuid}").ToList();
         await TestCluster.UntilAsync(
-            () => Task.FromResult(_cluster.Arrivals.Select(one => one.MessageId).ToHashSet() is var arrived
-                && accepted.TrueForAll(arrived.Contains)),
+            () => Task.FromResult(_cluster.Arrivals.Where(one => one.IsDone).Select(one => one.MessageId).ToHashSet() is var done
+                && accepted.TrueForAll(done.Contains)),
             "what was accepted is delivered");
     }
 
@@ -106,26 +106,34 @@ internal sealed class Load : IAsyncDisposable
 
         var arrivals = _cluster.Arrivals.Where(arrival => arrival.At >= _begun).ToList();
         Assert.All(arrivals.GroupBy(arrival => arrival.MessageId), group => Assert.Single(group.Select(one => one.Hash).Distinct()));
-        var firsts = arrivals.DistinctBy(arrival => arrival.MessageId).ToDictionary(arrival => arrival.MessageId);
+        var firsts = arrivals.OrderBy(arrival => arrival.At).DistinctBy(arrival => arrival.MessageId)
+            .ToDictionary(arrival => arrival.MessageId);
+        var done = arrivals.Where(arrival => arrival.IsDone).OrderBy(arrival => arrival.At)
+            .DistinctBy(arrival => arrival.MessageId).ToDictionary(arrival => arrival.MessageId);
         var tracks = _sent.Values.Where(sent => !sent.IsIdentify).ToList();
-        var lost = tracks.Where(sent => !firsts.ContainsKey(sent.Uuid.ToString())).ToList();
-        Assert.True(lost.Count == 0, $"{lost.Count} of {tracks.Count} accepted events were never delivered.");
+        var lost = tracks.Where(sent => !done.ContainsKey($"{sent.Uuid}")).ToList();
+        Assert.True(lost.Count == 0, $"{lost.Count} of {tracks.Count} accepted events were never taken.");
 
-        var violations = 0;
-        foreach (var ofOne in tracks.GroupBy(sent => sent.DistinctId))
-        {
-            var numbers = ofOne.OrderBy(sent => firsts[sent.Uuid.ToString()].At).Select(sent => sent.Number).ToList();
-            violations += numbers.Zip(numbers.Skip(1), (first, second) => first > second ? 1 : 0).Sum();
-        }
-
+        // No one is sent before the one before it was answered for good.
+        var violations = tracks.GroupBy(sent => sent.DistinctId)
+            .Select(ofOne => ofOne.OrderBy(sent => sent.Number).Select(sent => $"{sent.Uuid}").ToList())
+            .Sum(ids => ids.Zip(ids.Skip(1), (first, second) => firsts[second].At < done[first].At ? 1 : 0).Sum());
         Assert.Equal(0, violations);
+
+        // What is answered for good is written down by the node that sent it, unless it dies before; then the last answer counts.
+        var lastRefused = arrivals.Where(arrival => arrival.IsDone).OrderBy(arrival => arrival.At)
+            .GroupBy(arrival => arrival.MessageId).Where(ofOne => ofOne.Last().Status == 400).Select(ofOne => ofOne.Key);
+        Assert.Equal(
+            lastRefused.Intersect(tracks.Select(sent => $"{sent.Uuid}")).Order(StringComparer.Ordinal),
+            (await _cluster.DeadTracksAsync()).Intersect(tracks.Select(sent => $"{sent.Uuid}")).Order(StringComparer.Ordinal));
+        await _cluster.MergedAsync();
         await Parallel.ForEachAsync(_persons, Few, async (person, _) => Assert.Equal(
             person.Value.Append(person.Key).Order(StringComparer.Ordinal),
             (await _cluster.IdsAsync(person.Key)).Order(StringComparer.Ordinal)));
         await CheckViewsAsync(tracks);
-        var slowest = tracks.Max(sent => Stopwatch.GetElapsedTime(sent.AcceptedAt, firsts[sent.Uuid.ToString()].At));
+        var slowest = tracks.Max(sent => Stopwatch.GetElapsedTime(sent.AcceptedAt, done[$"{sent.Uuid}"].At));
         return new Outcome(
-            tracks.Count, arrivals.Count - firsts.Count, slowest, rest, LongestGap(), Percentile99(), _failures.Count);
+            tracks.Count, arrivals.Count(arrival => arrival.IsDone) - done.Count, slowest, rest, LongestGap(), Percentile99(), _failures.Count);
     }
 
     /// <summary>Stops sending, whatever has happened.</summary>
@@ -276,12 +284,15 @@ internal sealed class Load : IAsyncDisposable
                     return;
                 }
 
-                _failures.Enqueue($"{node.Number}: {(int)answer.StatusCode}");
+                Note($"{(int)answer.StatusCode}");
             }
             catch (Exception e) when (e is HttpRequestException or OperationCanceledException)
             {
-                _failures.Enqueue($"{node.Number}: {e.Message}");
+                Note(e.Message);
             }
+
+            void Note(string what) => _failures.Enqueue(
+                new Failure(node.Number, what, Stopwatch.GetElapsedTime(begun).TotalMilliseconds));
 
             await Task.Delay(100);
         }
@@ -294,9 +305,15 @@ internal sealed class Load : IAsyncDisposable
     }
 }
 
+/// <summary>A request that was not answered with 200.</summary>
+/// <param name="Node">Who was asked.</param>
+/// <param name="What">The status, or what went wrong.</param>
+/// <param name="Milliseconds">How long it took.</param>
+internal sealed record Failure(int Node, string What, double Milliseconds);
+
 /// <summary>What a run came to.</summary>
 /// <param name="Events">Accepted events whose delivery was checked.</param>
-/// <param name="Repeats">Messages that were sent more than once, beyond the first time.</param>
+/// <param name="Repeats">How many times a message was sent although it had been answered for good.</param>
 /// <param name="Slowest">The longest time from 200 to the delivery.</param>
 /// <param name="Rest">How long it took until nothing was pending, after the last request.</param>
 /// <param name="Gap">The longest time without a 200.</param>

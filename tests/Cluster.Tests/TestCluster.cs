@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Globalization;
 using System.Net.Http.Json;
 using System.Security.Cryptography;
 using System.Text;
@@ -8,12 +9,13 @@ using VarianceActors.Databases;
 using VarianceActors.Harness;
 using VarianceActors.Host.Demo;
 using Xunit;
+using Xunit.Abstractions;
 
 namespace VarianceActors.Cluster.Tests;
 
-/// <summary>Three nodes as processes, a PostgreSQL of their own, proxies between node and node and between node and database,
-/// and a receiver that notes every delivery.</summary>
-public sealed class TestCluster : IAsyncLifetime
+/// <summary>Three nodes as processes, a PostgreSQL of their own, proxies between node and node, node and database, and node and
+/// receiver, and a receiver that notes every delivery.</summary>
+public class TestCluster : IAsyncLifetime
 {
     /// <summary>From how many clicks on a contact is in the stage <c>busy</c>.</summary>
     internal const int BusyFrom = 10;
@@ -21,9 +23,10 @@ public sealed class TestCluster : IAsyncLifetime
     private const string Authorization = "Basic Y2x1c3Rlcjp0ZXN0";
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(180);
     private readonly ConcurrentQueue<Arrival> _arrivals = [];
-    private readonly ConcurrentDictionary<Guid, bool> _tracks = [];
+    private int _doneTracks;
     private readonly List<ChaosProxy> _links = [];
     private VarianceStandIn _variance = null!;
+    private string _database = "";
 
     internal IReadOnlyList<ClusterNode> Nodes { get; } = [new(1), new(2), new(3)];
 
@@ -32,36 +35,43 @@ public sealed class TestCluster : IAsyncLifetime
     /// <summary>Between all nodes and the database.</summary>
     internal ChaosProxy DatabaseLink { get; private set; } = null!;
 
+    /// <summary>Between all nodes and the receiver.</summary>
+    internal ChaosProxy ReceiverLink { get; private set; } = null!;
+
     /// <summary>What the receiver answers; takes everything unless a test says otherwise.</summary>
     internal Func<ReceivedMessage, ValueTask<StandInAnswer>> Answer { get; set; } =
         _ => ValueTask.FromResult(StandInAnswer.Ok);
 
-    /// <summary>How many different track messages have arrived.</summary>
-    internal int Tracks => _tracks.Count;
+    /// <summary>How many track messages were answered for good.</summary>
+    internal int Tracks => Volatile.Read(ref _doneTracks);
+
+    /// <summary>After which time without events a person leaves memory.</summary>
+    protected virtual TimeSpan IdleTimeout => TimeSpan.FromSeconds(1);
 
     /// <summary>Everything that the receiver got, in order.</summary>
     internal IReadOnlyCollection<Arrival> Arrivals => _arrivals;
 
-    /// <summary>From which node to which one nothing gets through, on connections that the first one has opened.</summary>
+    /// <summary>From which node to which one nothing gets through.</summary>
     internal ConcurrentDictionary<(int From, int To), bool> Apart { get; } = [];
 
     public async Task InitializeAsync()
     {
         Postgres = await PostgresServer.StartAsync();
-        var database = (await Postgres.CreateDatabaseAsync()).Split("Database=")[1].Split(';')[0];
+        _database = (await Postgres.CreateDatabaseAsync()).Split("Database=")[1].Split(';')[0];
         DatabaseLink = new ChaosProxy(Postgres.Port);
         _variance = await VarianceStandIn.StartAsync(Authorization, keepsReceived: false);
-        _variance.Answer = Note;
+        _variance.Answer = NoteAsync;
+        ReceiverLink = new ChaosProxy(_variance.Url.Port);
         foreach (var node in Nodes)
         {
             var link = new ChaosProxy(node.RemotingPort);
-            link.IsSilent = source => !Apart.IsEmpty && IsApart(source, node.Number);
+            link.IsSilent = (source, isToTarget) => !Apart.IsEmpty && IsApart(source, node.Number, isToTarget);
             _links.Add(link);
         }
 
         foreach (var node in Nodes)
         {
-            node.Configure(Configuration(node, PostgresServer.ConnectionString(database, DatabaseLink.Port)));
+            node.Configure(Configuration(node, PostgresServer.ConnectionString(_database, DatabaseLink.Port)));
             node.Start();
         }
 
@@ -81,6 +91,7 @@ public sealed class TestCluster : IAsyncLifetime
         }
 
         await DatabaseLink.DisposeAsync();
+        await ReceiverLink.DisposeAsync();
         await _variance.DisposeAsync();
         await Postgres.DisposeAsync();
     }
@@ -89,13 +100,17 @@ public sealed class TestCluster : IAsyncLifetime
     internal Task<TimeSpan> ReadyAsync() => UntilAsync(
         async () => (await Task.WhenAll(Nodes.Select(node => node.LookAsync()))).All(isReady => isReady), "all are ready");
 
-    /// <summary>Cuts a node off from the others: from what it says to them, and, if both ways, from what they say to it.</summary>
-    internal void CutOff(ClusterNode alone, bool bothWays)
+    /// <summary>Cuts a node off from the others: from what it says to them, what they say to it, or both.</summary>
+    internal void CutOff(ClusterNode alone, bool isMute, bool isDeaf)
     {
         foreach (var other in Nodes.Where(node => node != alone))
         {
-            Apart[(alone.Number, other.Number)] = true;
-            if (bothWays)
+            if (isMute)
+            {
+                Apart[(alone.Number, other.Number)] = true;
+            }
+
+            if (isDeaf)
             {
                 Apart[(other.Number, alone.Number)] = true;
             }
@@ -181,9 +196,24 @@ public sealed class TestCluster : IAsyncLifetime
         return await answer.Content.ReadFromJsonAsync<JsonElement>();
     }
 
+    /// <summary>Does something with all nodes, and tells what they say if it fails.</summary>
+    internal async Task TellingAsync(ITestOutputHelper output, Func<Task> what)
+    {
+        try
+        {
+            await ReadyAsync();
+            await what();
+        }
+        catch
+        {
+            output.WriteLine(await OutputAsync());
+            throw;
+        }
+    }
+
     /// <summary>What the nodes say of themselves, and the last lines that they wrote, for the one who looks for a
     /// reason.</summary>
-    internal async Task<string> OutputAsync()
+    private async Task<string> OutputAsync()
     {
         var health = await Task.WhenAll(Nodes.Select(async node => $"{node.Number}: {await node.HealthAsync()}"));
         return string.Join('\n', health.Concat(Nodes.SelectMany(node => node.Output
@@ -194,24 +224,53 @@ public sealed class TestCluster : IAsyncLifetime
 
     private static Uri Api(string path) => new($"/api/v1/connections/{PipelineHarness.Connection}/{path}", UriKind.Relative);
 
-    private ValueTask<StandInAnswer> Note(ReceivedMessage message)
+    /// <summary>Returns when no merge is under way in any home.</summary>
+    internal Task MergedAsync() => UntilAsync(
+        async () => (await Postgres.ExecuteAsync(_database, "SELECT count(*) FROM pipeline.unfinished_merge")) is 0L,
+        "no merge is under way");
+
+    /// <summary>The message ids of the tracks that are dead letters.</summary>
+    internal async Task<HashSet<string>> DeadTracksAsync()
     {
-        var hash = SHA256.HashData(Encoding.UTF8.GetBytes(message.Body.GetRawText()));
-        _arrivals.Enqueue(new Arrival(message.MessageId, Convert.ToHexString(hash.AsSpan(0, 16)), Stopwatch.GetTimestamp()));
-        if (message.Type == "track")
+        var ids = new HashSet<string>();
+        var after = "";
+        while (true)
         {
-            _tracks.TryAdd(Guid.Parse(message.MessageId), true);
+            var page = await ApiAsync($"dead-letters?type=track&limit=200{after}");
+            ids.UnionWith(page.GetProperty("items").EnumerateArray().Select(one => one.GetProperty("message_id").GetString()!));
+            if (page.GetProperty("next") is not { ValueKind: JsonValueKind.Number } next)
+            {
+                return ids;
+            }
+
+            after = $"&after={next.GetInt64()}";
+        }
+    }
+
+    private async ValueTask<StandInAnswer> NoteAsync(ReceivedMessage message)
+    {
+        var begun = Stopwatch.GetTimestamp();
+        var hash = SHA256.HashData(Encoding.UTF8.GetBytes(message.Body.GetRawText()));
+        var answer = await Answer(message);
+        var arrival = new Arrival(
+            message.MessageId,
+            Convert.ToHexString(hash.AsSpan(0, 16)),
+            begun,
+            answer.Reset ? 0 : answer.Status,
+            int.Parse(message.Source, CultureInfo.InvariantCulture));
+        _arrivals.Enqueue(arrival);
+        if (message.Type == "track" && arrival.IsDone)
+        {
+            Interlocked.Increment(ref _doneTracks);
         }
 
-        return Answer(message);
+        return answer;
     }
 
     /// <summary>Whose connection it is, by the kernel's tables: all nodes share one address.</summary>
-    private bool IsApart(int sourcePort, int target)
-    {
-        var source = Nodes.FirstOrDefault(node => Sockets.Owns(node.Id, sourcePort));
-        return source is not null && Apart.ContainsKey((source.Number, target));
-    }
+    private bool IsApart(int sourcePort, int target, bool isToTarget) =>
+        Nodes.FirstOrDefault(node => Sockets.Owns(node.Id, sourcePort)) is { Number: var source }
+            && Apart.ContainsKey(isToTarget ? (source, target) : (target, source));
 
     private string Configuration(ClusterNode node, string connectionString) => $$"""
         variance {
@@ -225,7 +284,7 @@ public sealed class TestCluster : IAsyncLifetime
             statement-timeout = "00:00:05"
             lock-timeout = "00:00:04"
           }
-          people.idle-timeout = "00:00:01"
+          people.idle-timeout = "{{IdleTimeout}}"
           cluster {
             hostname = "127.0.0.1"
             port = {{_links[node.Number - 1].Port}}
@@ -234,7 +293,8 @@ public sealed class TestCluster : IAsyncLifetime
           }
           connections.{{PipelineHarness.Connection}} {
             tokens = ["{{PipelineHarness.Token}}"]
-            url = "{{_variance.Url}}"
+            url = "http://127.0.0.1:{{ReceiverLink.Port}}/hook"
+            headers = ["X-Source: {{node.Number}}"]
             authorization = "{{Authorization}}"
             allow-private-network = on
             rate.per-second = 0
@@ -250,5 +310,11 @@ public sealed class TestCluster : IAsyncLifetime
 /// <summary>One POST that the receiver got.</summary>
 /// <param name="MessageId">Its id.</param>
 /// <param name="Hash">The hash of its bytes.</param>
-/// <param name="At">When, by <see cref="Stopwatch.GetTimestamp"/>.</param>
-internal sealed record Arrival(string MessageId, string Hash, long At);
+/// <param name="At">When it came, by <see cref="Stopwatch.GetTimestamp"/>.</param>
+/// <param name="Status">What it was answered; 0: the connection was cut.</param>
+/// <param name="Source">The node that sent it.</param>
+internal sealed record Arrival(string MessageId, string Hash, long At, int Status, int Source)
+{
+    /// <summary>Whether it need not come again.</summary>
+    public bool IsDone => Status is 200 or 400;
+}

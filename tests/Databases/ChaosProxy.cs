@@ -44,8 +44,9 @@ public sealed class ChaosProxy : IAsyncDisposable
     /// <summary>How long every piece is held back.</summary>
     public TimeSpan Delay { get; set; }
 
-    /// <summary>Whether a connection, told by the port that it comes from, is silent: its bytes wait, in both directions.</summary>
-    public Func<int, bool> IsSilent { get; set; } = _ => false;
+    /// <summary>Whether a connection, told by the port that it comes from, is silent, to the target (true) or back from it: its bytes
+    /// wait.</summary>
+    public Func<int, bool, bool> IsSilent { get; set; } = (_, _) => false;
 
     /// <summary>What becomes of bytes on their way to the target.</summary>
     public Func<ReadOnlyMemory<byte>, Fate> ToTarget { get; set; } = _ => Fate.Pass;
@@ -125,7 +126,7 @@ public sealed class ChaosProxy : IAsyncDisposable
         {
             while (await from.ReadAsync(buffer, _ended.Token) is > 0 and var read)
             {
-                while (IsSilent(source))
+                while (IsSilent(source, isToTarget))
                 {
                     await ticks.WaitForNextTickAsync(_ended.Token);
                 }

@@ -66,13 +66,21 @@ public sealed class PostgresServer : IAsyncDisposable
     public static string ConnectionString(string database, int port) =>
         new NpgsqlConnectionStringBuilder { Host = "127.0.0.1", Port = port, Username = User, Database = database }.ToString();
 
-    /// <summary>Runs statements as the server's owner.</summary>
-    public async Task ExecuteAsync(string database, string statements)
+    /// <summary>Runs statements as the server's owner, and returns the first value that they answer.</summary>
+    public async Task<object?> ExecuteAsync(string database, string statements)
     {
         await using var connection = new NpgsqlConnection(ConnectionString(database, Port) + ";Pooling=false");
         await connection.OpenAsync();
         await using var command = new NpgsqlCommand(statements, connection);
-        await command.ExecuteNonQueryAsync();
+        return await command.ExecuteScalarAsync();
+    }
+
+    /// <summary>Somebody who takes every connection that the server still gives.</summary>
+    public async Task<Crowd> CrowdAsync()
+    {
+        var crowd = new Crowd(ConnectionString("postgres", Port) + ";Pooling=false");
+        await crowd.FillAsync();
+        return crowd;
     }
 
     /// <summary>SIGKILL for every process of the server; its files stay.</summary>

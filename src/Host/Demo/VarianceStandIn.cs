@@ -20,6 +20,9 @@ public sealed record ReceivedMessage(int Sequence, JsonElement Body, int Status)
 
     /// <summary>The message id.</summary>
     public string MessageId => Body.GetProperty("messageId").GetString()!;
+
+    /// <summary>What the header <c>X-Source</c> says; empty for none.</summary>
+    public string Source { get; init; } = "";
 }
 
 /// <summary>What the stand-in answers.</summary>
@@ -102,7 +105,10 @@ public sealed class VarianceStandIn : IAsyncDisposable
 
         using var body = await JsonDocument.ParseAsync(http.Request.Body, cancellationToken: http.RequestAborted);
         var message = new ReceivedMessage(
-            Interlocked.Increment(ref _sequence), body.RootElement.Clone(), StatusCodes.Status200OK);
+            Interlocked.Increment(ref _sequence), body.RootElement.Clone(), StatusCodes.Status200OK)
+        {
+            Source = http.Request.Headers["X-Source"].ToString(),
+        };
         var answer = await Answer(message);
         if (KeepsReceived)
         {

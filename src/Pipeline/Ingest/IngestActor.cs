@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Akka.Actor;
+using Akka.Cluster;
 using Akka.Event;
 using VarianceActors.Pipeline.Erasures;
 using VarianceActors.Pipeline.Inbox;
@@ -52,6 +53,7 @@ public sealed class IngestActor : ReceiveActor, IWithTimers
     /// <summary>How many runs of events may be done behind events that were passed by; the position holds them all.</summary>
     private const int GapsMax = 4_096;
 
+    private static readonly TimeSpan AfterRemoval = TimeSpan.FromMilliseconds(500); // until then the regions know it too
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly int _partition;
     private readonly IngestContext _context;
@@ -91,10 +93,15 @@ public sealed class IngestActor : ReceiveActor, IWithTimers
     protected override void PreStart()
     {
         Timers.StartPeriodicTimer(nameof(AskAgain), AskAgain.Instance, _context.Options.AskAgainAfter);
+        Akka.Cluster.Cluster.Get(Context.System).Subscribe(
+            Self, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsEvents, typeof(ClusterEvent.MemberRemoved));
         _context.Database
             .ReadAsync(session => IngestStatements.ReadProgress(session, _partition))
             .PipeTo(Self, success: read => new ProgressRead(read.Version, read.Progress));
     }
+
+    /// <inheritdoc />
+    protected override void PostStop() => Akka.Cluster.Cluster.Get(Context.System).Unsubscribe(Self);
 
     internal static EventKey KeyOf(InboxEvent inboxEvent) =>
         new(inboxEvent.ConnectionNumber, inboxEvent.Event.Uuid, inboxEvent.Event.Fingerprint);
@@ -105,6 +112,7 @@ public sealed class IngestActor : ReceiveActor, IWithTimers
         Receive<IngestMessage.Poke>(_ => { });
         Receive<IngestMessage.GetRunning>(_ => _asking.Add(Sender));
         Receive<AskAgain>(_ => { });
+        Receive<ClusterEvent.MemberRemoved>(_ => { });
         Receive<Drain>(_ => Context.Stop(Self));
         Receive<Status.Failure>(Fail);
     }
@@ -117,6 +125,8 @@ public sealed class IngestActor : ReceiveActor, IWithTimers
         Receive<IngestMessage.Poke>(_ => Poked());
         Receive<IngestMessage.GetRunning>(_ => Answer(Sender));
         Receive<AskAgain>(_ => Repeat());
+        Receive<ClusterEvent.MemberRemoved>(_ => Timers.StartSingleTimer(nameof(AskAllAgain), AskAllAgain.Instance, AfterRemoval));
+        Receive<AskAllAgain>(_ => RepeatAll());
         Receive<Drain>(_ => BeginDraining());
         Receive<Status.Failure>(Fail);
     }
@@ -319,6 +329,15 @@ public sealed class IngestActor : ReceiveActor, IWithTimers
         }
 
         _round++;
+    }
+
+    /// <summary>A node has gone, and with it whatever was on its way there.</summary>
+    private void RepeatAll()
+    {
+        foreach (var lane in _lanesInFlight.Values.Where(lane => !lane.Answered))
+        {
+            _context.People.Tell(lane.Send(_round));
+        }
     }
 
     private void Collect(EventsApplied applied)

@@ -64,3 +64,9 @@ internal sealed record AskAgain
 {
     public static AskAgain Instance { get; } = new();
 }
+
+/// <summary>Time to ask all again who have not answered: a node has gone.</summary>
+internal sealed record AskAllAgain
+{
+    public static AskAllAgain Instance { get; } = new();
+}

@@ -1,17 +1,19 @@
 using Akka.Actor;
+using Akka.Cluster;
 using Akka.Event;
 using VarianceActors.Pipeline.Stores;
 
 namespace VarianceActors.Pipeline.People;
 
 /// <summary>
-/// Wakes homes with unfinished merges: all of them when the node has joined, since it may be back from a crash, and later
-/// those that are unfinished for long, whose node may have gone. Runs on every node; a home woken twice does nothing more.
+/// Wakes homes with unfinished merges: all of them when the node has joined, since it may be back from a crash, and when another
+/// one has gone; later those that are unfinished for long. Runs on every node; a home woken twice does nothing more.
 /// </summary>
 public sealed class MergeWaker : ReceiveActor, IWithTimers
 {
     private const int HomesPerStep = 500;
     private static readonly TimeSpan Rest = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan AfterRemoval = TimeSpan.FromMilliseconds(500); // until then the regions know it too
     private static readonly TimeSpan BetweenSteps = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan LongAgo = TimeSpan.FromMinutes(1);
     private readonly ILoggingAdapter _log = Context.GetLogger();
@@ -30,6 +32,7 @@ public sealed class MergeWaker : ReceiveActor, IWithTimers
         (_people, _database, _layout, _time) = (people, database, layout, time);
         Receive<Round>(round => Read(round));
         Receive<Page>(Wake);
+        Receive<ClusterEvent.MemberRemoved>(_ => Timers.StartSingleTimer(nameof(Round), Round.OfAll, AfterRemoval));
         Receive<Status.Failure>(Fail);
     }
 
@@ -40,8 +43,14 @@ public sealed class MergeWaker : ReceiveActor, IWithTimers
     protected override void PreStart()
     {
         var self = Self;
-        Akka.Cluster.Cluster.Get(Context.System).RegisterOnMemberUp(() => self.Tell(Round.OfAll));
+        var cluster = Akka.Cluster.Cluster.Get(Context.System);
+        cluster.RegisterOnMemberUp(() => self.Tell(Round.OfAll));
+        cluster.Subscribe(
+            Self, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsEvents, typeof(ClusterEvent.MemberRemoved));
     }
+
+    /// <inheritdoc />
+    protected override void PostStop() => Akka.Cluster.Cluster.Get(Context.System).Unsubscribe(Self);
 
     private void Read(Round round) => _database
         .ReadAsync(session => UnfinishedMergeStatements.List(session, round.Connection, round.DistinctId, HomesPerStep))

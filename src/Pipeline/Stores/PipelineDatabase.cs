@@ -63,9 +63,10 @@ public sealed class PipelineDatabase : IAsyncDisposable
     }
 
     /// <summary>Opens the PostgreSQL database.</summary>
-    /// <exception cref="DbException">The database cannot be reached.</exception>
+    /// <exception cref="DbException">The database cannot be reached, or answers commits before they are on disk.</exception>
     public static PipelineDatabase Open(PostgresOptions options)
     {
+        PostgresAddress.ExpectDurable(options);
         Migrations.RunOnPostgres(PostgresAddress.ForMigrations(options));
         return new PipelineDatabase(new PostgresEngine(options), _ => { });
     }

@@ -1,3 +1,4 @@
+using System.Data.Common;
 using System.Globalization;
 using Npgsql;
 
@@ -54,6 +55,24 @@ public static class PostgresAddress
         return NpgsqlDataSource.Create(parts);
     }
 
+    /// <summary>Refuses a server that answers a commit before it is on disk, by its own settings or by those of the role or the
+    /// database: an event that was answered with 200 could be lost.</summary>
+    /// <exception cref="DbException">It does; the message names the settings.</exception>
+    internal static void ExpectDurable(PostgresOptions options)
+    {
+        using var connection = new NpgsqlConnection(ForMigrations(options));
+        connection.Open();
+        using var command = new NpgsqlCommand(
+            "SELECT string_agg(name, ', ' ORDER BY name) FROM pg_settings "
+                + "WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit') AND setting = 'off'",
+            connection);
+        if (command.ExecuteScalar() is string off)
+        {
+            throw new UnsafeDatabaseException(
+                $"{off} must not be off (for the server, this database or this role): events that are accepted must be on disk.");
+        }
+    }
+
     /// <summary>For changes of the schema, which may take their time.</summary>
     internal static string ForMigrations(PostgresOptions options)
     {
@@ -74,10 +93,11 @@ public static class PostgresAddress
 
             // A server that does not answer a statement does not answer its cancellation either.
             CancellationTimeout = -1,
+            // A transaction whose node stands still gives its locks back before those who wait for them give up.
             Options = string.Create(CultureInfo.InvariantCulture, $"""
                 -c statement_timeout={(long)options.StatementTimeout.TotalMilliseconds} -c lock_timeout={(
                     long)options.LockTimeout.TotalMilliseconds} -c idle_in_transaction_session_timeout={(
-                    long)options.StatementTimeout.TotalMilliseconds}
+                    long)(options.LockTimeout / 2).TotalMilliseconds}
                 """),
             ApplicationName = "variance",
             NoResetOnClose = true,

@@ -263,9 +263,9 @@ public class ViewsModelTests(ITestOutputHelper output)
 
         public int Longest => _accounts.Values.Concat(_stages.Values).Max(places => places.Count);
 
-        public IEnumerable<string?> AccountsOf(Guid person) => _accounts[person];
+        public List<string?> AccountsOf(Guid person) => _accounts[person];
 
-        public IEnumerable<string?> StagesOf(Guid person) => _stages[person];
+        public List<string?> StagesOf(Guid person) => _stages[person];
 
         public void Note(Dictionary<string, JsonElement> live)
         {

@@ -1,5 +1,7 @@
+using System.Runtime.Serialization;
 using System.Text;
 using Akka.Actor;
+using Akka.Configuration;
 using VarianceActors.Pipeline.Ingest;
 using Xunit;
 
@@ -16,6 +18,19 @@ public sealed class GoldenWireTests : IDisposable
     public static TheoryData<string> Files() => [.. Golden().Keys.Order(StringComparer.Ordinal)];
 
     public void Dispose() => _system.Dispose();
+
+    [Fact]
+    public void Nothing_is_written_or_read_by_the_name_of_its_type()
+    {
+        using var system = ActorSystem.Create("refusing", ConfigurationFactory.ParseString(
+            "akka.actor.provider = local\n" + PipelineHosting.ReadHocon("akka.conf")));
+        var akka = system.Serialization;
+        var hostile = Encoding.UTF8.GetBytes($$"""{"$type":"{{typeof(FileInfo).AssemblyQualifiedName}}","fileName":"/tmp/x"}""");
+
+        Assert.ThrowsAny<SerializationException>(() => akka.Serialize(new Uri("http://localhost")));
+        Assert.ThrowsAny<SerializationException>(() => akka.Deserialize(hostile, 1, typeof(FileInfo).AssemblyQualifiedName));
+        Assert.ThrowsAny<SerializationException>(() => akka.Deserialize(hostile, 1, ""));
+    }
 
     [Fact]
     public void Every_manifest_has_a_golden_file() =>

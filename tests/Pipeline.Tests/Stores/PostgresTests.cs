@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Data.Common;
 using System.Diagnostics;
+using System.Globalization;
 using Npgsql;
 using VarianceActors.Databases;
 using VarianceActors.Pipeline.DeadLetters;
@@ -20,6 +21,8 @@ public sealed class PostgresTests
 {
     private static readonly Statement Add = new("INSERT INTO setting (name, value) VALUES (@name, @value)");
     private static readonly Statement Change = new("UPDATE setting SET value = @value WHERE name = @name");
+    private static readonly Statement Take = new("UPDATE setting SET value = 'taken' WHERE name = 'held'");
+
     private static readonly Statement Raise = new(
         "UPDATE setting SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE name = 'effects'");
 
@@ -256,7 +259,7 @@ public sealed class PostgresTests
     [Fact]
     public async Task A_commit_whose_answer_is_lost_is_told_as_a_failure_and_whoever_looks_finds_out()
     {
-        const int Steps = 400;
+        var steps = int.Parse(Environment.GetEnvironmentVariable("VARIANCE_COMMITS") ?? "400", CultureInfo.InvariantCulture);
         await using var store = await TemporaryDatabase.CreateAsync(StoreKind.Postgres);
         await using var proxy = new ChaosProxy((await PostgresServer.Shared).Port);
         await using var database = PipelineDatabase.Open(TemporaryDatabase.OptionsFor(
@@ -270,32 +273,89 @@ public sealed class PostgresTests
                 _ => Fate.Pass,
             };
         await store.Database.WriteAsync(session => session.Execute(Add, "effects", "0"));
-        var version = 0L;
-        while (version < Steps)
+        var (version, happened) = (0L, 0);
+        while (version < steps)
         {
             var step = version;
-            await TryAsync(() => database.WriteAsync(session =>
+            var isTold = await TryAsync(() => database.WriteAsync(session =>
             {
                 IngestStatements.MoveProgress(session, 1, [1], step);
                 return session.Execute(Raise);
             }));
             (version, _) = await store.Database.ReadAsync(session => IngestStatements.ReadProgress(session, 1));
+            happened += !isTold && version > step ? 1 : 0;
         }
 
-        Assert.True(proxy.Cuts >= Steps / 4, $"{proxy.Cuts} cuts");
+        Assert.True(proxy.Cuts >= steps / 4, $"{proxy.Cuts} cuts");
+        Assert.True(happened >= steps / 8, $"{happened} commits happened and were told as failures");
         Assert.Equal($"{version}", await store.Database.ReadAsync(session => session.Scalar(Select, "effects")));
     }
 
+    [Theory]
+    [InlineData("ALTER ROLE CURRENT_USER SET synchronous_commit = off", "synchronous_commit must not be off")]
+    [InlineData("ALTER SYSTEM SET full_page_writes = off; SELECT pg_reload_conf()", "full_page_writes must not be off")]
+    public async Task A_server_that_answers_before_the_disk_is_refused(string setting, string reason)
+    {
+        await using var server = await PostgresServer.StartAsync();
+        var options = TemporaryDatabase.OptionsFor(await server.CreateDatabaseAsync());
+        foreach (var statement in setting.Split(';'))
+        {
+            await server.ExecuteAsync("postgres", statement);
+        }
+
+        var clock = Stopwatch.StartNew();
+        while (clock.Elapsed < TimeSpan.FromSeconds(10))
+        {
+            try
+            {
+                await PipelineDatabase.Open(options).DisposeAsync(); // the server reads its settings in its own time
+            }
+            catch (UnsafeDatabaseException refused)
+            {
+                Assert.StartsWith(reason, refused.Message, StringComparison.Ordinal);
+                return;
+            }
+        }
+
+        Assert.Fail("It was never refused.");
+    }
+
+    [Fact]
+    public async Task A_node_that_stands_still_in_a_transaction_gives_its_locks_back_before_others_give_up()
+    {
+        await using var store = await TemporaryDatabase.CreateAsync(StoreKind.Postgres);
+        await store.Database.WriteAsync(session => session.Execute(Add, "held", "0"));
+        await using var other = store.Open();
+        using var thaws = new ManualResetEventSlim();
+        using var holds = new ManualResetEventSlim();
+        var frozen = other.WriteAsync(session =>
+        {
+            session.Execute(Take);
+            holds.Set();
+            thaws.Wait();
+            return session.Execute(Take);
+        });
+        holds.Wait();
+        var clock = Stopwatch.StartNew();
+
+        await store.Database.WriteAsync(session => session.Execute(Take));
+
+        thaws.Set();
+        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(5), $"waited {clock.Elapsed}");
+        await Assert.ThrowsAnyAsync<DbException>(() => frozen);
+    }
+
     /// <summary>As actors do: what failed is not tried again before somebody has looked.</summary>
-    private static async Task TryAsync(Func<Task> write)
+    private static async Task<bool> TryAsync(Func<Task> write)
     {
         try
         {
             await write();
+            return true;
         }
         catch (Exception e) when (e is DbException or FencedException)
         {
-            // Whether it happened is what the next read tells, and a commit may even come behind that read.
+            return false; // Whether it happened is what the next read tells, and a commit may even come behind that read.
         }
     }
 
