@@ -101,8 +101,13 @@ public sealed record PartTaken(AccountCard? Card);
 /// <param name="To">The account.</param>
 public sealed record GetAccount(AccountId To) : IAccountMessage;
 
-/// <summary>The account; null if nobody ever told it anything.</summary>
-public sealed record AccountFound(AccountState? Account);
+/// <summary>The answer to <see cref="GetAccount"/>.</summary>
+/// <param name="Account">The account; null if nobody ever told it anything.</param>
+public sealed record AccountFound(AccountState? Account)
+{
+    /// <summary>The account, counted anew if it comes from another node.</summary>
+    public AccountState? Account { get; } = Account is null ? null : Accounts.Account.Recount(Account);
+}
 
 /// <summary>An operator names an account; answered by <see cref="AccountChanged"/>.</summary>
 /// <param name="To">The account.</param>
@@ -133,4 +138,8 @@ public sealed record AccountForgotten;
 
 /// <summary>The answer to an operator's wish, once it is durable.</summary>
 /// <param name="Account">The account; null if there is none.</param>
-public sealed record AccountChanged(AccountState? Account);
+public sealed record AccountChanged(AccountState? Account)
+{
+    /// <summary>The account, counted anew if it comes from another node.</summary>
+    public AccountState? Account { get; } = Account is null ? null : Accounts.Account.Recount(Account);
+}
