@@ -5,9 +5,11 @@ using VarianceActors.Benchmarks.Processes;
 namespace VarianceActors.Benchmarks;
 
 /// <summary>Ten connections of one host: what the tenth delivers alone, and while the receivers of the other nine are dead,
-/// each in a way of its own and with a backlog.</summary>
+/// each in a way of its own and with a backlog: while they are tried, and when they are not any more. Ends with 1 if that is less than
+/// nine tenths.</summary>
 internal sealed class IsolationRun(int events)
 {
+    private const double AtLeast = 0.9;
     private const int PerRequest = 100;
     private const int WarmUp = 20_000;
     private const int BacklogPerConnection = 5_000;
@@ -29,20 +31,20 @@ internal sealed class IsolationRun(int events)
             await bench.SendAsync(bench.Load(contestant, BacklogPerConnection, PerRequest) with { Token = TokenOf(id) });
         }
 
+        var among = await MeasureAsync(bench, contestant, cancellationToken);
         foreach (var id in dead.Keys)
         {
             await BenchmarkHost.UntilAsync(
                 async () => (await host.LedgerAsync(id))["pending"] == 0, cancellationToken); // all of it waits, its breaker is open
         }
 
-        var among = await MeasureAsync(bench, contestant, cancellationToken);
-        var again = await MeasureAsync(bench, contestant, cancellationToken);
+        var parked = await MeasureAsync(bench, contestant, cancellationToken);
         var table = new Table()
             .Title($"the tenth of ten connections, {events} events, SQLite")
             .AddColumns("the other nine", "accepted and delivered")
             .AddRow("quiet", $"{alone:N0} events/s")
-            .AddRow("dead, with a backlog", $"{among:N0} events/s ({100 * among / alone:N0} %)")
-            .AddRow("the same once more", $"{again:N0} events/s ({100 * again / alone:N0} %)");
+            .AddRow("dead, and tried", $"{among:N0} events/s ({100 * among / alone:N0} %)")
+            .AddRow("dead, their breakers open", $"{parked:N0} events/s ({100 * parked / alone:N0} %)");
         foreach (var id in dead.Keys)
         {
             var ledger = await host.LedgerAsync(id);
@@ -50,7 +52,7 @@ internal sealed class IsolationRun(int events)
         }
 
         AnsiConsole.Write(table);
-        return 0;
+        return Math.Min(among, parked) >= AtLeast * alone ? 0 : 1;
     }
 
     private static string TokenOf(string id) => $"phc_{id}";
