@@ -30,6 +30,9 @@ internal sealed class ClusterNode : IAsyncDisposable
 
     public int Number { get; }
 
+    /// <summary>The build that it runs, from its next start on.</summary>
+    public string Program { get; set; } = typeof(VarianceHost).Assembly.Location;
+
     public int RemotingPort { get; }
 
     public Uri Url { get; }
@@ -68,7 +71,7 @@ internal sealed class ClusterNode : IAsyncDisposable
         {
             ArgumentList =
             {
-                typeof(VarianceHost).Assembly.Location, "serve", "--config", _configuration, "--urls", Url.ToString(),
+                Program, "serve", "--config", _configuration, "--urls", Url.ToString(),
             },
             RedirectStandardOutput = true,
             RedirectStandardError = true,

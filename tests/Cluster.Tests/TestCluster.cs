@@ -45,6 +45,9 @@ public class TestCluster : IAsyncLifetime
     /// <summary>How many track messages were answered for good.</summary>
     internal int Tracks => Volatile.Read(ref _doneTracks);
 
+    /// <summary>The build that the nodes begin with; null for this one.</summary>
+    protected virtual string? Program => null;
+
     /// <summary>After which time without events a person leaves memory.</summary>
     protected virtual TimeSpan IdleTimeout => TimeSpan.FromSeconds(1);
 
@@ -71,6 +74,7 @@ public class TestCluster : IAsyncLifetime
 
         foreach (var node in Nodes)
         {
+            node.Program = Program ?? node.Program;
             node.Configure(Configuration(node, PostgresServer.ConnectionString(_database, DatabaseLink.Port)));
             node.Start();
         }
