@@ -37,8 +37,8 @@ public sealed record EventOutcome(
     /// person's.</summary>
     public ImmutableArray<string>? Joined { get; init; } = [];
 
-    /// <summary>Whether the person is another one than before the event, or may be so because the event is a
-    /// repeat.</summary>
+    /// <summary>Whether the person is another one than before the event, or must be looked at sooner, or may be so because the
+    /// event is a repeat.</summary>
     public bool IsNews { get; init; }
 }
 
@@ -84,7 +84,7 @@ public static class Person
                 return outcomes.Count > 0 ? Decided() : Ask(state, at, ask, reading, from, rules);
             }
 
-            var (cameFrom, before) = (member.AllFrom, state.Root.Profile?.Version);
+            var (cameFrom, before) = (member.AllFrom, state.Root.Profile);
             var fact = Apply(state, at, reading, from, rules);
             if (fact is null)
             {
@@ -102,7 +102,7 @@ public static class Person
             outcomes.Add(Outcome(state, at, reading, kept, Lanes(cameFrom, [])) with
             {
                 TellsAccount = fact?.Turn is not null,
-                IsNews = state.Root.Profile?.Version != before,
+                IsNews = IsNews(before, state.Root.Profile, at.Event.ReceivedAt, rules),
             });
         }
 
@@ -296,6 +296,13 @@ public static class Person
         var contact = (profile.Contact ?? ContactState.Unseen) with { LookedWith = rules.Contacts.Fingerprint };
         return state with { Root = state.Root with { Profile = profile with { Contact = contact } } };
     }
+
+    // A counted event changes nobody, but its window may end before any other one.
+    private static bool IsNews(PersonProfile? before, PersonProfile? after, DateTimeOffset at, PersonRules rules) =>
+        before?.Version != after?.Version
+        || (after is { IsIdentified: true }
+            && rules.Contacts.DueAt(after.Contact, at) is { } due
+            && !(rules.Contacts.DueAt(before!.Contact, at) <= due));
 
     private static ImmutableArray<int> Winners(PersonProfile? profile, PropertyUpdate update, bool everyChange) =>
         profile is null

@@ -13,7 +13,7 @@ namespace VarianceActors.Pipeline.Views;
 /// <param name="Account">The account that it belonged to when the event happened; null for none.</param>
 public sealed record PersonNews(Guid Person, long Version, ImmutableArray<string> Ids, string? Account)
 {
-    /// <summary>The person, not with all its ids, which may be many; null if it is what it was.</summary>
+    /// <summary>The person, not with all its ids, which may be many; null if it is what it was, and is due when it was.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public PersonSnapshot? Shown { get; init; }
 

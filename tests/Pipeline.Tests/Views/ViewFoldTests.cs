@@ -126,6 +126,22 @@ public sealed class ViewFoldTests
     [Theory]
     [InlineData(StoreKind.Sqlite)]
     [InlineData(StoreKind.Postgres)]
+    public async Task Of_one_version_the_move_and_the_last_word_of_when_to_look_both_count(StoreKind kind)
+    {
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
+        await FoldAsync(store, Seen(Ada, 1, "ada") with { Face = Face("ada") with { Stage = new StageFace("lead", Nine, "", null) } });
+        await FoldAsync(
+            store,
+            Seen(Ada, 2, "ada") with { Event = null, Face = Face("ada") },
+            Seen(Ada, 2, "ada") with { Face = Face("ada"), DueAt = Nine.AddDays(2) });
+
+        Assert.Equal(1, await CountAsync(store, "SELECT count(*) FROM view_contact_move WHERE from_stage = 'lead'"));
+        Assert.Equal(1, await CountAsync(store, "SELECT count(*) FROM view_due"));
+    }
+
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
     public async Task A_stay_of_unknown_length_is_none_in_the_average(StoreKind kind)
     {
         await using var store = await TemporaryDatabase.CreateAsync(kind);
