@@ -204,7 +204,7 @@ public static class MergePolicy
         var held = profile?.Properties ?? ImmutableDictionary<string, JsonValue>.Empty;
         var contact = ContactState.After(profile?.Contact, by, null);
         var properties = PersonProperties.Apply(held, by.Update, won);
-        return rules.Contacts.Look(contact, properties, isIdentified: true, by.Timestamp);
+        return rules.Contacts.Look(contact, properties, isIdentified: true, by.LookedAt ?? by.Timestamp);
     }
 
     // The target's uuid and user id survive; its properties win; the older birth counts.

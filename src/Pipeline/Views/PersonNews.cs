@@ -52,7 +52,7 @@ public sealed record PersonNews(Guid Person, long Version, ImmutableArray<string
             Shown = outcome.IsNews ? now with { DistinctIds = [own] } : null,
             Moved = outcome.Moved,
             Ended = [.. left.Where(one => one.Person != now.PersonUuid)],
-            DueAt = outcome.IsNews && now.IsIdentified ? rules.DueAt(now.Contact, LookedAt(outcome)) : null,
+            DueAt = outcome.IsNews && now.IsIdentified ? rules.DueAt(now.Contact, outcome.At.Event.ReceivedAt) : null,
         };
     }
 
@@ -68,11 +68,4 @@ public sealed record PersonNews(Guid Person, long Version, ImmutableArray<string
             Moved = moved,
             DueAt = person.IsIdentified ? rules.DueAt(person.Contact, now) : null,
         };
-
-    // A merge is looked at as of its own time.
-    private static DateTimeOffset LookedAt(EventOutcome outcome)
-    {
-        var (at, received) = (outcome.At.Event.Timestamp, outcome.At.Event.ReceivedAt);
-        return at < received ? at : received;
-    }
 }

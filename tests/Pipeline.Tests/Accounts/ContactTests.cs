@@ -88,6 +88,25 @@ public sealed class ContactTests
     }
 
     [Fact]
+    public void A_merge_that_came_late_is_looked_at_as_of_when_it_came()
+    {
+        var homes = new Homes(Rules());
+        homes.Apply(Identify("ada"));
+        foreach (var day in (int[])[0, 9, 19])
+        {
+            homes.Apply(Captured.Event("login", "ada", at: Captured.Nine.AddDays(day)));
+        }
+
+        homes.Apply(Identify("ada", "phone") with
+        {
+            Timestamp = Captured.Nine.AddDays(-1),
+            ReceivedAt = Captured.Nine.AddDays(19),
+        });
+
+        Assert.Equal("lead", homes.Person("ada")!.Contact!.Stage!.Name);
+    }
+
+    [Fact]
     public void Visits_before_the_identify_count()
     {
         var homes = new Homes(Rules());
