@@ -108,13 +108,12 @@ internal sealed class ContactLook(PipelineParts parts, IActorRef people)
 
         var isOtherAccount = reason.Walked is { } walked && walked.Account != turn.Account?.Key;
         var isOtherStage = turn.Stage is { } place && place.Since == at && place.From != place.Name;
-        var left = turn.Stage is { From: { } from } stage ? new StagePlace(from, stage.FromSince ?? stage.Since, "") : null;
         return isOtherAccount || isOtherStage
-            ? new ContactMove(person.Version, isOtherAccount, turn.Account, isOtherStage, left, turn.Stage)
+            ? new ContactMove(person.Version, isOtherAccount, turn.Account, isOtherStage, turn.Stage?.Left, turn.Stage)
             : null;
     }
 
-    private static EventChange ChangeOf(ContactMove? move) => new(true, [])
+    private static EventChange ChangeOf(ContactMove move) => new EventChange(true, []).Without(move.Lost) with
     {
         Stage = move is { IsOtherName: true, Stage: { } stage }
             ? new StageMove(move.Left?.Name, stage.Name, stage.Rule)

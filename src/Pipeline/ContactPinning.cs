@@ -65,7 +65,8 @@ public sealed class ContactPinning(PipelineParts parts, Corrections corrections)
 
         var at = place.At.UtcTicks.ToString(CultureInfo.InvariantCulture);
         var uuid = UuidV5.Create(pinned.Person.PersonUuid, $"pin:{place.Name}:{place.By}:{at}");
-        var change = new EventChange(true, [])
+        var lost = pinned.Moved?.Lost ?? (place.Name is null ? ["stage"] : []);
+        var change = new EventChange(true, []).Without(lost) with
         {
             Stage = place.From == place.Name ? null : new StageMove(place.From, place.Name, place.Rule),
         };

@@ -65,40 +65,50 @@ public static class Account
     {
         var before = state ?? AccountState.Unborn(fact.Account!);
         before = before with { Facts = before.Facts + 1 };
-        return fact switch
-        {
-            AccountFact.MemberSeen seen => See(before, seen.Member),
-            AccountFact.MemberErased erased => Erase(before, erased),
-            AccountFact.GroupSeen seen => Shown(before, seen.At) with
-            {
-                GroupType = seen.GroupType,
-                Traits = before.Traits.SetItems(seen.Set.Select(one => KeyValuePair.Create(one.Name, one.Value))),
-                Heard = Newest([.. before.Heard, .. seen.Also ?? [], seen.Event], AccountState.EventsHeard),
-                HeardInVain = [],
-            },
-            AccountFact.StageMoved moved => Enter(before, moved.Place),
-            AccountFact.MergedInto { Into: { } into } merged => Shown(before, merged.At) with
-            {
-                Target = into,
-                Former = before.Left.Where(left => left != into).ToImmutableArray() is { IsEmpty: false } former ? former : null,
-                MergedAt = merged.At,
-            },
-            AccountFact.MergedInto apart => Shown(before, apart.At) with { MergedAt = null },
-            AccountFact.PartSeen seen => Shown(before, seen.At > before.ChangedAt ? seen.At : before.ChangedAt) with
-            {
-                Parts = (before.Parts ?? AccountState.NoParts)
-                    .SetItem(seen.From, new PartHeard(seen.Number, seen.Part)),
-            },
-            AccountFact.NameGiven given => Shown(before, given.At) with { GivenName = given.Name },
-            _ => throw new UnreachableException(fact.GetType().Name),
-        };
+        var after = Follow(before, fact);
+        return after.Version == before.Version ? after : Lose(before, after);
     }
+
+    private static AccountState Lose(AccountState before, AccountState after)
+    {
+        var lost = before.ShownNames.Except(after.ShownNames);
+        return lost.IsEmpty ? after : after with { Lost = after.Lost?.Union(lost) ?? lost };
+    }
+
+    private static AccountState Follow(AccountState before, AccountFact fact) => fact switch
+    {
+        AccountFact.MemberSeen seen => See(before, seen.Member),
+        AccountFact.MemberErased erased => Erase(before, erased),
+        AccountFact.GroupSeen seen => Shown(before, seen.At) with
+        {
+            GroupType = seen.GroupType,
+            Traits = before.Traits.SetItems(seen.Set.Select(one => KeyValuePair.Create(one.Name, one.Value))),
+            Heard = Newest([.. before.Heard, .. seen.Also ?? [], seen.Event], AccountState.EventsHeard),
+            HeardInVain = [],
+        },
+        AccountFact.StageMoved moved => Enter(before, moved.Place),
+        AccountFact.MergedInto { Into: { } into } merged => Shown(before, merged.At) with
+        {
+            Target = into,
+            Former = before.Left.Where(left => left != into).ToImmutableArray() is { IsEmpty: false } former ? former : null,
+            MergedAt = merged.At,
+        },
+        AccountFact.MergedInto apart => Shown(before, apart.At) with { MergedAt = null },
+        AccountFact.PartSeen seen => Shown(before, seen.At > before.ChangedAt ? seen.At : before.ChangedAt) with
+        {
+            Parts = (before.Parts ?? AccountState.NoParts)
+                .SetItem(seen.From, new PartHeard(seen.Number, seen.Part)),
+        },
+        AccountFact.NameGiven given => Shown(before, given.At) with { GivenName = given.Name },
+        _ => throw new UnreachableException(fact.GetType().Name),
+    };
 
     /// <summary>A state as a snapshot brings it back: what is counted is counted again.</summary>
     internal static AccountState Recount(AccountState state) => state with
     {
         Contacts = state.Members.Values.Count(member => member.Contact is not null),
         Domains = state.Domains.WithComparers(StringComparer.Ordinal),
+        Lost = state.Lost?.WithComparer(StringComparer.Ordinal),
         Parts = state.Parts?.WithComparers(StringComparer.Ordinal),
     };
 

@@ -88,6 +88,9 @@ public sealed record AccountState(
 
     private const int DomainsShownMax = 32;
 
+    // The account's own traits go by these names, whatever the group's properties of the same name are.
+    internal static readonly ImmutableHashSet<string> OwnNames = ["name", "domains", "stage", "posthog_group_type"];
+
     internal static readonly ImmutableSortedDictionary<string, PartHeard> NoParts =
         ImmutableSortedDictionary<string, PartHeard>.Empty.WithComparers(StringComparer.Ordinal);
 
@@ -107,6 +110,11 @@ public sealed record AccountState(
     /// <summary>By key, the accounts that are or were merged into this one; null if none ever was.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ImmutableSortedDictionary<string, PartHeard>? Parts { get; init; }
+
+    /// <summary>The names of traits that it showed and shows no more, some of which it may show again; null for none. What is not
+    /// said again stays at Variance.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ImmutableSortedSet<string>? Lost { get; init; }
 
     /// <summary>Events that changed nothing since the last one that did; in memory only.</summary>
     internal ImmutableArray<Guid> HeardInVain { get; init; } = [];
@@ -162,6 +170,20 @@ public sealed record AccountState(
             .Take(DomainsShownMax)
             .Select(domain => domain.Key),
     ];
+
+    /// <summary>The names of all traits that are shown.</summary>
+    [JsonIgnore]
+    public ImmutableSortedSet<string> ShownNames
+    {
+        get
+        {
+            var names = ShownTraits.Keys.Except(OwnNames).ToImmutableSortedSet(StringComparer.Ordinal).ToBuilder();
+            _ = Name is not null && names.Add("name");
+            _ = !ShownDomains.IsEmpty && names.Add("domains");
+            _ = Stage?.Name is not null && names.Add("stage");
+            return names.ToImmutable();
+        }
+    }
 
     /// <summary>The account as its contacts' messages name it.</summary>
     [JsonIgnore]

@@ -119,6 +119,14 @@ public sealed record ContactMove(
     [JsonIgnore]
     public bool IsOtherName => IsOtherStage && Left?.Name != Stage?.Name;
 
+    /// <summary>The traits that the contact has no more.</summary>
+    [JsonIgnore]
+    public ImmutableArray<string> Lost =>
+    [
+        .. IsOtherAccount && Account is null ? ["company"] : ImmutableArray<string>.Empty,
+        .. IsOtherName && Stage?.Name is null ? ["stage"] : ImmutableArray<string>.Empty,
+    ];
+
     /// <summary>The move from one turn to another; null if neither account nor stage is another one.</summary>
     public static ContactMove? Of(long version, ContactTurn? before, ContactTurn? after)
     {

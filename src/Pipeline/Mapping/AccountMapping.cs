@@ -7,7 +7,7 @@ using VarianceActors.Pipeline.Sources;
 namespace VarianceActors.Pipeline.Mapping;
 
 /// <summary>What an account itself tells Variance, in the mapping <c>contacts</c>: one group message with everything
-/// that is known of it, and one track message for each change of its stage. Its contacts' own messages only name it, so
+/// that is known of it, and null for what is not known any more, and one track message for each change of its stage. Its contacts' own messages only name it, so
 /// that its traits are written from one place, in order.</summary>
 public static class AccountMapping
 {
@@ -47,7 +47,7 @@ public static class AccountMapping
         foreach (var (name, value) in account.ShownTraits.OrderBy(trait => trait.Key, StringComparer.Ordinal))
         {
             var slice = JsonSlice.Of(value);
-            bool isSent = name is not ("name" or "domains" or "stage" or "posthog_group_type")
+            bool isSent = !AccountState.OwnNames.Contains(name)
                 && options.Sends(Encoding.UTF8.GetBytes(name), slice);
             if (!isSent)
                 continue;
@@ -71,6 +71,14 @@ public static class AccountMapping
             writer.Field("stage"u8, stage);
         if (account.GroupType is { Length: > 0 } type)
             writer.Field("posthog_group_type"u8, type);
+        foreach (string name in account.Lost?.Except(account.ShownNames) ?? [])
+        {
+            if (!options.Sends(Encoding.UTF8.GetBytes(name), JsonSlice.Null))
+                continue;
+            writer.QuotedName(JsonSlice.OfString(name).Text.Span);
+            writer.Value(JsonSlice.Null);
+        }
+
         writer.Close((byte)'}');
         return End(writer, MessageKind.Group, messageId);
     }

@@ -19,8 +19,9 @@ public sealed record EventChange(bool ContactChanged, ImmutableArray<string> Giv
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool AccountChanged { get; init; }
 
-    /// <summary>Properties that the person, or one that it took in, had before, without those whose name begins with <c>$</c>:
-    /// what is not said again stays at the receiver, so each is sent as null, unless the person has it by then.</summary>
+    /// <summary>Traits that the person, or one that it took in, had before: properties whose name does not begin with <c>$</c>,
+    /// <c>company</c> and <c>stage</c>. What is not said again stays at the receiver, so each is sent as null, unless the person
+    /// has it by then.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public ImmutableArray<string> Removed { get; init; }
 
@@ -31,11 +32,18 @@ public sealed record EventChange(bool ContactChanged, ImmutableArray<string> Giv
     /// <summary>The same with what became of account and stage.</summary>
     internal EventChange With(ContactTurn? before, ContactTurn? after) => after is null || after == before
         ? this
-        : this with
+        : Without(ContactMove.Of(0, before, after)?.Lost ?? []) with
         {
             AccountChanged = after.Account is not null && after.Account.Key != before?.Account?.Key,
             Stage = after.Stage?.Name == before?.Stage?.Name
                 ? null
                 : new StageMove(before?.Stage?.Name, after.Stage?.Name, after.Stage!.Rule),
         };
+
+    /// <summary>The same with more traits that the person had before.</summary>
+    internal EventChange Without(IEnumerable<string> names)
+    {
+        ImmutableArray<string> removed = [.. (Removed.IsDefault ? [] : Removed).Union(names)];
+        return removed.IsEmpty ? this : this with { Removed = removed };
+    }
 }

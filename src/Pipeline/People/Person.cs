@@ -606,7 +606,7 @@ public static class Person
             {
                 Change = settled.Change.GivenUpIds.IsEmpty
                     ? kept.Change
-                    : kept.Change with { Removed = Held(kept.Change.Removed, source, target) },
+                    : kept.Change.Without([.. Held(source), .. Held(target)]),
                 Joined = Joined(joining, joined),
                 Left = left.Count == 0 ? null : left.DrainToImmutable(),
                 Moved = move,
@@ -617,17 +617,10 @@ public static class Person
 
     // An alias brings along what the receiver holds of the id. What the person has lost of it by the time the alias leaves, by
     // an event that came to the outbox before, must be taken away again.
-    private static ImmutableArray<string> Held(
-        ImmutableArray<string> removed,
-        PersonProfile? source,
-        PersonProfile? target)
-    {
-        var names = Names(source).Union(Names(target)).Union(removed.IsDefault ? [] : removed).ToImmutableArray();
-        return names.IsEmpty ? default : names;
-
-        static IEnumerable<string> Names(PersonProfile? profile) =>
-            profile?.Properties.Keys.Where(name => !name.StartsWith('$')) ?? [];
-    }
+    private static IEnumerable<string> Held(PersonProfile? profile) => profile is null
+        ? []
+        : profile.Properties.Keys.Where(name => !name.StartsWith('$'))
+            .Concat(ContactMove.Of(0, profile.Contact?.Turn, null)?.Lost ?? []);
 
     // Whoever has been this person's already is known as such.
     private static ImmutableArray<string>? Joined(PersonRoot? source, PersonRoot target)

@@ -48,6 +48,10 @@ public sealed record StagePlace(string? Name, DateTimeOffset Since, string Rule,
     [JsonIgnore]
     public string? Operator => By ?? FreedBy;
 
+    /// <summary>The place before, as far as it is known; null for none.</summary>
+    [JsonIgnore]
+    public StagePlace? Left => From is { } from ? new StagePlace(from, FromSince ?? Since, "") : null;
+
     /// <summary>Nothing moves it but an operator.</summary>
     [JsonIgnore]
     public bool IsPinned => By is not null;

@@ -264,6 +264,28 @@ public class AccountTests
         var left = await AccountAsync(pipeline, "acme");
         Assert.Equal(1, left.GetProperty("contact_count").GetInt32());
         Assert.Empty(left.GetProperty("domains").EnumerateArray());
+        await PipelineHarness.UntilAsync(
+            () => Task.FromResult(pipeline.Variance.Received.Any(message => message.Type == "group"
+                && message.Body.GetProperty("traits").TryGetProperty("domains", out var domains)
+                && domains.ValueKind is JsonValueKind.Null)),
+            "Variance forgets the other one's domains");
+    }
+
+    [Fact]
+    public async Task A_pin_that_is_taken_away_where_no_rule_holds_leaves_no_stage_at_Variance()
+    {
+        await using var pipeline = await StartAsync("""
+            stages { contacts = ["vip: plan = 'pro'"], contact-policy = free }
+            """);
+        await pipeline.CaptureAsync(Identify("ada", new { seats = 1 }));
+        await pipeline.SettledAsync();
+        using var pinned = await PostAsync(pipeline, "persons/ada/stage", new { stage = "vip", by = "op" });
+        using var freed = await PostAsync(pipeline, "persons/ada/stage", new { stage = (string?)null, by = "op" });
+        await PipelineHarness.UntilAsync(
+            () => Task.FromResult(Moves(pipeline, "Contact Stage Changed").Count > 1), "the last move is told");
+
+        var traits = pipeline.Variance.Received.Last(message => message.Type == "identify").Body.GetProperty("traits");
+        Assert.Equal(JsonValueKind.Null, traits.GetProperty("stage").ValueKind);
     }
 
     [Fact]

@@ -106,6 +106,34 @@ public sealed class StageSweepTests
             async () => Name((await JsonAsync(pipeline, "contacts")).GetProperty("items")[0]) == "dormant", "it is entered");
     }
 
+    [Fact]
+    public async Task Who_is_in_no_stage_any_more_has_none_at_Variance_either()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions(Hocon: """
+            variance.views { lag = "00:00:00.001", stage-sweep = "00:00:01" }
+            variance.connections.acme.stages {
+              contacts = ["active: event 'report' within 2 days"]
+              accounts = ["busy: any contact (event 'report' within 2 days)"]
+              contact-policy = free
+              account-policy = free
+            }
+            """));
+        await pipeline.CaptureAsync(Identify("ada@acme.com"), new { @event = "report", distinct_id = "ada" });
+        await pipeline.ViewsSettledAsync();
+        pipeline.Clock.Advance(TimeSpan.FromDays(4));
+
+        await PipelineHarness.UntilAsync(
+            () => Task.FromResult(pipeline.Variance.Received.Count(IsFallenBack) == 2), "Variance is told of both");
+        Assert.Equal(("active", null), (StageOf(pipeline, "identify", 0), StageOf(pipeline, "identify", 1)));
+        Assert.Equal(("busy", null), (StageOf(pipeline, "group", 0), StageOf(pipeline, "group", 1)));
+    }
+
+    private static string? StageOf(PipelineHarness pipeline, string type, int number) => pipeline.Variance.Received
+        .Where(message => message.Type == type)
+        .Select(message => message.Body.GetProperty("traits"))
+        .Where(traits => traits.TryGetProperty("stage", out _))
+        .ElementAt(number).GetProperty("stage").GetString();
+
     private static object Identify(string email) => new
     {
         @event = "$identify",

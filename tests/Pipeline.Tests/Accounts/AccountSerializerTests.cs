@@ -67,12 +67,14 @@ public sealed class AccountSerializerTests : IDisposable
             Target = state.Id,
             MergedAt = Captured.Nine,
             Parts = AccountState.NoParts.Add("other", new PartHeard(7, part)),
+            Lost = ["industry"],
         };
 
         var read = (AccountState)_serializer.FromBinary(_serializer.ToBinary(merged), "account.state.v1");
 
         Assert.Equal((merged.Target, merged.MergedAt), (read.Target, read.MergedAt));
         Assert.Equal(7, read.Parts!["other"].Number);
+        Assert.Equal(["industry"], read.Lost!);
         Assert.Equal(merged.ShownDomains.AsEnumerable(), read.ShownDomains);
     }
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json;
 using FsCheck;
 using FsCheck.Fluent;
 using VarianceActors.Pipeline.Accounts;
@@ -198,6 +199,25 @@ public sealed class AccountTests
     }
 
     [Fact]
+    public void What_an_account_shows_no_more_is_taken_away_at_Variance()
+    {
+        var state = Decide(Unborn, Sets(Guid.NewGuid(), "seats", "3")).State;
+        state = Decide(state, new RenameAccount(Acme, "Given", "ada", Captured.Nine)).State;
+        state = Decide(state, Part(1)).State;
+        Assert.DoesNotContain("null", Told(state), StringComparison.Ordinal);
+
+        var apart = Decide(state, new TakePart(Acme, "beta", 2, null, Captured.Nine)).State;
+        var nameless = Decide(apart, new RenameAccount(Acme, null, "ada", Captured.Nine)).State;
+
+        Assert.Equal("""{"seats":3,"name":"Given","posthog_group_type":"company","domains":null,"industry":null}""", Told(apart));
+        Assert.Equal(
+            """{"seats":3,"posthog_group_type":"company","domains":null,"industry":null,"name":null}""", Told(nameless));
+        Assert.Equal(
+            """{"industry":"tools","seats":3,"posthog_group_type":"company","domains":null,"name":null}""",
+            Told(Decide(nameless, Sets(Guid.NewGuid(), "industry", "\"tools\"")).State));
+    }
+
+    [Fact]
     public void An_operator_makes_no_account() =>
         Assert.Empty(Decide(Unborn, new RenameAccount(Acme, "Given", "ada", Captured.Nine)).Facts);
 
@@ -250,6 +270,23 @@ public sealed class AccountTests
                 && replayed.ShownDomains.SequenceEqual(live.ShownDomains)
                 && Account.Recount(replayed).Contacts == live.Contacts);
         }).QuickCheckThrowOnFailure();
+    }
+
+    private static TakePart Part(long number)
+    {
+        var traits = ImmutableDictionary<string, JsonValue>.Empty.Add("industry", new JsonValue("\"trade\""));
+        return new TakePart(
+            Acme,
+            "beta",
+            number,
+            new AccountPart(traits, "Beta", Unborn.Domains.Add("beta.example", 1), 1, [], StageRules.None.Fingerprint),
+            Captured.Nine);
+    }
+
+    private static string Told(AccountState state)
+    {
+        using var group = JsonDocument.Parse(AccountMapping.Map(state, 0, new MappingOptions())[0].Body);
+        return group.RootElement.GetProperty("traits").GetRawText();
     }
 
     private static StageRules Stages(string won) =>

@@ -107,6 +107,34 @@ public sealed class ContactTests
     }
 
     [Fact]
+    public void An_account_and_a_stage_that_a_contact_loses_are_to_be_taken_away()
+    {
+        var homes = new Homes(Rules("vip: plan = 'pro'"));
+        homes.Apply(Identify("ada", set: """{"email":"ada@acme.com","plan":"pro"}"""));
+
+        var left = homes.Apply(Captured.Event("$set", "ada", """{"$set":{"email":"ada@gmail.com"}}"""));
+        var fallen = homes.Apply(Captured.Event("$set", "ada", """{"$set":{"plan":"free"}}"""));
+
+        Assert.True(left.Change.ContactChanged && fallen.Change.ContactChanged);
+        Assert.Equal(["company"], left.Change.Removed.AsEnumerable());
+        Assert.Equal(["stage"], fallen.Change.Removed.AsEnumerable());
+    }
+
+    [Fact]
+    public void Those_of_a_contact_that_becomes_part_of_another_one_too()
+    {
+        var homes = new Homes(Rules("vip: plan = 'pro'"));
+        homes.Apply(Identify("ada", set: """{"email":"ada@gmail.com","plan":"free"}"""));
+        homes.Apply(Identify("bob", set: """{"email":"bob@acme.com","plan":"pro"}"""));
+
+        var merged = homes.Apply(Captured.Event("$merge_dangerously", "ada", """{"alias":"bob"}"""));
+
+        Assert.Null(merged.Person!.Contact!.Account);
+        Assert.Contains("company", merged.Change.Removed);
+        Assert.Contains("stage", merged.Change.Removed);
+    }
+
+    [Fact]
     public void Visits_before_the_identify_count()
     {
         var homes = new Homes(Rules());
@@ -242,12 +270,16 @@ public sealed class ContactTests
     public void Groups_that_stand_for_no_account_are_told_to_none(string properties) =>
         Assert.Empty(News(new Homes(Rules()).Apply(Captured.Event("$groupidentify", "visitor", properties))));
 
-    private static PersonRules Rules() => PersonRules.Posthog with
+    private static PersonRules Rules() => Rules(StagePolicy.ForwardOnly, Stages);
+
+    private static PersonRules Rules(string stage) => Rules(StagePolicy.Free, [stage]);
+
+    private static PersonRules Rules(StagePolicy policy, string[] stages) => PersonRules.Posthog with
     {
         Contacts = ContactRules.Of(
             AccountMatchingTests.Options(),
             "company",
-            StageRuleReader.ReadContacts(Stages, StagePolicy.ForwardOnly).Rules!,
+            StageRuleReader.ReadContacts(stages, policy).Rules!,
             StageRules.None),
     };
 
