@@ -44,6 +44,11 @@ public static class Account
                 break;
             case TakePart take when !state.IsMerged && IsNews(state.Parts?.GetValueOrDefault(take.From), take):
                 step.Take(new AccountFact.PartSeen(take.From, take.Number, take.Part, take.At));
+                if (take.Part is null)
+                {
+                    GoBack(step, stages, take);
+                }
+
                 break;
             default:
                 break;
@@ -96,8 +101,7 @@ public static class Account
         AccountFact.MergedInto apart => Shown(before, apart.At) with { MergedAt = null },
         AccountFact.PartSeen seen => Shown(before, seen.At > before.ChangedAt ? seen.At : before.ChangedAt) with
         {
-            Parts = (before.Parts ?? AccountState.NoParts)
-                .SetItem(seen.From, new PartHeard(seen.Number, seen.Part)),
+            Parts = Hear(before, seen),
         },
         AccountFact.NameGiven given => Shown(before, given.At) with { GivenName = given.Name },
         _ => throw new UnreachableException(fact.GetType().Name),
@@ -217,6 +221,34 @@ public static class Account
         {
             step.Take(new AccountFact.StageMoved(place));
         }
+    }
+
+    // A stage that it came to with the part is not its own without it; but it is not behind where it was before.
+    private static void GoBack(Steps step, StageRules stages, TakePart take)
+    {
+        if (stages.Policy is not StagePolicy.Free
+            && step.State.Parts![take.From].Before is { } before
+            && step.State.Moves.Any(move => move.Version > before.Version && !move.IsInPlace))
+        {
+            Move(step, stages.FreeDownTo(before.Stage), take.At);
+        }
+    }
+
+    // What comes later may go on holding up what the one that leaves has brought about.
+    private static ImmutableSortedDictionary<string, PartHeard> Hear(AccountState state, AccountFact.PartSeen seen)
+    {
+        var parts = state.Parts ?? AccountState.NoParts;
+        var before = parts.GetValueOrDefault(seen.From) is { Part: not null } known
+            ? known.Before
+            : new BeforePart(state.Version, state.Stage?.Name);
+        if (seen.Part is null && before is not null)
+        {
+            parts = parts.SetItems(parts
+                .Where(part => part.Value is { Part: not null, Before.Version: var since } && since > before.Version)
+                .Select(part => KeyValuePair.Create(part.Key, part.Value with { Before = before })));
+        }
+
+        return parts.SetItem(seen.From, new PartHeard(seen.Number, seen.Part) { Before = before });
     }
 
     /// <summary>Where an account is by its rules; the same place if it does not move.</summary>

@@ -49,7 +49,17 @@ public sealed record AccountPart(
 /// <summary>The last word of an account that is or was merged into another one.</summary>
 /// <param name="Number">The highest number heard.</param>
 /// <param name="Part">Null once the merge was taken back.</param>
-public sealed record PartHeard(long Number, AccountPart? Part);
+public sealed record PartHeard(long Number, AccountPart? Part)
+{
+    /// <summary>The account before it was merged into this one; null in a snapshot from before that was kept.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public BeforePart? Before { get; init; }
+}
+
+/// <summary>What an account was before another one was merged into it.</summary>
+/// <param name="Version">Its version.</param>
+/// <param name="Stage">Its stage; null for none.</param>
+public sealed record BeforePart(long Version, string? Stage);
 
 /// <summary>Everything that an account knows.</summary>
 /// <param name="Id">The account.</param>

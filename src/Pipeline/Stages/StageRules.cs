@@ -104,6 +104,14 @@ public sealed record StageRules(
     public ulong Fingerprint { get; } = XxHash3.HashToUInt64(
         Encoding.UTF8.GetBytes(string.Join('\n', Stages.Select(stage => $"{stage.Name}: {stage.Rule}").Prepend(Policy.ToString()))));
 
+    // Nobody goes back behind this place.
+    private int Least { get; init; } = -1;
+
+    /// <summary>The same rules, by which one goes back too, as far as to a stage.</summary>
+    /// <param name="stage">The stage; null for out of all stages.</param>
+    internal StageRules FreeDownTo(string? stage) =>
+        this with { Policy = StagePolicy.Free, Least = stage is null ? -1 : PlaceOf(stage) };
+
     /// <summary>The place after a look; the same object if nothing changed.</summary>
     /// <param name="before">The place until now; null before the first look.</param>
     /// <param name="view">What the rules see.</param>
@@ -115,11 +123,12 @@ public sealed record StageRules(
         }
 
         var held = before?.Name is { } name ? PlaceOf(name) : -1;
-        if (MostAdvanced(view) is not { } matched)
+        if (MostAdvanced(view) is not { } most)
         {
             return before;
         }
 
+        var matched = Math.Max(most, Least);
         var moves = matched != held && (matched > held || Policy is StagePolicy.Free);
         if (!moves || (matched < 0 && before?.Name is null))
         {

@@ -66,7 +66,7 @@ public sealed class AccountSerializerTests : IDisposable
         {
             Target = state.Id,
             MergedAt = Captured.Nine,
-            Parts = AccountState.NoParts.Add("other", new PartHeard(7, part)),
+            Parts = AccountState.NoParts.Add("other", new PartHeard(7, part) { Before = new BeforePart(3, "lead") }),
             Lost = ["industry"],
         };
 
@@ -74,6 +74,7 @@ public sealed class AccountSerializerTests : IDisposable
 
         Assert.Equal((merged.Target, merged.MergedAt), (read.Target, read.MergedAt));
         Assert.Equal(7, read.Parts!["other"].Number);
+        Assert.Equal(new BeforePart(3, "lead"), read.Parts["other"].Before);
         Assert.Equal(["industry"], read.Lost!);
         Assert.Equal(merged.ShownDomains.AsEnumerable(), read.ShownDomains);
     }

@@ -203,7 +203,7 @@ public sealed class AccountTests
     {
         var state = Decide(Unborn, Sets(Guid.NewGuid(), "seats", "3")).State;
         state = Decide(state, new RenameAccount(Acme, "Given", "ada", Captured.Nine)).State;
-        state = Decide(state, Part(1)).State;
+        state = Decide(state, Part(1, StageRules.None)).State;
         Assert.DoesNotContain("null", Told(state), StringComparison.Ordinal);
 
         var apart = Decide(state, new TakePart(Acme, "beta", 2, null, Captured.Nine)).State;
@@ -215,6 +215,55 @@ public sealed class AccountTests
         Assert.Equal(
             """{"industry":"tools","seats":3,"posthog_group_type":"company","domains":null,"name":null}""",
             Told(Decide(nameless, Sets(Guid.NewGuid(), "industry", "\"tools\"")).State));
+    }
+
+    [Fact]
+    public void A_stage_that_an_account_came_to_with_a_part_ends_with_it_though_nobody_ever_goes_back()
+    {
+        var stages = Forward("engaged: seats > 5", "customer: any contact (plan exists)");
+        var state = Account.Decide(Unborn, Sets(Guid.NewGuid(), "seats", "9"), stages).State;
+        state = Account.Decide(state, Sets(Guid.NewGuid(), "seats", "1"), stages).State;
+        state = Account.Decide(state, Part(1, stages, matching: 1), stages).State;
+        Assert.Equal("customer", state.Stage?.Name);
+
+        var apart = Account.Decide(state, new TakePart(Acme, "beta", 2, null, Captured.Nine), stages).State;
+
+        Assert.Equal("engaged", apart.Stage?.Name);
+        Assert.Equal(["engaged", "customer", "engaged"], apart.Moves.Select(move => move.Move.To));
+    }
+
+    [Fact]
+    public void It_goes_on_as_long_as_another_part_holds_it_up()
+    {
+        var stages = Forward("customer: any contact (plan exists)");
+        var state = Account.Decide(Unborn, Sets(Guid.NewGuid(), "seats", "9"), stages).State;
+        state = Account.Decide(state, Part(1, stages, matching: 1), stages).State;
+        state = Account.Decide(state, Part(1, stages, matching: 1, from: "gamma"), stages).State;
+
+        state = Account.Decide(state, new TakePart(Acme, "beta", 2, null, Captured.Nine), stages).State;
+        Assert.Equal("customer", state.Stage?.Name);
+
+        state = Account.Decide(state, new TakePart(Acme, "gamma", 2, null, Captured.Nine), stages).State;
+        Assert.Equal("lead", state.Stage?.Name);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_stage_that_is_pinned_or_was_there_before_stays(bool isPinned)
+    {
+        var stages = Forward("customer: any contact (plan exists)");
+        var state = Account.Decide(Unborn, Sets(Guid.NewGuid(), "seats", "9"), stages).State;
+        state = isPinned ? state : Account.Decide(state, Says(Ada, 1, "ada", matches: 1, of: stages.Fingerprint), stages).State;
+        state = isPinned ? state : Account.Decide(state, Says(Ada, 2, null), stages).State;
+        state = Account.Decide(state, Part(1, stages, matching: 1), stages).State;
+        state = isPinned
+            ? Account.Decide(state, new PinAccountStage(Acme, "customer", "eve", Captured.Nine), stages).State
+            : state;
+
+        state = Account.Decide(state, new TakePart(Acme, "beta", 2, null, Captured.Nine), stages).State;
+
+        Assert.Equal("customer", state.Stage?.Name);
     }
 
     [Fact]
@@ -272,14 +321,15 @@ public sealed class AccountTests
         }).QuickCheckThrowOnFailure();
     }
 
-    private static TakePart Part(long number)
+    private static TakePart Part(long number, StageRules stages, int matching = 0, string from = "beta")
     {
         var traits = ImmutableDictionary<string, JsonValue>.Empty.Add("industry", new JsonValue("\"trade\""));
+        ImmutableArray<int> matches = stages.OverContacts.IsEmpty ? [] : [matching];
         return new TakePart(
             Acme,
-            "beta",
+            from,
             number,
-            new AccountPart(traits, "Beta", Unborn.Domains.Add("beta.example", 1), 1, [], StageRules.None.Fingerprint),
+            new AccountPart(traits, "Beta", Unborn.Domains.Add("beta.example", 1), 1, matches, stages.Fingerprint),
             Captured.Nine);
     }
 
@@ -288,6 +338,9 @@ public sealed class AccountTests
         using var group = JsonDocument.Parse(AccountMapping.Map(state, 0, new MappingOptions())[0].Body);
         return group.RootElement.GetProperty("traits").GetRawText();
     }
+
+    private static StageRules Forward(params string[] stages) =>
+        StageRuleReader.ReadAccounts(["lead: always", .. stages], StagePolicy.ForwardOnly).Rules!;
 
     private static StageRules Stages(string won) =>
         StageRuleReader.ReadAccounts(["lead: always", $"won: {won}"], StagePolicy.Free).Rules!;
