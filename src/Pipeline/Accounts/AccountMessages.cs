@@ -60,7 +60,7 @@ public sealed record ObserveAccount(
     ImmutableArray<MemberSays> Members,
     ImmutableArray<GroupSays> Groups) : IAccountMessage
 {
-    /// <summary>As of when the rules look at it, where it is told without an event; null: when it was told of last.</summary>
+    /// <summary>As of when the rules look at it; null: when it was told of last.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public DateTimeOffset? LookAt { get; init; }
 }

@@ -51,7 +51,8 @@ public static class AccountNews
             }
         }
 
-        return news.Told();
+        // Stages are entered when it is learnt, as those of contacts are, and not when a device says that it happened.
+        return news.Told(outcomes.IsEmpty ? null : outcomes.Max(outcome => outcome.At.Event.ReceivedAt));
     }
 
     /// <summary>What a person says of its membership without an event.</summary>
@@ -68,7 +69,7 @@ public static class AccountNews
         var news = new News(connectionId);
         news.Leave(person, left, at);
         news.Join(person, at);
-        return news.Told();
+        return news.Told(null);
     }
 
     private sealed class News(string connectionId)
@@ -106,13 +107,13 @@ public static class AccountNews
 
         public void Set(string key, GroupSays says) => Of(key).Groups.Add(says);
 
-        public ImmutableArray<ObserveAccount> Told() =>
+        public ImmutableArray<ObserveAccount> Told(DateTimeOffset? lookAt) =>
         [
             .. _byAccount.Select(account => new ObserveAccount(
                 new AccountId(connectionId, account.Key),
                 "",
                 [.. account.Value.Members.Values],
-                [.. account.Value.Groups])),
+                [.. account.Value.Groups]) { LookAt = lookAt }),
         ];
 
         private Told Of(string key)

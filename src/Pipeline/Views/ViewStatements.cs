@@ -397,10 +397,10 @@ internal static class ViewStatements
 
     private static void CountMove(Session session, int connection, int kind, AccountStep step)
     {
-        var stayed = step.Entered is { } entered && entered < step.At ? (step.At - entered).TotalMilliseconds : 0;
+        var stayed = step.Entered is { } entered && entered <= step.At ? (step.At - entered).TotalMilliseconds : (double?)null;
         session.Execute(
             AddStageDay,
-            connection, kind, DayOf(step.At), step.From, step.To, (long)stayed, step.Entered is null ? 0 : 1);
+            connection, kind, DayOf(step.At), step.From, step.To, (long)(stayed ?? 0), stayed is null ? 0 : 1);
     }
 
     // What something is found by, and in which place of the order of names.

@@ -270,6 +270,29 @@ public sealed class ContactTests
     public void Groups_that_stand_for_no_account_are_told_to_none(string properties) =>
         Assert.Empty(News(new Homes(Rules()).Apply(Captured.Event("$groupidentify", "visitor", properties))));
 
+    [Fact]
+    public void An_account_looks_when_it_learns_of_something_and_not_when_that_happened()
+    {
+        var stages = StageRuleReader.ReadAccounts(["prospect: always", "customer: seats > 0"], StagePolicy.ForwardOnly).Rules!;
+        var homes = new Homes(Rules());
+        var account = AccountState.Unborn(new AccountId(Captured.Connection, "acme"));
+        foreach (var (seats, at, received) in (IEnumerable<(int, int, int)>)[(0, 30, 30), (9, 20, 40)])
+        {
+            var news = News(homes.Apply(Captured.Event(
+                "$groupidentify",
+                "ada",
+                $$$"""{"$group_type":"company","$group_key":"acme","$group_set":{"seats":{{{seats}}}}}""",
+                at: Captured.Nine.AddDays(at)) with
+            {
+                ReceivedAt = Captured.Nine.AddDays(received),
+            }));
+            account = Account.Decide(account, Assert.Single(news), stages).State;
+        }
+
+        Assert.Equal(("customer", Captured.Nine.AddDays(40)), (account.Stage!.Name, account.Stage.Since));
+        Assert.Equal(Captured.Nine.AddDays(30), account.Stage.FromSince);
+    }
+
     private static PersonRules Rules() => Rules(StagePolicy.ForwardOnly, Stages);
 
     private static PersonRules Rules(string stage) => Rules(StagePolicy.Free, [stage]);

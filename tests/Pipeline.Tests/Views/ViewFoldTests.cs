@@ -149,9 +149,10 @@ public sealed class ViewFoldTests
             store,
             Steps("acme", new Pipeline.Views.AccountStep(6, Nine, "", null, "lead", "always", null)),
             Steps("beta", new Pipeline.Views.AccountStep(6, Nine, "lead", null, "won", "always", null)),
-            Steps("third", new Pipeline.Views.AccountStep(6, Nine, "lead", Nine.AddHours(-10), "won", "always", null)));
+            Steps("third", new Pipeline.Views.AccountStep(6, Nine, "lead", Nine.AddHours(-10), "won", "always", null)),
+            Steps("fourth", new Pipeline.Views.AccountStep(6, Nine, "lead", Nine.AddHours(10), "won", "always", null)));
 
-        Assert.Equal(2, await CountAsync(store, "SELECT sum(moves) FROM view_stage_day WHERE from_stage = 'lead'"));
+        Assert.Equal(3, await CountAsync(store, "SELECT sum(moves) FROM view_stage_day WHERE from_stage = 'lead'"));
         Assert.Equal(1, await CountAsync(store, "SELECT sum(known) FROM view_stage_day"));
     }
 
