@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using Akka.Actor;
+using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Sources;
@@ -65,14 +66,16 @@ public sealed class ContactPinning(PipelineParts parts, Corrections corrections)
 
         var at = place.At.UtcTicks.ToString(CultureInfo.InvariantCulture);
         var uuid = UuidV5.Create(pinned.Person.PersonUuid, $"pin:{place.Name}:{place.By}:{at}");
-        var lost = pinned.Moved?.Lost ?? (place.Name is null ? ["stage"] : []);
-        var change = new EventChange(true, []).Without(lost) with
+        // Repeated, it is the move that an earlier call has recorded; the history takes it once.
+        var (person, moved) = (pinned.Person, pinned.Moved);
+        moved ??= new ContactMove(person.Version, false, person.Contact.Account, true, place.Left, place);
+        var change = new EventChange(true, []).Without(moved.Lost) with
         {
             Stage = place.From == place.Name ? null : new StageMove(place.From, place.Name, place.Rule),
         };
         var messages = corrections.Map(home.ConnectionId, found.Person with { Account = told.Card }, change, uuid, now);
         var rules = parts.Options.Connections[home.ConnectionId].ToContactRules();
-        ImmutableArray<PersonNews> news = [PersonNews.Of(found.Person, pinned.Moved, rules, now)];
+        ImmutableArray<PersonNews> news = [PersonNews.Of(found.Person, moved, rules, now)];
         return await corrections.AppendAsync(found.Root, uuid, messages, news, now, found.Facts);
     }
 }

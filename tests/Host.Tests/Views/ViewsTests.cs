@@ -253,6 +253,26 @@ public sealed class ViewsTests
     }
 
     [Fact]
+    public async Task A_pin_in_place_that_was_cut_short_is_in_the_history_once_it_is_asked_for_again()
+    {
+        await using var pipeline = await StartAsync();
+        await SettleAsync(pipeline, Identify("u1", new { email = "ada@acme.com" }));
+        var people = ActorRegistry.For(pipeline.Services.GetRequiredService<ActorSystem>()).Get<PeopleRegion>();
+        await people.Ask<object>(new PinContactStage(
+            new PersonId(PipelineHarness.Connection, "u1"), "lead", "eve", pipeline.Clock.GetUtcNow()));
+        await SettleAsync(pipeline, Event("u1", "bought", 0, new { seats = 3 }));
+
+        await PinAsync(pipeline, "persons/u1", "lead", "eve");
+        await SettleAsync(pipeline, Event("u1", "bought", 0, new { seats = 4 }));
+        await PinAsync(pipeline, "persons/u1", "lead", "eve");
+
+        Assert.Equal(
+            ["always", "pinned"],
+            (await JsonAsync(pipeline, "contacts/u1")).GetProperty("moves").EnumerateArray()
+                .Select(move => Text(move, "rule")));
+    }
+
+    [Fact]
     public async Task Lists_are_exported_as_csv_in_which_no_spreadsheet_finds_a_formula()
     {
         await using var pipeline = await StartAsync();

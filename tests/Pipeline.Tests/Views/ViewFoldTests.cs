@@ -126,6 +126,22 @@ public sealed class ViewFoldTests
     [Theory]
     [InlineData(StoreKind.Sqlite)]
     [InlineData(StoreKind.Postgres)]
+    public async Task A_pin_that_is_told_again_by_a_person_of_a_later_version_is_one_row(StoreKind kind)
+    {
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
+        var place = new StagePlace("lead", Nine, "pinned", "eve") { From = "lead", FromSince = Nine };
+        foreach (var version in (long[])[3, 5])
+        {
+            var moved = new ContactMove(version, false, null, true, place.Left, place);
+            await FoldAsync(store, new PersonEntry(Nine, Ada, version, ["ada"], "") { Face = Face("ada"), Moved = moved });
+        }
+
+        Assert.Equal(1, await CountAsync(store, "SELECT count(*) FROM view_contact_move"));
+    }
+
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
     public async Task Of_one_version_the_move_and_the_last_word_of_when_to_look_both_count(StoreKind kind)
     {
         await using var store = await TemporaryDatabase.CreateAsync(kind);
