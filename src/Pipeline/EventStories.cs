@@ -87,8 +87,7 @@ public sealed record AttemptStory(
 /// <summary>Tells what became of events.</summary>
 /// <param name="session">A reading session.</param>
 /// <param name="connection">The number of the connection.</param>
-/// <param name="hasReceiver">Whether the connection has one; else what is done was a dry run.</param>
-internal sealed class EventStories(Session session, int connection, bool hasReceiver)
+internal sealed class EventStories(Session session, int connection)
 {
     /// <summary>How much of the inbox is searched for an event, in bytes: it is short unless something stands still.</summary>
     private const long InboxBytesMax = 64 << 20;
@@ -183,14 +182,8 @@ internal sealed class EventStories(Session session, int connection, bool hasRece
         MessageStanding.Of(
             letters.TryGetValue((partition, position), out var letter)
                 ? MessageStanding.Of(letter)
-                : MessageStanding.Of(
-                    session, connection, partition, position, ProgressOf(partition), WasSent(partition, position)),
+                : MessageStanding.Of(session, connection, partition, position, ProgressOf(partition)),
             _isParked);
-
-    /// <summary>Attempts are known as long as the outbox holds the message.</summary>
-    private bool WasSent(int partition, long position) =>
-        AttemptStatements.Of(session, connection, partition, position).Count > 0
-        || (hasReceiver && position < OutboxStatements.FirstPosition(session, connection, partition));
 
     private MessageStory Tell(
         int partition,

@@ -65,9 +65,7 @@ public sealed class PipelineQueries(PipelineParts parts)
         string connectionId, Guid uuid, CancellationToken cancellationToken)
     {
         var connection = parts.Layout.NumberByConnection[connectionId];
-        var hasReceiver = parts.Options.Connections[connectionId].Url.Length > 0;
-        return parts.Database.ReadAsync(
-            session => new EventStories(session, connection, hasReceiver).Of(uuid), cancellationToken);
+        return parts.Database.ReadAsync(session => new EventStories(session, connection).Of(uuid), cancellationToken);
     }
 
     private static WarningStory Tell((long Id, WarningRow Row) warning) => new(

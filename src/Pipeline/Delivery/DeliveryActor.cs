@@ -526,7 +526,7 @@ public sealed class DeliveryActor : ReceiveActor
             _state.Progress.Add(position);
         }
 
-        var commit = new DeliveryCommit(_connection, changes, _state.DeadEvents);
+        var commit = new DeliveryCommit(_connection, changes, _state.DeadEvents, Now);
         var (progress, version) = (_state.Progress.Encode(), _version);
         _context.Database
             .WriteAsync(session =>

@@ -12,6 +12,7 @@ internal sealed class DeliveryCommit
 {
     private readonly SliceChanges _changes;
     private readonly int _connection;
+    private readonly DateTimeOffset _now;
     private readonly HashSet<EventKey> _closesWithLetters = [];
     private readonly DeliveryCounts _counts;
 
@@ -19,10 +20,11 @@ internal sealed class DeliveryCommit
     /// <param name="connection">The number of the connection.</param>
     /// <param name="changes">What has changed since the last commit.</param>
     /// <param name="openDeadEvents">Events with a dead letter that have further messages; brought up to date here.</param>
-    public DeliveryCommit(int connection, SliceChanges changes, HashSet<EventKey> openDeadEvents)
+    /// <param name="now">When.</param>
+    public DeliveryCommit(
+        int connection, SliceChanges changes, HashSet<EventKey> openDeadEvents, DateTimeOffset now)
     {
-        _connection = connection;
-        _changes = changes;
+        (_connection, _changes, _now) = (connection, changes, now);
         foreach (var (entry, outcome) in changes.Finished.Where(IsCounted))
         {
             var key = KeyOf(entry);
@@ -58,7 +60,7 @@ internal sealed class DeliveryCommit
             if (UnsentAs(finished.Outcome) is { } reason)
             {
                 DeliveryStatements.AddUnsent(
-                    session, _connection, deliveryPartition, finished.Entry.Position, reason);
+                    session, _connection, deliveryPartition, finished.Entry.Position, reason, _now);
             }
 
             if (finished.Entry.IsReplay)
@@ -91,6 +93,7 @@ internal sealed class DeliveryCommit
         DeliveryOutcome.Coalesced => UnsentReason.Coalesced,
         DeliveryOutcome.Skipped => UnsentReason.Skipped,
         DeliveryOutcome.Erased => UnsentReason.Erased,
+        DeliveryOutcome.DryRun => UnsentReason.DryRun,
         _ => null,
     };
 

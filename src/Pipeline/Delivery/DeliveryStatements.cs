@@ -3,7 +3,7 @@ using VarianceActors.Pipeline.Stores;
 
 namespace VarianceActors.Pipeline.Delivery;
 
-/// <summary>Why a message was not sent although it might have been.</summary>
+/// <summary>Why a message that has its outcome was not sent.</summary>
 internal enum UnsentReason
 {
     /// <summary>A newer snapshot says all that it says.</summary>
@@ -14,6 +14,9 @@ internal enum UnsentReason
 
     /// <summary>Its person was erased.</summary>
     Erased = 3,
+
+    /// <summary>Its connection had no receiver.</summary>
+    DryRun = 4,
 }
 
 /// <summary>Everything that is said to the delivery tables.</summary>
@@ -40,13 +43,23 @@ internal static class DeliveryStatements
         """);
 
     private static readonly Statement AddUnsentMessage = new("""
-        INSERT INTO unsent_message (connection, delivery_partition, position, reason)
-        VALUES (@connection, @delivery_partition, @position, @reason)
+        INSERT INTO unsent_message (connection, delivery_partition, position, reason, at)
+        VALUES (@connection, @delivery_partition, @position, @reason, @at)
         """);
 
     private static readonly Statement SelectUnsent = new("""
         SELECT reason FROM unsent_message
         WHERE connection = @connection AND delivery_partition = @delivery_partition AND position = @position
+        """);
+
+    private static readonly Statement SelectOldUnsent = new("""
+        SELECT position, at FROM unsent_message
+        WHERE connection = @connection AND delivery_partition = @delivery_partition ORDER BY position LIMIT @rows
+        """);
+
+    private static readonly Statement DeleteOldUnsent = new("""
+        DELETE FROM unsent_message
+        WHERE connection = @connection AND delivery_partition = @delivery_partition AND position <= @until
         """);
 
     private static readonly Statement AdjustState = new("""
@@ -105,17 +118,37 @@ internal static class DeliveryStatements
         where progress.IsDone(place.Position) && !HeldStatements.IsHeld(session, connection, slice.Key, place.Position)
         select place;
 
-    /// <summary>Writes down that a message was not sent: <c>coalesced</c> or <c>skipped</c>.</summary>
-    public static void AddUnsent(Session session, int connection, int deliveryPartition, long position, UnsentReason reason) =>
-        session.Post(AddUnsentMessage, connection, deliveryPartition, position, (int)reason);
+    /// <summary>Writes down that a message was not sent.</summary>
+    public static void AddUnsent(
+        Session session, int connection, int deliveryPartition, long position, UnsentReason reason, DateTimeOffset now) =>
+        session.Post(
+            AddUnsentMessage, connection, deliveryPartition, position, (int)reason, now.ToUnixTimeMilliseconds());
 
-    /// <summary>Why a message that has its outcome was not sent: <c>coalesced</c> or <c>skipped</c>; null if it was sent.</summary>
+    /// <summary>Forgets the first messages that were not sent, as long as that was before <paramref name="before"/>.</summary>
+    /// <returns>How many rows went.</returns>
+    public static int DeleteOldestUnsent(
+        Session session, int connection, int deliveryPartition, int rows, DateTimeOffset before)
+    {
+        var until = -1L;
+        session.Scan(
+            SelectOldUnsent,
+            row =>
+            {
+                var isOld = row.GetInt64(1) < before.ToUnixTimeMilliseconds();
+                until = isOld ? row.GetInt64(0) : until;
+                return isOld;
+            },
+            connection, deliveryPartition, rows);
+        return until < 0 ? 0 : session.Execute(DeleteOldUnsent, connection, deliveryPartition, until);
+    }
+
+    /// <summary>Why a message that has its outcome was not sent, as its standing; null if it was sent.</summary>
     public static string? Unsent(Session session, int connection, int deliveryPartition, long position) =>
         session.Scalar(SelectUnsent, connection, deliveryPartition, position) switch
         {
             (long)UnsentReason.Coalesced => MessageStanding.Coalesced,
-            (long)UnsentReason.Skipped => "skipped",
-            (long)UnsentReason.Erased => MessageStanding.Suppressed,
+            (long)UnsentReason.Skipped => MessageStanding.Skipped,
+            (long)UnsentReason.Erased or (long)UnsentReason.DryRun => MessageStanding.Suppressed,
             _ => null,
         };
 

@@ -12,6 +12,7 @@ internal static class MessageStanding
     public const string Dead = "dead";
     public const string Discarded = "discarded";
     public const string Coalesced = "coalesced";
+    public const string Skipped = "skipped";
     public const string Suppressed = "suppressed";
 
     /// <summary>Of a message that became a dead letter.</summary>
@@ -30,18 +31,10 @@ internal static class MessageStanding
     /// <param name="deliveryPartition">Its delivery partition.</param>
     /// <param name="position">Its position there.</param>
     /// <param name="progress">How far the delivery partition is.</param>
-    /// <param name="wasSent">Whether it was ever sent; what is done without that is a dry run's.</param>
-    public static string Of(
-        Session session, int connection, int deliveryPartition, long position, Progress progress, bool wasSent)
-    {
-        if (!progress.IsDone(position) || HeldStatements.IsHeld(session, connection, deliveryPartition, position))
-        {
-            return Pending;
-        }
-
-        return DeliveryStatements.Unsent(session, connection, deliveryPartition, position)
-            ?? (wasSent ? Delivered : Suppressed);
-    }
+    public static string Of(Session session, int connection, int deliveryPartition, long position, Progress progress) =>
+        !progress.IsDone(position) || HeldStatements.IsHeld(session, connection, deliveryPartition, position)
+            ? Pending
+            : DeliveryStatements.Unsent(session, connection, deliveryPartition, position) ?? Delivered;
 
     /// <summary>What waits is parked while its connection sends nothing.</summary>
     public static string Of(string standing, bool isParked) => isParked && standing == Pending ? Parked : standing;

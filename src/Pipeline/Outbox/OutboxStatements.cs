@@ -78,13 +78,6 @@ internal static class OutboxStatements
         AND first_position + message_count <= @done_below AND created_at < @created_before
         """);
 
-    private static readonly Statement DeleteUnsent = new("""
-        DELETE FROM unsent_message WHERE connection = @connection AND delivery_partition = @delivery_partition
-        AND position < (
-            SELECT min(first_position) FROM outbox
-            WHERE connection = @connection AND delivery_partition = @delivery_partition)
-        """);
-
     /// <summary>Makes room for entries at the end of a delivery partition.</summary>
     /// <param name="session">The transaction.</param>
     /// <param name="connection">The number of the connection.</param>
@@ -204,15 +197,7 @@ internal static class OutboxStatements
     /// <summary>Deletes the oldest rows whose messages all have an outcome and that are older than <paramref name="createdBefore"/>.</summary>
     /// <returns>How many rows went.</returns>
     public static int DeleteOldest(
-        Session session, int connection, int deliveryPartition, int rows, long doneBelow, DateTimeOffset createdBefore)
-    {
-        var deleted = session.Execute(
+        Session session, int connection, int deliveryPartition, int rows, long doneBelow, DateTimeOffset createdBefore) =>
+        session.Execute(
             DeleteOld, connection, deliveryPartition, rows, doneBelow, createdBefore.ToUnixTimeMilliseconds());
-        if (deleted > 0)
-        {
-            session.Execute(DeleteUnsent, connection, deliveryPartition);
-        }
-
-        return deleted;
-    }
 }

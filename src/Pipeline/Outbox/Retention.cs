@@ -10,8 +10,9 @@ namespace VarianceActors.Pipeline.Outbox;
 
 /// <summary>
 /// Deletes what is older than its retention, in small steps, so that no step holds up the pipeline: ledger rows of finished
-/// events, warnings, outbox rows whose messages all have an outcome, and their attempts. Dead letters stay until an operator
-/// decides. Waits on every node and works on the one that leads the cluster; a step done twice deletes nothing more.
+/// events, the marks of messages that were not sent, warnings, outbox rows whose messages all have an outcome, and their
+/// attempts. Dead letters stay until an operator decides. Waits on every node and works on the one that leads the cluster; a
+/// step done twice deletes nothing more.
 /// </summary>
 public sealed class Retention : ReceiveActor, IWithTimers
 {
@@ -73,7 +74,8 @@ public sealed class Retention : ReceiveActor, IWithTimers
                     + DeadLetterJobStatements.DeleteOldest(session, RowsPerStep, ledgerBefore)
                     + DeliveryErrors.DeleteOldest(session, outboxBefore)
                     + _parts.Layout.NumberByConnection.Values.Sum(
-                        connection => DeleteOutbox(session, connection, outboxBefore))
+                        connection => DeleteOutbox(session, connection, outboxBefore)
+                            + DeleteUnsent(session, connection, ledgerBefore))
                     + ViewRetention.DeleteOldest(session, _parts, RowsPerStep, now);
                 return new Deleted(rows, attempts.Reached, ledger.Reached);
             })
@@ -88,6 +90,10 @@ public sealed class Retention : ReceiveActor, IWithTimers
             RowsPerStep,
             DeliveryStatements.ReadProgress(session, connection, partition).Next,
             before));
+
+    private int DeleteUnsent(Session session, int connection, DateTimeOffset before) =>
+        Enumerable.Range(0, _parts.Layout.DeliveryPartitions).Sum(partition => DeliveryStatements.DeleteOldestUnsent(
+            session, connection, partition, RowsPerStep, before));
 
     /// <summary>Goes on where the last step ended, because the attempts of dead letters stay and would be met every time.</summary>
     private (int Rows, FrozenDictionary<(int, int), long> Reached) DeleteAttempts(

@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using VarianceActors.Harness;
 using VarianceActors.Host.Demo;
+using VarianceActors.Pipeline.Stores;
 using Xunit;
 
 namespace VarianceActors.Host.Tests.Delivery;
@@ -150,6 +151,47 @@ public sealed class EventStoryTests
         story = await StoryAsync(pipeline, bad);
         Assert.Equal("delivered", Text(story, "state"));
         Assert.Equal(2, story.GetProperty("messages")[0].GetProperty("attempts").GetArrayLength());
+    }
+
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task What_was_not_sent_is_told_so_for_as_long_as_the_ledger_knows_the_event(StoreKind store)
+    {
+        const string Sweeps = """variance.retention.interval = "00:00:01" """;
+        await using var pipeline = await PipelineHarness.StartAsync(
+            new HarnessOptions("plugin", Sweeps, DryRun: true, Store: store));
+        var (tried, skipped) = (Guid.NewGuid(), Guid.NewGuid());
+        await pipeline.CaptureAsync(new { uuid = tried, @event = "tried", distinct_id = "ada" });
+        await pipeline.SettledAsync();
+        await pipeline.RestartAsync(hocon: $"""
+            {Sweeps}
+            variance.connections.acme.url = "{pipeline.Variance.Url}"
+            """);
+        using var paused = await pipeline.ApiAsync(HttpMethod.Post, "pause");
+        await pipeline.CaptureAsync(new { uuid = skipped, @event = "skipped", distinct_id = "ada" });
+        await PipelineHarness.UntilAsync(async () => (await pipeline.LedgerAsync())["parked"] == 1, "it is parked");
+        pipeline.Clock.Advance(TimeSpan.FromMinutes(1));
+        using var resumed = await pipeline.ApiAsync(
+            HttpMethod.Post, "resume", new { mode = "since", since = pipeline.Clock.GetUtcNow() });
+        await pipeline.SettledAsync();
+
+        pipeline.Clock.Advance(TimeSpan.FromDays(8));
+        await PipelineHarness.UntilAsync(
+            async () => (await StoryAsync(pipeline, skipped)).GetProperty("messages").GetArrayLength() == 0,
+            "the outbox is swept");
+        Assert.Equal("skipped", Text(await StoryAsync(pipeline, skipped), "state"));
+        Assert.Equal("suppressed", Text(await StoryAsync(pipeline, tried), "state"));
+
+        pipeline.Clock.Advance(TimeSpan.FromDays(30));
+        await PipelineHarness.UntilAsync(
+            async () =>
+            {
+                pipeline.Clock.Advance(TimeSpan.FromSeconds(2));
+                return await pipeline.Database.ReadAsync(session => (long)session.Scalar(
+                    new Statement("SELECT (SELECT count(*) FROM unsent_message) + (SELECT count(*) FROM ledger)"))!) == 0;
+            },
+            "the marks leave with the ledger");
     }
 
     [Fact]
