@@ -127,7 +127,8 @@ public sealed class Corrections(PipelineParts parts)
             OutboxStatements.Add(
                 session, connection, partition, first, messages.Length, now, payload.WrittenSpan.ToArray());
             LedgerStatements.Add(session, new LedgerRow(
-                key, -1, -1, Door.Capture, now, LedgerDecision.Queued, "", partition, first, messages.Length, null));
+                key, -1, -1, Door.Capture, now, LedgerDecision.Queued, "", partition, first, messages.Length, Warnings: null,
+                messages.Select(MessageFields.ContactOf).FirstOrDefault(contact => contact is not null), Event: null));
             return true;
         });
     }

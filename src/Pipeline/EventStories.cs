@@ -23,7 +23,11 @@ namespace VarianceActors.Pipeline;
 /// <param name="Offset">Its offset there.</param>
 /// <param name="Warnings">PostHog's ingestion warnings, each with <c>type</c> and <c>details</c>.</param>
 /// <param name="Messages">What it became, in sending order; empty once the outbox's retention is over.</param>
-/// <param name="NamedId">The id by which its person can be found; null if nothing names one any more.</param>
+/// <param name="DistinctId">Under which id it was captured; null if it names nobody, or somebody erased, or was decided by an
+/// earlier version.</param>
+/// <param name="Event">Its name, cut if it is long; null as above, and of corrections.</param>
+/// <param name="NamedId">The id by which its person can be found: <paramref name="DistinctId"/>, or the one that its messages
+/// name; null if nothing names one.</param>
 public sealed record EventStory(
     Guid Uuid,
     string State,
@@ -34,6 +38,8 @@ public sealed record EventStory(
     long Offset,
     JsonElement Warnings,
     ImmutableArray<MessageStory> Messages,
+    string? DistinctId,
+    string? Event,
     string? NamedId);
 
 /// <summary>What became of one message.</summary>
@@ -105,17 +111,24 @@ internal sealed class EventStories(Session session, int connection)
         return [.. stories, .. InInbox(uuid).Select(Tell)];
     }
 
-    private static EventStory Tell((int Partition, InboxEvent Event) waiting) => new(
-        waiting.Event.Event.Uuid,
-        "accepted",
-        "",
-        NameOf(waiting.Event.Event.Door),
-        waiting.Event.Event.ReceivedAt,
-        waiting.Partition,
-        waiting.Event.Offset,
-        NoWarnings,
-        [],
-        waiting.Event.Event.DistinctId is { Length: > 0 } id ? id : null);
+    private static EventStory Tell((int Partition, InboxEvent Event) waiting)
+    {
+        var captured = waiting.Event.Event;
+        var id = captured.DistinctId.Length > 0 ? captured.DistinctId : null;
+        return new EventStory(
+            captured.Uuid,
+            "accepted",
+            "",
+            NameOf(captured.Door),
+            captured.ReceivedAt,
+            waiting.Partition,
+            waiting.Event.Offset,
+            NoWarnings,
+            [],
+            id,
+            captured.Event,
+            id);
+    }
 
     private static string NameOf(Door door) => door == Door.Webhook ? "webhook" : "capture";
 
@@ -145,7 +158,10 @@ internal sealed class EventStories(Session session, int connection)
             row.Offset,
             row.Warnings is null ? NoWarnings : JsonDocument.Parse(row.Warnings).RootElement,
             messages,
-            entries.Select(entry => MessageFields.ContactOf(entry.Message)).FirstOrDefault(id => id is not null));
+            row.DistinctId,
+            row.Event,
+            row.DistinctId
+                ?? entries.Select(entry => MessageFields.ContactOf(entry.Message)).FirstOrDefault(id => id is not null));
     }
 
     /// <summary>The messages of an event as the outbox has them, or else as its dead letters have them.</summary>

@@ -16,9 +16,13 @@ namespace VarianceActors.Host.Http;
 /// <param name="ReceivedAt">When, ISO 8601.</param>
 /// <param name="Partition">Its partition of the inbox.</param>
 /// <param name="Offset">Its offset there.</param>
-/// <param name="Mapping">How the connection makes messages of events: <c>contacts</c> or <c>plugin</c>.</param>
+/// <param name="DistinctId">Under which id it was captured; null if it names nobody, or somebody erased. Of a correction, the id
+/// that its messages name.</param>
+/// <param name="Event">Its name, cut after 200 characters; null if its person is erased, and of corrections.</param>
+/// <param name="Mapping">How the connection makes messages of events, as it is configured now: <c>contacts</c> or
+/// <c>plugin</c>.</param>
 /// <param name="Warnings">PostHog's ingestion warnings, each with <c>type</c> and <c>details</c>.</param>
-/// <param name="Person">The person it belongs to now; null if nothing names one any more.</param>
+/// <param name="Person">The person it belongs to now; null if it names nobody, or nobody who is still there.</param>
 /// <param name="Messages">What it became, in sending order; empty once the outbox's retention is over.</param>
 /// <param name="Others">Other events that were sent under the same uuid, each with its own story; usually none.</param>
 public sealed record EventView(
@@ -29,6 +33,8 @@ public sealed record EventView(
     DateTimeOffset ReceivedAt,
     int Partition,
     long Offset,
+    string? DistinctId,
+    string? Event,
     string Mapping,
     JsonElement Warnings,
     EventPersonView? Person,
@@ -38,7 +44,7 @@ public sealed record EventView(
 /// <summary>The person of an event, and why it is this one.</summary>
 /// <param name="PersonId">PostHog's person uuid.</param>
 /// <param name="UserId">The id that stands for the person at Variance now; null while anonymous.</param>
-/// <param name="FoundBy">The id by which the person was found.</param>
+/// <param name="FoundBy">The id by which the person was found: the one that the event was captured under.</param>
 /// <param name="Why"><c>user_id</c>: found by the id that stands for it; <c>merged</c>: found by another id of an identified
 /// person; <c>anonymous</c>: nobody asserted an identity.</param>
 /// <param name="Account">Its account now, and by which rule; null if it has none.</param>
@@ -136,6 +142,8 @@ internal static class EventApi
         story.ReceivedAt,
         story.Partition,
         story.Offset,
+        story.DistinctId,
+        story.Event,
         mapping,
         story.Warnings,
         person,

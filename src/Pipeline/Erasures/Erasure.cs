@@ -24,20 +24,23 @@ public enum ErasurePhase : byte
     /// <summary>Warnings and small tables forget the ids.</summary>
     Warnings = 5,
 
+    /// <summary>The ledger forgets under which id and name events came.</summary>
+    Ledger = 6,
+
     /// <summary>Accounts forget the contact.</summary>
-    Accounts = 6,
+    Accounts = 7,
 
     /// <summary>Facts and snapshots go.</summary>
-    Journal = 7,
+    Journal = 8,
 
     /// <summary>Views forget the person.</summary>
-    Views = 8,
+    Views = 9,
 
     /// <summary>The ids are out of the work list; the logs of the database files are emptied.</summary>
-    Ending = 9,
+    Ending = 10,
 
     /// <summary>All is done.</summary>
-    Done = 10,
+    Done = 11,
 }
 
 /// <summary>What an erasure has erased.</summary>

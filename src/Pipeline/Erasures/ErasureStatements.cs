@@ -38,7 +38,7 @@ internal static class ErasureStatements
         """);
 
     private static readonly Statement FinishErasure = new("""
-        UPDATE erasure SET phase = 10, work = NULL, touched_at = @now, finished_at = @now
+        UPDATE erasure SET phase = 11, work = NULL, touched_at = @now, finished_at = @now
         WHERE number = @number AND finished_at IS NULL
         """);
 

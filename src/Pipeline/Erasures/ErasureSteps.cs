@@ -75,6 +75,7 @@ internal sealed class ErasureSteps(
             (ErasurePhase.Outbox, { } todo) => await EraseOutboxAsync(todo).ConfigureAwait(false),
             (ErasurePhase.Letters, { } todo) => await EraseLettersAsync(todo).ConfigureAwait(false),
             (ErasurePhase.Warnings, { } todo) => await EraseWarningsAsync(todo).ConfigureAwait(false),
+            (ErasurePhase.Ledger, { } todo) => await EraseInLedgerAsync(todo).ConfigureAwait(false),
             (ErasurePhase.Accounts, { } todo) => await EraseInAccountsAsync(todo).ConfigureAwait(false),
             (ErasurePhase.Journal, { } todo) => await EraseJournalAsync(todo).ConfigureAwait(false),
             (ErasurePhase.Views, { } todo) => await EraseViewsAsync(todo).ConfigureAwait(false),
@@ -338,9 +339,31 @@ internal sealed class ErasureSteps(
             ErasureStatements.Move(
                 session,
                 number,
-                next is null ? ErasurePhase.Accounts : ErasurePhase.Warnings,
+                next is null ? ErasurePhase.Ledger : ErasurePhase.Warnings,
                 work with { After = next ?? 0 },
                 new ErasureCounts { Warnings = warnings },
+                now);
+            return true;
+        }).ConfigureAwait(false);
+        return ErasureNext.Step;
+    }
+
+    // Whatever names the person is there: since its ids are suppressed, rows of further events name nobody.
+    private async Task<ErasureNext> EraseInLedgerAsync(ErasureWork work)
+    {
+        var erasing = ErasingOf(work);
+        var (rows, next) = await parts.Database
+            .ReadAsync(session => erasing.ReadLedger(session, work.After)).ConfigureAwait(false);
+        var now = parts.Time.GetUtcNow();
+        await parts.Database.WriteAsync(session =>
+        {
+            OutboxErasing.ForgetNames(session, rows);
+            ErasureStatements.Move(
+                session,
+                number,
+                next is null ? ErasurePhase.Accounts : ErasurePhase.Ledger,
+                work with { After = next ?? 0 },
+                default,
                 now);
             return true;
         }).ConfigureAwait(false);

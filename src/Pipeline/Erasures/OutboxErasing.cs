@@ -20,7 +20,7 @@ internal sealed record ErasedRows(
     ImmutableArray<string> Contacts,
     long? Next);
 
-/// <summary>Takes a person out of outbox, attempts, dead letters and warnings, in pages.</summary>
+/// <summary>Takes a person out of outbox, attempts, dead letters, warnings and ledger, in pages.</summary>
 /// <param name="connection">The number of the connection.</param>
 /// <param name="ids">The ids of the person.</param>
 /// <param name="lanes">Lanes in which only its messages lie.</param>
@@ -31,6 +31,7 @@ internal sealed class OutboxErasing(
     private const long PageBytes = 4 << 20;
     private const int LettersPerPage = 200;
     private const int WarningsPerPage = 1_000;
+    private const int LedgerRowsPerPage = 10_000;
     private static readonly byte[] NoContent = "{}"u8.ToArray();
 
     private static readonly Statement SelectRows = new("""
@@ -63,6 +64,11 @@ internal sealed class OutboxErasing(
 
     private static readonly Statement ForgetWarnings = new(
         "UPDATE ledger SET warnings = NULL WHERE connection = @connection AND uuid = @uuid");
+
+    private static readonly Statement SelectLedger = new(
+        "SELECT id, connection, distinct_id FROM ledger WHERE id > @after ORDER BY id LIMIT @rows");
+
+    private static readonly Statement ForgetName = new("UPDATE ledger SET distinct_id = NULL, event = NULL WHERE id = @id");
 
     private readonly Dictionary<string, string> _standIns = ids.ToDictionary(id => id, _ => "erased");
 
@@ -157,6 +163,36 @@ internal sealed class OutboxErasing(
         }
 
         return (naming.Count, rows.Count == WarningsPerPage ? rows[^1].Id : null);
+    }
+
+    /// <summary>Looks at a page of the ledger, which no index helps to find anybody in.</summary>
+    /// <returns>The rows that name the person, and up to which row; null at the end.</returns>
+    public (IReadOnlyList<long> Rows, long? Next) ReadLedger(Session session, long after)
+    {
+        var (rows, looked, last) = (new List<long>(), 0, after);
+        session.Scan(
+            SelectLedger,
+            row =>
+            {
+                (looked, last) = (looked + 1, row.GetInt64(0));
+                if (row.GetInt32(1) == connection && !row.IsDBNull(2) && _standIns.ContainsKey(row.GetString(2)))
+                {
+                    rows.Add(last);
+                }
+
+                return true;
+            },
+            after, LedgerRowsPerPage);
+        return (rows, looked == LedgerRowsPerPage ? last : null);
+    }
+
+    /// <summary>Takes id and name of the event out of rows of the ledger.</summary>
+    public static void ForgetNames(Session session, IReadOnlyList<long> rows)
+    {
+        foreach (var id in rows)
+        {
+            session.Post(ForgetName, id);
+        }
     }
 
     private void Look(Page page, ImmutableArray<OutboxEntry> entries)

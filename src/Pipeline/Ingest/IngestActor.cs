@@ -254,15 +254,15 @@ public sealed class IngestActor : ReceiveActor, IWithTimers
     private EventResult? WithoutPerson(InboxEvent inboxEvent, ErasedSet erased)
     {
         var captured = inboxEvent.Event;
-        if (!_context.Layout.ConnectionByNumber.TryGetValue(inboxEvent.ConnectionNumber, out var connectionId))
-        {
-            return Decide(inboxEvent, LedgerDecision.Filtered, "connection-removed", []);
-        }
-
         if (ErasedEvents.IsErased(erased, inboxEvent.ConnectionNumber, captured))
         {
             _context.Erased.NoteSuppressed();
             return ErasedEvents.Suppress(inboxEvent.Offset, captured);
+        }
+
+        if (!_context.Layout.ConnectionByNumber.TryGetValue(inboxEvent.ConnectionNumber, out var connectionId))
+        {
+            return Decide(inboxEvent, LedgerDecision.Filtered, "connection-removed", []);
         }
 
         if (captured.Notes.HasFlag(CaptureNotes.TooLarge))

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using VarianceActors.Pipeline.Erasures;
 using VarianceActors.Pipeline.Inbox;
 using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.Outbox;
@@ -19,6 +20,7 @@ public readonly record struct DecidedEvent(InboxEvent Event, EventResult Result)
 /// </summary>
 internal sealed class IngestCommit
 {
+    private const int EventNameMax = 200;
     private readonly int _partition;
     private readonly DateTimeOffset _now;
     private readonly OutboxBatch _outbox;
@@ -144,9 +146,12 @@ internal sealed class IngestCommit
             _outbox.Order(key, captured.ReceivedAt, result.Lane, behind);
         }
 
+        var isErased = result is { Decision: LedgerDecision.Suppressed, Reason: ErasedEvents.Reason };
         var row = new LedgerRow(
             key, _partition, inboxEvent.Offset, captured.Door, captured.ReceivedAt, result.Decision, result.Reason,
-            DeliveryPartition: null, FirstPosition: null, result.Messages.Length, LedgerStatements.Encode(result.Warnings));
+            DeliveryPartition: null, FirstPosition: null, result.Messages.Length, LedgerStatements.Encode(result.Warnings),
+            isErased || captured.DistinctId.Length == 0 ? null : captured.DistinctId,
+            isErased ? null : Cut(captured.Event));
         if (!result.Messages.IsEmpty)
         {
             var isBackfill = captured.Notes.HasFlag(CaptureNotes.Historical);
@@ -157,6 +162,10 @@ internal sealed class IngestCommit
 
         _ledger.Add(row);
     }
+
+    private static string Cut(string name) => name.Length <= EventNameMax
+        ? name
+        : name[..(char.IsHighSurrogate(name[EventNameMax - 1]) ? EventNameMax - 1 : EventNameMax)];
 
     private void AddVersion((int Connection, ulong Lane) lane, long version)
     {

@@ -23,6 +23,9 @@ public readonly record struct EventKey(int Connection, Guid Uuid, ulong Fingerpr
 /// <param name="FirstPosition">The position of its first message; null without messages.</param>
 /// <param name="MessageCount">How many messages, one behind the other.</param>
 /// <param name="Warnings">PostHog's ingestion warnings as a JSON array; null without warnings.</param>
+/// <param name="DistinctId">Under which id it was captured; null if it names nobody, or somebody erased, or in rows of earlier
+/// versions.</param>
+/// <param name="Event">Its name, cut if it is long; null as above, and of corrections.</param>
 public sealed record LedgerRow(
     EventKey Key,
     int Partition,
@@ -34,16 +37,18 @@ public sealed record LedgerRow(
     int? DeliveryPartition,
     long? FirstPosition,
     int MessageCount,
-    string? Warnings);
+    string? Warnings,
+    string? DistinctId,
+    string? Event);
 
 /// <summary>Everything that is said to the ledger tables.</summary>
 internal static class LedgerStatements
 {
     private static readonly Statement AddRow = new("""
         INSERT INTO ledger (connection, uuid, fingerprint, partition, event_offset, door, received_at, decision, reason,
-            delivery_partition, first_position, message_count, warnings)
+            delivery_partition, first_position, message_count, warnings, distinct_id, event)
         VALUES (@connection, @uuid, @fingerprint, @partition, @event_offset, @door, @received_at, @decision, @reason,
-            @delivery_partition, @first_position, @message_count, @warnings)
+            @delivery_partition, @first_position, @message_count, @warnings, @distinct_id, @event)
         """);
 
     private static readonly Statement SelectExists = new(
@@ -51,7 +56,7 @@ internal static class LedgerStatements
 
     private static readonly Statement SelectByUuid = new("""
         SELECT connection, uuid, fingerprint, partition, event_offset, door, received_at, decision, reason,
-            delivery_partition, first_position, message_count, warnings
+            delivery_partition, first_position, message_count, warnings, distinct_id, event
         FROM ledger WHERE connection = @connection AND uuid = @uuid ORDER BY id
         """);
 
@@ -107,7 +112,9 @@ internal static class LedgerStatements
         row.DeliveryPartition,
         row.FirstPosition,
         row.MessageCount,
-        row.Warnings);
+        row.Warnings,
+        row.DistinctId,
+        row.Event);
 
     public static bool Exists(Session session, EventKey key) => session.Scalar(
         SelectExists,
@@ -144,7 +151,9 @@ internal static class LedgerStatements
             row.IsDBNull(9) ? null : row.GetInt32(9),
             row.IsDBNull(10) ? null : row.GetInt64(10),
             row.GetInt32(11),
-            row.IsDBNull(12) ? null : row.GetString(12)),
+            row.IsDBNull(12) ? null : row.GetString(12),
+            row.IsDBNull(13) ? null : row.GetString(13),
+            row.IsDBNull(14) ? null : row.GetString(14)),
         connection, uuid.ToByteArray(bigEndian: true));
 
     /// <summary>Counts events as decided.</summary>

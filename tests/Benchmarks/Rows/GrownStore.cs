@@ -54,9 +54,9 @@ internal sealed class GrownStore : IAsyncDisposable
             command.CommandTimeout = 0;
             command.CommandText = """
                 INSERT INTO ledger (connection, uuid, fingerprint, partition, event_offset, door, received_at, decision, reason,
-                    delivery_partition, first_position, message_count, warnings)
+                    delivery_partition, first_position, message_count, warnings, distinct_id, event)
                 SELECT connection, randomblob(16), random(), partition, event_offset, door, received_at, decision, reason,
-                    delivery_partition, first_position, message_count, warnings
+                    delivery_partition, first_position, message_count, warnings, distinct_id, event
                 FROM ledger ORDER BY id LIMIT @rows
                 """;
             command.Parameters.AddWithValue("@rows", Math.Min(left, 500_000));

@@ -42,6 +42,7 @@ public sealed class EventStoryTests
         Assert.Equal(
             ("delivered", "", "capture", "contacts"),
             (Text(story, "state"), Text(story, "reason"), Text(story, "door"), Text(story, "mapping")));
+        Assert.Equal(("$identify", "ada"), (Text(story, "event"), Text(story, "distinct_id")));
         Assert.Equal(receivedAt, story.GetProperty("received_at").GetDateTimeOffset(), TimeSpan.FromMilliseconds(1));
         var person = story.GetProperty("person");
         Assert.Equal(("ada", "user_id"), (Text(person, "user_id"), Text(person, "why")));
@@ -90,7 +91,34 @@ public sealed class EventStoryTests
     }
 
     [Fact]
-    public async Task A_filtered_event_says_why_and_has_neither_messages_nor_attempts()
+    public async Task An_event_of_an_id_that_was_merged_before_tells_that_id_for_as_long_as_the_ledger_knows_it()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(
+            new HarnessOptions(Hocon: """variance.retention.interval = "00:00:01" """));
+        await pipeline.CaptureAsync(new { @event = "looked around", distinct_id = "device-1" });
+        await pipeline.CaptureAsync(new
+        {
+            @event = "$identify",
+            distinct_id = "ada",
+            properties = new Dictionary<string, object> { ["$anon_distinct_id"] = "device-1" },
+        });
+        await pipeline.SettledAsync();
+        var uuid = Guid.NewGuid();
+        await pipeline.CaptureAsync(new { uuid, @event = new string('n', 199) + "\ud83d\ude00", distinct_id = "device-1" });
+        await pipeline.SettledAsync();
+        pipeline.Clock.Advance(TimeSpan.FromDays(8));
+        await PipelineHarness.UntilAsync(
+            async () => (await StoryAsync(pipeline, uuid)).GetProperty("messages").GetArrayLength() == 0, "the outbox is swept");
+
+        var story = await StoryAsync(pipeline, uuid);
+        Assert.Equal((new string('n', 199), "device-1"), (Text(story, "event"), Text(story, "distinct_id")));
+        var person = story.GetProperty("person");
+        Assert.Equal(
+            ("ada", "device-1", "merged"), (Text(person, "user_id"), Text(person, "found_by"), Text(person, "why")));
+    }
+
+    [Fact]
+    public async Task A_filtered_event_says_why_and_whose_it_is_and_has_neither_messages_nor_attempts()
     {
         await using var pipeline = await PipelineHarness.StartAsync();
         var uuid = Guid.NewGuid();
@@ -99,6 +127,8 @@ public sealed class EventStoryTests
 
         var story = await StoryAsync(pipeline, uuid);
         Assert.Equal(("filtered", "unsupported-event"), (Text(story, "state"), Text(story, "reason")));
+        Assert.Equal(("$autocapture", "ada"), (Text(story, "event"), Text(story, "distinct_id")));
+        Assert.Equal("ada", Text(story.GetProperty("person"), "found_by"));
         Assert.Empty(story.GetProperty("messages").EnumerateArray());
     }
 
