@@ -17,10 +17,13 @@ internal static class DeliveryHints
         "network-reset" or "network-ResponseEnded" => "The receiver cut the connection before it had answered. It may have "
             + "taken the message; it is sent again with the same id.",
         "status-400" or "status-422" => "The receiver does not take this message as it is. Its answer usually says which part.",
-        "status-401" or "status-403" => "The receiver refuses the credentials. Check authorization and signature of the "
+        "status-401" or "status-403" or "status-407" => "The receiver refuses the credentials. Check authorization and signature of the "
             + "connection; nothing is lost meanwhile.",
+        "status-402" => "The receiver wants to be paid first. Nothing is lost meanwhile.",
         "status-404" or "status-410" => "There is nothing at this URL. Check the URL of the connection; nothing is lost "
             + "meanwhile.",
+        "status-405" or "status-415" or "status-421" or "status-426" => "What answers at this URL takes no such posts. Check the "
+            + "URL of the connection; nothing is lost meanwhile.",
         "status-408" or "status-425" => "The receiver asks for the message again; that happens by itself.",
         "status-413" => "The message is too large for the receiver. properties-never-sent can cut large properties out of later "
             + "ones.",

@@ -51,14 +51,14 @@ public sealed record DeliveryAttempt(
     public static string ReasonOf(int status) => string.Create(CultureInfo.InvariantCulture, $"status-{status}");
 
     /// <summary>
-    /// 408, 425, 429 and 5xx pass; 401, 403, 404, 410 and redirects (which are never followed) mean that the connection is
-    /// set up wrongly; any other status refuses this message.
+    /// 408, 425, 429 and 5xx pass; redirects (which are never followed) and what says of a URL, its credentials or the form of
+    /// every post that they are wrong mean that the connection is set up wrongly; any other status refuses this message.
     /// </summary>
     public static DeliveryVerdict Judge(int status) => status switch
     {
         >= 200 and < 300 => DeliveryVerdict.Delivered,
         408 or 425 or 429 or >= 500 => DeliveryVerdict.Retry,
-        401 or 403 or 404 or 410 or < 400 => DeliveryVerdict.Hold,
+        401 or 402 or 403 or 404 or 405 or 407 or 410 or 415 or 421 or 426 or < 400 => DeliveryVerdict.Hold,
         _ => DeliveryVerdict.Reject,
     };
 }
