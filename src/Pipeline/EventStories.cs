@@ -67,7 +67,8 @@ public sealed record MessageStory(
 /// <param name="LatencyMs">How long it took, in milliseconds.</param>
 /// <param name="Status">The HTTP status; null if no answer came.</param>
 /// <param name="Reason">A short word for what it means, such as <c>status-503</c> or <c>timeout</c>.</param>
-/// <param name="Response">The first part of the answer's body, as text.</param>
+/// <param name="Response">The first part of the answer's body, as text; of a message that was tried more than six times, only
+/// the first three and the last three answers are kept.</param>
 /// <param name="ReplayedAt">When the dead letter was put back for it; null for attempts before any replay.</param>
 public sealed record AttemptStory(
     int Number,

@@ -8,16 +8,18 @@ namespace VarianceActors.Pipeline.Delivery;
 /// <param name="Latency">How long it took.</param>
 /// <param name="Status">The HTTP status; null if no answer came.</param>
 /// <param name="Reason">A short word for what it means, such as <c>status-503</c> or <c>timeout</c>.</param>
-/// <param name="Response">The first part of the answer's body.</param>
+/// <param name="Response">The first part of the answer's body; empty if there was none, or if it was forgotten.</param>
 public sealed record AttemptRow(
     int Number, DateTimeOffset At, TimeSpan Latency, int? Status, string Reason, byte[] Response);
 
 /// <summary>Everything that is said to the table of attempts. Of a message that was tried very often, the first and the last
-/// attempts are kept.</summary>
+/// attempts are kept, and fewer answers: pages of errors are large, and a receiver that fails gives them to everybody.</summary>
 internal static class AttemptStatements
 {
     private const int KeptFirst = 10;
     private const int KeptLast = 90;
+    private const int AnswersFirst = 3;
+    private const int AnswersLast = 3;
 
     private static readonly Statement AddAttempt = new("""
         INSERT INTO attempt (connection, delivery_partition, position, number, at, latency, status, reason, response)
@@ -27,6 +29,11 @@ internal static class AttemptStatements
 
     private static readonly Statement Forget = new("""
         DELETE FROM attempt WHERE connection = @connection AND delivery_partition = @delivery_partition
+        AND position = @position AND number = @number
+        """);
+
+    private static readonly Statement ForgetAnswer = new("""
+        UPDATE attempt SET response = NULL WHERE connection = @connection AND delivery_partition = @delivery_partition
         AND position = @position AND number = @number
         """);
 
@@ -70,6 +77,11 @@ internal static class AttemptStatements
             attempt.Status,
             attempt.Status is { } status && attempt.Reason == DeliveryAttempt.ReasonOf(status) ? null : attempt.Reason,
             attempt.Response.IsEmpty ? null : attempt.Response.ToArray());
+        if (attempt.Number > AnswersFirst + AnswersLast)
+        {
+            session.Post(ForgetAnswer, connection, deliveryPartition, position, attempt.Number - AnswersLast);
+        }
+
         if (attempt.Number > KeptFirst + KeptLast)
         {
             session.Post(Forget, connection, deliveryPartition, position, attempt.Number - KeptLast);
