@@ -1,40 +1,56 @@
 namespace VarianceActors.Pipeline.Delivery;
 
 /// <summary>
-/// Counts how attempts ended of late. The breaker opens when too large a share of enough attempts failed; how fast they
-/// failed makes no difference.
+/// Counts how attempts ended of late. The breaker opens when too large a share of enough attempts failed, or, over a longer
+/// time and of fewer attempts, when all of them did; how fast they failed makes no difference.
 /// </summary>
 internal sealed class AttemptSample(BreakerOptions options)
 {
-    private const int Slices = 10;
-    private readonly Queue<(long Slice, int Taken, int Failed)> _slices = [];
-    private int _taken;
-    private int _failed;
+    private readonly RecentAttempts _lately = new(options.Sample);
+    private readonly RecentAttempts _quietly = new(options.QuietSample);
 
     /// <summary>Adds attempts.</summary>
     /// <returns>Whether too many of the attempts in the sample failed.</returns>
     public bool Add(int taken, int failed, DateTimeOffset now)
     {
-        var slice = now.UtcTicks / (options.Sample.Ticks / Slices);
-        _slices.Enqueue((slice, taken, failed));
-        _taken += taken;
-        _failed += failed;
-        while (_slices.Peek().Slice <= slice - Slices)
-        {
-            var (_, oldTaken, oldFailed) = _slices.Dequeue();
-            _taken -= oldTaken;
-            _failed -= oldFailed;
-        }
-
-        return failed > 0
-            && _taken + _failed >= options.AttemptsMin
-            && 100L * _failed >= options.FailurePercent * (long)(_taken + _failed);
+        var lately = _lately.Add(taken, failed, now);
+        var quietly = _quietly.Add(taken, failed, now);
+        return failed > 0 && (IsMost(lately) || (quietly.Taken == 0 && quietly.Failed >= options.QuietAttemptsMin));
     }
 
     /// <summary>Forgets everything.</summary>
     public void Clear()
     {
-        _slices.Clear();
-        (_taken, _failed) = (0, 0);
+        _lately.Clear();
+        _quietly.Clear();
+    }
+
+    private bool IsMost((int Taken, int Failed) attempts) =>
+        attempts.Taken + attempts.Failed >= options.AttemptsMin
+        && 100L * attempts.Failed >= options.FailurePercent * (long)(attempts.Taken + attempts.Failed);
+
+    /// <summary>Counts attempts over a time that passes, in tenths of it.</summary>
+    private sealed class RecentAttempts(TimeSpan time)
+    {
+        private const int Slices = 10;
+        private readonly (long Slice, int Taken, int Failed)[] _slices = new (long, int, int)[Slices];
+
+        public (int Taken, int Failed) Add(int taken, int failed, DateTimeOffset now)
+        {
+            var slice = now.UtcTicks / (time.Ticks / Slices);
+            ref var current = ref _slices[slice % Slices];
+            current = current.Slice == slice
+                ? (slice, current.Taken + taken, current.Failed + failed)
+                : (slice, taken, failed);
+            var sums = (Taken: 0, Failed: 0);
+            foreach (var one in _slices)
+            {
+                sums = one.Slice > slice - Slices ? (sums.Taken + one.Taken, sums.Failed + one.Failed) : sums;
+            }
+
+            return sums;
+        }
+
+        public void Clear() => Array.Clear(_slices);
     }
 }

@@ -92,6 +92,14 @@ public sealed class BreakerOptions
     [Range(typeof(TimeSpan), "00:00:01", "01:00:00")]
     public TimeSpan Sample { get; set; }
 
+    /// <summary>Of how many attempts at least it opens if all failed.</summary>
+    [Range(1, 1_000_000)]
+    public int QuietAttemptsMin { get; set; }
+
+    /// <summary>Over what time.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]
+    public TimeSpan QuietSample { get; set; }
+
     /// <summary>The wait before the first probe; it doubles with every probe that fails; never above <see cref="ProbeMax"/>.</summary>
     [Range(typeof(TimeSpan), "00:00:00.100", "01:00:00")]
     public TimeSpan ProbeFirst { get; set; }

@@ -62,7 +62,7 @@ public sealed class GateTests
             await GetAsync(pipeline);
         }
 
-        Assert.InRange(pipeline.Variance.Received.Length, 50, 600);
+        Assert.InRange(pipeline.Variance.Received.Length, 10, 600);
         isDown = false;
         var back = pipeline.Clock.GetUtcNow();
         await TurnUntilSettledAsync(pipeline);

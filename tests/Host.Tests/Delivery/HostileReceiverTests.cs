@@ -26,7 +26,7 @@ public sealed class HostileReceiverTests
             variance.connections.acme.url = "http://127.0.0.1:{{receiver.Port}}/hook"
             variance.delivery { attempt-timeout = "00:00:10", deadline = "00:00:15" }
             variance.delivery.retry { delay-first = "00:00:00.001", delay-max = "00:00:00.001", budget = "00:00:30" }
-            variance.delivery.breaker { failure-percent = 100, attempts-min = 1000000 }
+            variance.delivery.breaker { failure-percent = 100, attempts-min = 1000000, quiet-attempts-min = 1000000 }
             """));
         await pipeline.CaptureAsync(new { uuid = Guid.NewGuid(), @event = "one", distinct_id = "ada" });
         await PipelineHarness.UntilAsync(() => Task.FromResult(receiver.Requests == 1), "it came");

@@ -11,7 +11,7 @@ public sealed class GateBreakerTests
     public void Too_many_failures_of_enough_attempts_open_it()
     {
         var gate = Gate();
-        gate.Hear(Report(live: 10, failed: 49, reason: "status-503"), Noon);
+        gate.Hear(Report(live: 10, taken: 1, failed: 48, reason: "status-503"), Noon);
         Assert.Equal(DeliveryMode.Running, gate.State.Mode);
         gate.Hear(Report(live: 10, failed: 1, reason: "status-503"), Noon);
         Assert.Equal((DeliveryMode.Open, "status-503"), (gate.State.Mode, gate.State.Reason));
@@ -38,7 +38,45 @@ public sealed class GateBreakerTests
         var gate = Gate();
         for (var minute = 0; minute < 10; minute++)
         {
-            gate.Hear(Report(failed: 40), Noon.AddMinutes(minute));
+            gate.Hear(Report(taken: 1, failed: 40), Noon.AddMinutes(minute));
+        }
+
+        Assert.Equal(DeliveryMode.Running, gate.State.Mode);
+    }
+
+    [Fact]
+    public void A_few_failures_in_minutes_open_it_if_nothing_gets_through()
+    {
+        var gate = Gate();
+        for (var number = 1; number < 10; number++)
+        {
+            gate.Hear(Report(live: 1, failed: 1, reason: "status-503"), Noon.AddSeconds(29 * number));
+            Assert.Equal(DeliveryMode.Running, gate.State.Mode);
+        }
+
+        gate.Hear(Report(live: 1, failed: 1, reason: "status-503"), Noon.AddSeconds(290));
+        Assert.Equal((DeliveryMode.Open, "status-503"), (gate.State.Mode, gate.State.Reason));
+    }
+
+    [Fact]
+    public void Fewer_failures_keep_a_quiet_one_closed()
+    {
+        var gate = Gate();
+        for (var number = 0; number < 100; number++)
+        {
+            gate.Hear(Report(live: 1, failed: 1), Noon.AddSeconds(40 * number));
+        }
+
+        Assert.Equal(DeliveryMode.Running, gate.State.Mode);
+    }
+
+    [Fact]
+    public void One_message_that_gets_through_now_and_then_keeps_a_quiet_one_closed()
+    {
+        var gate = Gate();
+        for (var number = 0; number < 100; number++)
+        {
+            gate.Hear(Report(live: 1, taken: number % 15 == 0 ? 1 : 0, failed: 1), Noon.AddSeconds(15 * number));
         }
 
         Assert.Equal(DeliveryMode.Running, gate.State.Mode);
@@ -86,7 +124,7 @@ public sealed class GateBreakerTests
         gate.Hear(Report(slice, taken: 1, probe: ProbeResult.Through), Noon.AddSeconds(3));
         Assert.Equal(DeliveryMode.Running, gate.State.Mode);
         Assert.NotEmpty(Permits(gate, Noon.AddSeconds(3)));
-        gate.Hear(Report(failed: 49), Noon.AddSeconds(3));
+        gate.Hear(Report(failed: 9), Noon.AddSeconds(3));
         Assert.Equal(DeliveryMode.Running, gate.State.Mode); // what was before does not count any more
     }
 

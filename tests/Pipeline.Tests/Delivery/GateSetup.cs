@@ -32,6 +32,8 @@ internal static class GateSetup
             FailurePercent = 80,
             AttemptsMin = 50,
             Sample = TimeSpan.FromSeconds(30),
+            QuietAttemptsMin = 10,
+            QuietSample = TimeSpan.FromMinutes(5),
             ProbeFirst = TimeSpan.FromSeconds(2),
             ProbeMax = TimeSpan.FromSeconds(10),
         },
