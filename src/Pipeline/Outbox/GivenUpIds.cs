@@ -16,6 +16,13 @@ internal static class GivenUpIds
 
     private static readonly Statement Delete = new("DELETE FROM given_up_id WHERE connection = @connection AND id = @id");
 
+    private static readonly Statement DeleteOld = new("""
+        DELETE FROM given_up_id WHERE connection = @connection AND id IN (
+            SELECT id FROM given_up_id
+            WHERE connection = @connection AND delivery_partition = @delivery_partition AND position < @below LIMIT @rows)
+        AND NOT EXISTS (SELECT 1 FROM dead_letter WHERE connection = @connection AND state IN (1, 2))
+        """);
+
     private static readonly Statement SelectGivenUp = new("""
         SELECT 1 FROM given_up_id g WHERE g.connection = @connection AND g.id = @id AND NOT EXISTS (
             SELECT 1 FROM dead_letter d
@@ -33,6 +40,17 @@ internal static class GivenUpIds
     /// <summary>The id has a contact of its own again.</summary>
     public static void Remove(Session session, int connection, ulong id) =>
         session.Post(Delete, connection, unchecked((long)id));
+
+    /// <summary>Forgets ids whose alias the outbox does not hold any more: all that was to be sent before it has its outcome. Only
+    /// dead letters may still bring such a contact back, so nothing is forgotten while any of the connection waits.</summary>
+    /// <param name="session">The transaction.</param>
+    /// <param name="connection">The number of the connection.</param>
+    /// <param name="deliveryPartition">The delivery partition.</param>
+    /// <param name="below">The first position that the outbox holds.</param>
+    /// <param name="rows">At most so many.</param>
+    /// <returns>How many rows went.</returns>
+    public static int DeleteOldest(Session session, int connection, int deliveryPartition, long below, int rows) =>
+        session.Execute(DeleteOld, connection, deliveryPartition, below, rows);
 
     /// <summary>Whether an alias gave the id up, unless that alias is itself a dead letter, or was discarded.</summary>
     public static bool Contains(Session session, int connection, ulong id) =>

@@ -10,9 +10,9 @@ namespace VarianceActors.Pipeline.Outbox;
 
 /// <summary>
 /// Deletes what is older than its retention, in small steps, so that no step holds up the pipeline: ledger rows of finished
-/// events, the marks of messages that were not sent, warnings, outbox rows whose messages all have an outcome, and their
-/// attempts. Dead letters stay until an operator decides. Waits on every node and works on the one that leads the cluster; a
-/// step done twice deletes nothing more.
+/// events, the marks of messages that were not sent, warnings, outbox rows whose messages all have an outcome, their attempts,
+/// and ids that were given up. Dead letters stay until an operator decides. Waits on every node and works on the one that leads
+/// the cluster; a step done twice deletes nothing more.
 /// </summary>
 public sealed class Retention : ReceiveActor, IWithTimers
 {
@@ -75,7 +75,8 @@ public sealed class Retention : ReceiveActor, IWithTimers
                     + DeliveryErrors.DeleteOldest(session, outboxBefore)
                     + _parts.Layout.NumberByConnection.Values.Sum(
                         connection => DeleteOutbox(session, connection, outboxBefore)
-                            + DeleteUnsent(session, connection, ledgerBefore))
+                            + DeleteUnsent(session, connection, ledgerBefore)
+                            + DeleteGivenUp(session, connection))
                     + ViewRetention.DeleteOldest(session, _parts, RowsPerStep, now);
                 return new Deleted(rows, attempts.Reached, ledger.Reached);
             })
@@ -94,6 +95,14 @@ public sealed class Retention : ReceiveActor, IWithTimers
     private int DeleteUnsent(Session session, int connection, DateTimeOffset before) =>
         Enumerable.Range(0, _parts.Layout.DeliveryPartitions).Sum(partition => DeliveryStatements.DeleteOldestUnsent(
             session, connection, partition, RowsPerStep, before));
+
+    private int DeleteGivenUp(Session session, int connection) =>
+        Enumerable.Range(0, _parts.Layout.DeliveryPartitions).Sum(partition => GivenUpIds.DeleteOldest(
+            session,
+            connection,
+            partition,
+            OutboxStatements.FirstPosition(session, connection, partition),
+            RowsPerStep));
 
     /// <summary>Goes on where the last step ended, because the attempts of dead letters stay and would be met every time.</summary>
     private (int Rows, FrozenDictionary<(int, int), long> Reached) DeleteAttempts(

@@ -481,6 +481,48 @@ public class DeadLetterTests
         Assert.Equal(HttpStatusCode.OK, taken.StatusCode);
     }
 
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task An_id_that_was_given_up_is_forgotten_with_its_alias_unless_a_dead_letter_waits(StoreKind store)
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(
+            new HarnessOptions(Hocon: """variance.retention.interval = "00:00:01" """, Store: store));
+        await IdentifyAsync(pipeline, "bob", "device-2");
+        await pipeline.SettledAsync();
+        await SweptAsync(pipeline);
+        await PipelineHarness.UntilAsync(
+            async () => await TurnAndCountAsync(pipeline, "given_up_id") == 0, "the id is forgotten");
+
+        pipeline.Variance.Answer = message => ValueTask.FromResult(
+            message.Type == "track" ? new StandInAnswer(400) : StandInAnswer.Ok);
+        await CaptureAsync(pipeline, "ada", 1);
+        await IdentifyAsync(pipeline, "ada", "device-1");
+        await pipeline.SettledAsync();
+        await SweptAsync(pipeline);
+        await TurnAndCountAsync(pipeline, "given_up_id");
+        Assert.Equal(1, await TurnAndCountAsync(pipeline, "given_up_id"));
+
+        using var discarded = await pipeline.ApiAsync(HttpMethod.Post, "dead-letters/1/discard", new { reason = "test orders" });
+        await PipelineHarness.UntilAsync(
+            async () => await TurnAndCountAsync(pipeline, "given_up_id") == 0, "the id is forgotten");
+    }
+
+    private static async Task SweptAsync(PipelineHarness pipeline)
+    {
+        Assert.Equal(1, await TurnAndCountAsync(pipeline, "given_up_id"));
+        pipeline.Clock.Advance(TimeSpan.FromDays(8));
+        await PipelineHarness.UntilAsync(
+            async () => await TurnAndCountAsync(pipeline, "outbox") == 0, "the outbox is swept");
+    }
+
+    private static Task<long> TurnAndCountAsync(PipelineHarness pipeline, string table)
+    {
+        pipeline.Clock.Advance(TimeSpan.FromSeconds(2));
+        return pipeline.Database.ReadAsync(
+            session => (long)session.Scalar(new Statement($"SELECT count(*) FROM {table}"))!);
+    }
+
     private static void RefuseAll(PipelineHarness pipeline) =>
         pipeline.Variance.Answer = _ => ValueTask.FromResult(new StandInAnswer(400));
 
