@@ -6,9 +6,10 @@ namespace VarianceActors.Pipeline.Delivery;
 /// <summary>
 /// The gate of one connection for the whole cluster: it hands permits to the slices, opens and closes the breaker, and obeys
 /// operators. All its rules are in <see cref="ConnectionGate"/>; here are time, disk and addresses. On any failure it stops,
-/// and the next slice that needs permits starts it anew.
+/// and the next slice that needs permits starts it anew: also when another copy of it has written the state meanwhile.
 /// </summary>
-/// <remarks>Loading: reads the state, keeps what is said meanwhile → Running.</remarks>
+/// <remarks>Loading: reads the state, keeps what is said meanwhile → Running → draining, when its shard moves or the node stops:
+/// stops when what it has begun to write is written.</remarks>
 public sealed class ConnectionActor : ReceiveActor, IWithStash
 {
     private static readonly TimeSpan WakeMax = TimeSpan.FromDays(1);
@@ -22,8 +23,10 @@ public sealed class ConnectionActor : ReceiveActor, IWithStash
     private readonly List<IActorRef> _answering = [];
     private ConnectionGate _gate = null!;
     private GateState? _kept;
+    private long _version;
     private ITimer? _timer;
     private bool _keeping;
+    private bool _draining;
 
     /// <summary>The gate of <paramref name="connectionId"/>.</summary>
     public ConnectionActor(string connectionId, PipelineParts parts)
@@ -50,7 +53,11 @@ public sealed class ConnectionActor : ReceiveActor, IWithStash
         _timer = _parts.Time.CreateTimer(
             _ => self.Tell(WakeUp.Instance), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _parts.Database
-            .ReadAsync(session => new StateRead(ConnectionStatements.Read(session, _connection, _configured)))
+            .ReadAsync(session =>
+            {
+                var (state, version) = ConnectionStatements.Read(session, _connection, _configured);
+                return new StateRead(state, version);
+            })
             .PipeTo(Self);
     }
 
@@ -67,12 +74,13 @@ public sealed class ConnectionActor : ReceiveActor, IWithStash
         Receive<ConnectionMessage.GetDelivery>(_ => Sender.Tell(Status()));
         Receive<WakeUp>(_ => Proceed());
         Receive<StateKept>(_ => GoOn());
+        Receive<Drain>(_ => BeginDraining());
         Receive<Status.Failure>(Fail);
     }
 
     private void Start(StateRead read)
     {
-        _kept = read.State;
+        (_kept, _version) = (read.State, read.Version);
         _gate = new ConnectionGate(
             _connectionId,
             _parts.Options.Connections[_connectionId].Rate,
@@ -130,11 +138,11 @@ public sealed class ConnectionActor : ReceiveActor, IWithStash
         _kept = _gate.State;
         _answering.AddRange(_asking);
         _asking.Clear();
-        var state = _gate.State;
+        var (state, version) = (_gate.State, _version);
         _parts.Database
             .WriteAsync(session =>
             {
-                ConnectionStatements.Write(session, _connection, state, _configured);
+                ConnectionStatements.Write(session, _connection, version, state, _configured);
                 return StateKept.Instance;
             })
             .PipeTo(Self);
@@ -143,9 +151,25 @@ public sealed class ConnectionActor : ReceiveActor, IWithStash
     private void GoOn()
     {
         _keeping = false;
+        _version++;
         _answering.ForEach(asking => asking.Tell(Status()));
         _answering.Clear();
         Keep();
+        StopWhenDrained();
+    }
+
+    private void BeginDraining()
+    {
+        _draining = true;
+        StopWhenDrained();
+    }
+
+    private void StopWhenDrained()
+    {
+        if (_draining && !_keeping)
+        {
+            Context.Stop(Self);
+        }
     }
 
     private void Tell(GateState? before, GateState after)
@@ -169,7 +193,13 @@ public sealed class ConnectionActor : ReceiveActor, IWithStash
         Context.Stop(Self);
     }
 
-    private sealed record StateRead(GateState? State);
+    /// <summary>Asks the actor to finish what it writes, and to stop.</summary>
+    internal sealed record Drain
+    {
+        public static Drain Instance { get; } = new();
+    }
+
+    private sealed record StateRead(GateState? State, long Version);
 
     private sealed record StateKept
     {

@@ -34,6 +34,7 @@ public static class DeliveryHosting
                 Role = NodeRoles.Delivery,
                 RememberEntities = false,
                 PassivateIdleEntityAfter = TimeSpan.Zero,
+                HandOffStopMessage = ConnectionActor.Drain.Instance,
             })
         .WithShardRegion<DeliveryRegion>(
             "delivery",

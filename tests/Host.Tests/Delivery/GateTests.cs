@@ -5,6 +5,7 @@ using Akka.Hosting;
 using Microsoft.Extensions.DependencyInjection;
 using VarianceActors.Harness;
 using VarianceActors.Host.Demo;
+using VarianceActors.Pipeline;
 using VarianceActors.Pipeline.Delivery;
 using Xunit;
 using static VarianceActors.Pipeline.Delivery.ConnectionMessage;
@@ -89,6 +90,24 @@ public sealed class GateTests
         await ResumeAsync(pipeline, ResumeMode.All);
         await pipeline.SettledAsync();
         Assert.Single(pipeline.Variance.Received);
+    }
+
+    [Fact]
+    public async Task Another_copy_of_the_gate_that_has_not_read_a_pause_cannot_undo_it()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions("plugin"));
+        var parts = pipeline.Services.GetRequiredService<PipelineParts>();
+        var copy = pipeline.Services.GetRequiredService<ActorSystem>()
+            .ActorOf(Props.Create(() => new ConnectionActor(PipelineHarness.Connection, parts)));
+        await copy.Ask<DeliveryStatus>(new GetDelivery(PipelineHarness.Connection), Patience);
+        Assert.Equal(DeliveryMode.Paused, (await AskAsync(pipeline, new PauseDelivery(PipelineHarness.Connection))).Mode);
+
+        copy.Tell(new ChangeRate(PipelineHarness.Connection, 2, 1));
+        await copy.WatchAsync().WaitAsync(Patience);
+
+        await pipeline.RestartAsync();
+        var status = await GetAsync(pipeline);
+        Assert.Equal((DeliveryMode.Paused, 0), (status.Mode, status.PerSecond));
     }
 
     [Fact]
