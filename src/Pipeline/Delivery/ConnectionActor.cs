@@ -1,5 +1,7 @@
+using System.Collections.Immutable;
 using Akka.Actor;
 using Akka.Event;
+using VarianceActors.Pipeline.Outbox;
 
 namespace VarianceActors.Pipeline.Delivery;
 
@@ -8,8 +10,8 @@ namespace VarianceActors.Pipeline.Delivery;
 /// operators. All its rules are in <see cref="ConnectionGate"/>; here are time, disk and addresses. On any failure it stops,
 /// and the next slice that needs permits starts it anew: also when another copy of it has written the state meanwhile.
 /// </summary>
-/// <remarks>Loading: reads the state, keeps what is said meanwhile → Running → draining, when its shard moves or the node stops:
-/// stops when what it has begun to write is written.</remarks>
+/// <remarks>Loading: reads the state, keeps what is said meanwhile → Running ↔ looking what waits, when an operator resumes →
+/// draining, when its shard moves or the node stops: stops when what it has begun to write is written.</remarks>
 public sealed class ConnectionActor : ReceiveActor, IWithStash
 {
     private static readonly TimeSpan WakeMax = TimeSpan.FromDays(1);
@@ -67,15 +69,23 @@ public sealed class ConnectionActor : ReceiveActor, IWithStash
     private void Running()
     {
         Receive<ConnectionMessage.SliceReport>(Hear);
-        Receive<ConnectionMessage.PauseDelivery>(_ => Obey(now => _gate.Pause(now)));
-        Receive<ConnectionMessage.ResumeDelivery>(asked => Obey(now => _gate.Resume(asked.Mode, asked.Since, now)));
+        Receive<ConnectionMessage.PauseDelivery>(_ => Obey(now => _gate.Pause(now), Sender));
+        Receive<ConnectionMessage.ResumeDelivery>(LookWhatWaits);
         Receive<ConnectionMessage.ChangeRate>(
-            asked => Obey(now => _gate.ChangeRate(new Rate(asked.PerSecond, asked.Burst), now)));
+            asked => Obey(now => _gate.ChangeRate(new Rate(asked.PerSecond, asked.Burst), now), Sender));
         Receive<ConnectionMessage.GetDelivery>(_ => Sender.Tell(Status()));
         Receive<WakeUp>(_ => Proceed());
         Receive<StateKept>(_ => GoOn());
         Receive<Drain>(_ => BeginDraining());
         Receive<Status.Failure>(Fail);
+    }
+
+    private void Looking()
+    {
+        Receive<WaitingSeen>(Resume);
+        Receive<StateKept>(_ => GoOn());
+        Receive<Status.Failure>(Fail);
+        ReceiveAny(_ => Stash.Stash());
     }
 
     private void Start(StateRead read)
@@ -101,10 +111,28 @@ public sealed class ConnectionActor : ReceiveActor, IWithStash
 
     private DeliveryStatus Status() => _gate.Tell() with { DeliveredPerSecond = _gate.DeliveredPerSecond(Now) };
 
-    private void Obey(Action<DateTimeOffset> command)
+    /// <summary>What waits is told by its places: the clock of the node that accepted an event may be another than this one's.</summary>
+    private void LookWhatWaits(ConnectionMessage.ResumeDelivery asked)
+    {
+        var asking = Sender;
+        _parts.Database
+            .ReadAsync(session => new WaitingSeen(
+                asked, asking, OutboxStatements.NextPositions(session, _connection, _parts.Layout.DeliveryPartitions)))
+            .PipeTo(Self);
+        BecomeStacked(Looking);
+    }
+
+    private void Resume(WaitingSeen seen)
+    {
+        UnbecomeStacked();
+        Stash.UnstashAll();
+        Obey(now => _gate.Resume(seen.Asked.Mode, seen.Asked.Since, seen.NextPositions, now), seen.Asking);
+    }
+
+    private void Obey(Action<DateTimeOffset> command, IActorRef asking)
     {
         command(Now);
-        _asking.Add(Sender);
+        _asking.Add(asking);
         Proceed();
     }
 
@@ -200,6 +228,9 @@ public sealed class ConnectionActor : ReceiveActor, IWithStash
     }
 
     private sealed record StateRead(GateState? State, long Version);
+
+    private sealed record WaitingSeen(
+        ConnectionMessage.ResumeDelivery Asked, IActorRef Asking, ImmutableArray<long> NextPositions);
 
     private sealed record StateKept
     {

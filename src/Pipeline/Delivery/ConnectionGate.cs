@@ -13,8 +13,8 @@ public readonly record struct Rate(int PerSecond, int Burst);
 /// <param name="Since">Since when.</param>
 /// <param name="ProbeDelay">The wait before the next probe, from which the one after it follows.</param>
 /// <param name="ProbeAt">When an open breaker sends its next probe.</param>
-/// <param name="SkipMode">What is not sent of events accepted before <paramref name="SkipBefore"/>.</param>
-/// <param name="SkipBefore">See <paramref name="SkipMode"/>.</param>
+/// <param name="SkipMode">What is not sent of what waited when an operator resumed the connection.</param>
+/// <param name="SkipBefore">With <see cref="ResumeMode.Since"/>: only of events accepted before this.</param>
 /// <param name="RateByHand">The rate that was set while running; null: the configured one holds.</param>
 internal sealed record GateState(
     DeliveryMode Mode,
@@ -28,6 +28,10 @@ internal sealed record GateState(
 {
     /// <summary>Until when the receiver wants to be left alone; null if it did not say so.</summary>
     public DateTimeOffset? HoldUntil { get; init; }
+
+    /// <summary>By delivery partition, below which position the messages lay that waited when an operator resumed the connection
+    /// without some of them; empty if it was with all, or by an earlier build, which had nothing but the time.</summary>
+    public ImmutableArray<long> SkipBelow { get; init; } = [];
 
     public static GateState New(DateTimeOffset now) => new(
         DeliveryMode.Running, "", now, TimeSpan.Zero, null, ResumeMode.All, DateTimeOffset.UnixEpoch, null);
@@ -189,7 +193,11 @@ internal sealed class ConnectionGate
     }
 
     /// <summary>An operator lets it go on.</summary>
-    public void Resume(ResumeMode mode, DateTimeOffset? since, DateTimeOffset now)
+    /// <param name="mode">With what of that which waits.</param>
+    /// <param name="since">For <see cref="ResumeMode.Since"/>, from when on.</param>
+    /// <param name="nextPositions">By delivery partition, the position of the next message to come: below it is what waits.</param>
+    /// <param name="now">The time.</param>
+    public void Resume(ResumeMode mode, DateTimeOffset? since, ImmutableArray<long> nextPositions, DateTimeOffset now)
     {
         var isRunning = State.Mode == DeliveryMode.Running;
         if (isRunning && mode != ResumeMode.All)
@@ -215,6 +223,7 @@ internal sealed class ConnectionGate
                 ResumeMode.Since => since ?? now,
                 _ => now,
             },
+            SkipBelow = mode == ResumeMode.All ? [] : nextPositions,
         };
         _revoke = true;
     }
@@ -288,7 +297,7 @@ internal sealed class ConnectionGate
         var wait = Microseconds(_schedule.Next(now) - now);
         _schedule.Take(now);
         var probe = Grant(needs.Live > 0 ? [wait] : [], needs.Live > 0 ? [] : [wait]);
-        return new Allotment(partition, probe with { IsProbe = true, Patience = Microseconds(ProbePatience) });
+        return Allot(partition, probe with { IsProbe = true, Patience = Microseconds(ProbePatience) });
     }
 
     private ImmutableArray<Allotment> Revoke()
@@ -299,7 +308,7 @@ internal sealed class ConnectionGate
         }
 
         _revoke = false;
-        return [.. _needs.Keys.Select(partition => new Allotment(partition, Grant([], []) with { IsRevoked = true }))];
+        return [.. _needs.Keys.Select(partition => Allot(partition, Grant([], []) with { IsRevoked = true }))];
     }
 
     /// <summary>Deals permits out one by one, each slice in its turn, so that all slices get their part of a scarce rate.</summary>
@@ -315,7 +324,7 @@ internal sealed class ConnectionGate
             _schedule.Take(now);
         }
 
-        return dealt.Select(one => new Allotment(one.Key, Grant([.. one.Value.Live], [.. one.Value.Backfill])));
+        return dealt.Select(one => Allot(one.Key, Grant([.. one.Value.Live], [.. one.Value.Backfill])));
     }
 
     /// <summary>While both wait, backfill gets its share and no more.</summary>
@@ -356,6 +365,10 @@ internal sealed class ConnectionGate
         _lastServed = next.Key;
         return next;
     }
+
+    private Allotment Allot(int partition, PermitsGranted permits) => new(
+        partition,
+        permits with { SkipBelow = partition < State.SkipBelow.Length ? State.SkipBelow[partition] : null });
 
     private PermitsGranted Grant(ImmutableArray<long> live, ImmutableArray<long> backfill) => new(
         live,

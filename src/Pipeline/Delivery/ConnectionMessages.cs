@@ -159,8 +159,8 @@ public enum ProbeResult
 /// <param name="IsPlenty">Whether there is no limit, so that some may be taken in stock.</param>
 /// <param name="IsProbe">Whether it is one permit, for a probe.</param>
 /// <param name="IsRevoked">Whether everything granted before must not be used any more.</param>
-/// <param name="SkipMode">What is not sent of events accepted before <paramref name="SkipBefore"/>.</param>
-/// <param name="SkipBefore">See <paramref name="SkipMode"/>.</param>
+/// <param name="SkipMode">What is not sent of what waited when an operator resumed the connection.</param>
+/// <param name="SkipBefore">With <see cref="ResumeMode.Since"/>: only of events accepted before this.</param>
 /// <param name="TakenAt">When a message of the connection was last answered 2xx; null if the gate knows of none.</param>
 public sealed record PermitsGranted(
     ImmutableArray<long> Live,
@@ -181,4 +181,9 @@ public sealed record PermitsGranted(
     /// <summary>For how many milliseconds the gate had that report when it sent this.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public long HeldFor { get; init; }
+
+    /// <summary>Below which position of the slice that lay which <see cref="SkipMode"/> is about; null if it is about all
+    /// messages, or from a build that has nothing but <see cref="SkipBefore"/>.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public long? SkipBelow { get; init; }
 }

@@ -9,21 +9,21 @@ internal static class ConnectionStatements
 {
     private static readonly Statement Upsert = new("""
         INSERT INTO connection_state (connection, mode, reason, since, probe_delay, probe_at, skip_mode, skip_before, rate_set,
-            per_second, burst, configured_per_second, configured_burst, hold_until, version)
+            per_second, burst, configured_per_second, configured_burst, hold_until, skip_below, version)
         VALUES (@connection, @mode, @reason, @since, @probe_delay, @probe_at, @skip_mode, @skip_before, @rate_set,
-            @per_second, @burst, @configured_per_second, @configured_burst, @hold_until, @version)
+            @per_second, @burst, @configured_per_second, @configured_burst, @hold_until, @skip_below, @version)
         ON CONFLICT (connection) DO UPDATE SET mode = excluded.mode, reason = excluded.reason, since = excluded.since,
             probe_delay = excluded.probe_delay, probe_at = excluded.probe_at, skip_mode = excluded.skip_mode,
             skip_before = excluded.skip_before, rate_set = excluded.rate_set, per_second = excluded.per_second,
             burst = excluded.burst, configured_per_second = excluded.configured_per_second,
             configured_burst = excluded.configured_burst, hold_until = excluded.hold_until,
-            version = excluded.version
+            skip_below = excluded.skip_below, version = excluded.version
         WHERE connection_state.version = excluded.version - 1
         """);
 
     private static readonly Statement Select = new("""
         SELECT mode, reason, since, probe_delay, probe_at, skip_mode, skip_before, rate_set, per_second, burst,
-            configured_per_second, configured_burst, hold_until, version
+            configured_per_second, configured_burst, hold_until, version, skip_below
         FROM connection_state WHERE connection = @connection
         """);
 
@@ -65,6 +65,7 @@ internal static class ConnectionStatements
         configured.PerSecond,
         configured.Burst,
         state.HoldUntil is { } until ? until.AddTicks(TimeSpan.TicksPerMillisecond - 1).ToUnixTimeMilliseconds() : null,
+        state.SkipBelow.IsEmpty ? null : string.Join(' ', state.SkipBelow),
         version);
 
     private static GateState ReadState(DbDataReader row, Rate configured) => new(
@@ -80,6 +81,9 @@ internal static class ConnectionStatements
             : null)
     {
         HoldUntil = row.IsDBNull(12) ? null : Time(row.GetInt64(12)),
+        SkipBelow = row.IsDBNull(14)
+            ? []
+            : [.. row.GetString(14).Split(' ').Select(position => long.Parse(position, CultureInfo.InvariantCulture))],
     };
 
     private static DateTimeOffset Time(long milliseconds) => DateTimeOffset.FromUnixTimeMilliseconds(milliseconds);

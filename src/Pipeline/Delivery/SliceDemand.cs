@@ -9,7 +9,7 @@ internal sealed class SliceDemand(DeliveryId id, int lanesMax, RetryOptions retr
     private const int TakenUntold = 64;
     private readonly HeldPermits _permits = new();
     private (int Live, int Backfill) _asked;
-    private (ResumeMode Mode, DateTimeOffset Before) _skip = (ResumeMode.All, DateTimeOffset.UnixEpoch);
+    private (ResumeMode Mode, DateTimeOffset Before, long? Below) _skip = (ResumeMode.All, DateTimeOffset.UnixEpoch, null);
     private DateTimeOffset? _takenAt;
     private bool _isPlenty;
     private bool _isProbe;
@@ -28,18 +28,18 @@ internal sealed class SliceDemand(DeliveryId id, int lanesMax, RetryOptions retr
     public DateTimeOffset? TakenAt(DateTimeOffset? onThisNode) => _takenAt > onThisNode || onThisNode is null ? _takenAt : onThisNode;
 
     /// <summary>Whether a message must not be sent any more, because an operator resumed the connection without it.</summary>
-    public bool IsSkipped(OutboxEntry entry) => entry.AcceptedAt < _skip.Before
+    public bool IsSkipped(OutboxEntry entry) => HasWaited(entry)
         && !entry.IsReplay // an operator asked for this very message
         && entry.Message.Kind != MessageKind.Alias
         && (_skip.Mode == ResumeMode.Since || (_skip.Mode == ResumeMode.Latest && !Snapshots.IsSnapshot(entry.Message.Kind)));
 
     /// <summary>Whether only the newest of a message's kind is sent, because an operator resumed the connection so.</summary>
-    public bool IsCoalesced(OutboxEntry entry) => _skip.Mode == ResumeMode.Latest && entry.AcceptedAt < _skip.Before;
+    public bool IsCoalesced(OutboxEntry entry) => _skip.Mode == ResumeMode.Latest && HasWaited(entry);
 
     /// <summary>The gate has answered.</summary>
     public void Add(PermitsGranted granted, DateTimeOffset now)
     {
-        _skip = (granted.SkipMode, granted.SkipBefore);
+        _skip = (granted.SkipMode, granted.SkipBefore, granted.SkipBelow);
         _takenAt = granted.TakenAt;
         _isPlenty = granted.IsPlenty;
         if (granted.IsRevoked)
@@ -168,6 +168,12 @@ internal sealed class SliceDemand(DeliveryId id, int lanesMax, RetryOptions retr
         (_taken, _delivered, _failed, _throttled, _reason, _wrongSetup, _probe) = (0, 0, 0, 0, "", false, null);
         return report;
     }
+
+    /// <summary>Whether a message is one of those that a resume was about. Clocks differ, so a time alone does not tell, and
+    /// only earlier builds say nothing else.</summary>
+    private bool HasWaited(OutboxEntry entry) => _skip.Below is { } below
+        ? entry.Position < below && (_skip.Mode == ResumeMode.Latest || entry.AcceptedAt < _skip.Before)
+        : entry.AcceptedAt < _skip.Before;
 
     /// <summary>As many as could be sent now; without a limit some in stock, so that nothing waits for the gate's answer.</summary>
     private int Need(int ready, int free, bool backfill)

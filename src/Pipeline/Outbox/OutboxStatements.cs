@@ -55,6 +55,10 @@ internal static class OutboxStatements
         WHERE p.connection = @connection
         """);
 
+    private static readonly Statement SelectNext = new("""
+        SELECT delivery_partition, next_position FROM outbox_partition WHERE connection = @connection
+        """);
+
     private static readonly Statement CountHeld = new("SELECT count(*) FROM held_message WHERE connection = @connection");
 
     private static readonly Statement SelectRow = new("""
@@ -150,6 +154,14 @@ internal static class OutboxStatements
     /// <summary>The first position that the outbox still holds; the next one if it holds none.</summary>
     public static long FirstPosition(Session session, int connection, int deliveryPartition) =>
         (long)session.Scalar(SelectFirst, connection, deliveryPartition)!;
+
+    /// <summary>By delivery partition, the position of the next entry to come.</summary>
+    public static ImmutableArray<long> NextPositions(Session session, int connection, int deliveryPartitions)
+    {
+        var next = session.Query(SelectNext, row => (Partition: row.GetInt32(0), Next: row.GetInt64(1)), connection)
+            .ToDictionary(one => one.Partition, one => one.Next);
+        return [.. Enumerable.Range(0, deliveryPartitions).Select(partition => next.GetValueOrDefault(partition))];
+    }
 
     /// <summary>How many entries of a connection wait behind one that failed.</summary>
     public static long CountHeldMessages(Session session, int connection) => (long)session.Scalar(CountHeld, connection)!;

@@ -119,7 +119,7 @@ public sealed class GateTests
         pipeline.Clock.Advance(TimeSpan.FromHours(1));
         var from = pipeline.Clock.GetUtcNow();
         await pipeline.CaptureAsync(Event("ada", 3));
-        await PipelineHarness.UntilAsync(async () => await pipeline.WaitingAsync() == 4, "all is there");
+        await UntilParkedAsync(pipeline, 4);
         await ResumeAsync(pipeline, ResumeMode.Since, from);
         await TurnUntilSettledAsync(pipeline);
         Assert.Equal(["alias", "track"], pipeline.Variance.Received.Select(message => message.Type));
@@ -173,7 +173,7 @@ public sealed class GateTests
         await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions("plugin"));
         await AskAsync(pipeline, new PauseDelivery(PipelineHarness.Connection));
         await pipeline.CaptureAsync(Event("ada", 1));
-        await PipelineHarness.UntilAsync(async () => await pipeline.WaitingAsync() == 1, "it is there");
+        await UntilParkedAsync(pipeline, 1);
         pipeline.Variance.Answer = _ => ValueTask.FromResult(new StandInAnswer(429, RetryAfter: "60"));
         pipeline.Clock.Advance(TimeSpan.FromSeconds(1));
         await ResumeAsync(pipeline, ResumeMode.Latest);
@@ -190,6 +190,32 @@ public sealed class GateTests
         Assert.Equal((1, 1), (ledger["delivered"], ledger["skipped"]));
     }
 
+    [Theory]
+    [InlineData(ResumeMode.Since)]
+    [InlineData(ResumeMode.Latest)]
+    public async Task What_comes_after_a_resume_is_sent_although_the_clock_was_ahead_at_the_resume(ResumeMode mode)
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions("plugin"));
+        await AskAsync(pipeline, new PauseDelivery(PipelineHarness.Connection));
+        await pipeline.CaptureAsync(Event("ada", 1));
+        await UntilParkedAsync(pipeline, 1);
+        pipeline.Clock.Advance(TimeSpan.FromHours(1));
+        await ResumeAsync(pipeline, mode, mode == ResumeMode.Since ? pipeline.Clock.GetUtcNow() : null);
+        await TurnUntilSettledAsync(pipeline);
+
+        await pipeline.RestartAsync(() =>
+        {
+            pipeline.Clock.AdjustTime(pipeline.Clock.GetUtcNow().AddHours(-1));
+            return Task.CompletedTask;
+        });
+        await pipeline.CaptureAsync(Event("ada", 2));
+        await TurnUntilSettledAsync(pipeline);
+
+        var ledger = await pipeline.LedgerAsync();
+        Assert.Equal((1, 1), (ledger["delivered"], ledger["skipped"]));
+        Assert.Equal(2, NumberOf(pipeline.Variance.Received.Single()));
+    }
+
     [Fact]
     public async Task A_rate_that_is_set_by_hand_outlives_a_restart()
     {
@@ -204,6 +230,11 @@ public sealed class GateTests
         await TurnUntilSettledAsync(pipeline);
         Assert.True(pipeline.Clock.GetUtcNow() - from >= TimeSpan.FromSeconds(9.4), "it was faster");
     }
+
+    /// <summary>Returns when so many events wait in the outbox of the stopped connection, and no other does before it.</summary>
+    private static Task UntilParkedAsync(PipelineHarness pipeline, long events) => PipelineHarness.UntilAsync(
+        async () => await pipeline.LedgerAsync() is var ledger && ledger["parked"] == events && ledger["pending"] == 0,
+        "all is in the outbox");
 
     /// <summary>Whether an event has its messages, and with it those before it.</summary>
     private static async Task<bool> IsQueuedAsync(PipelineHarness pipeline, Guid uuid)

@@ -157,9 +157,9 @@ public sealed class GateBreakerTests
         gate.Hear(Report(live: 5, taken: 3), Noon);
         Assert.Empty(Permits(gate, Noon.AddDays(30)));
         Assert.Equal((DeliveryMode.Paused, "paused"), (gate.State.Mode, gate.State.Reason));
-        gate.Resume(ResumeMode.Since, Noon.AddHours(-1), Noon.AddDays(30));
+        gate.Resume(ResumeMode.Since, Noon.AddHours(-1), [7, 0, 9], Noon.AddDays(30));
         var permits = Assert.Single(Permits(gate, Noon.AddDays(30))).Permits;
-        Assert.Equal((ResumeMode.Since, Noon.AddHours(-1)), (permits.SkipMode, permits.SkipBefore));
+        Assert.Equal((ResumeMode.Since, Noon.AddHours(-1), 7), (permits.SkipMode, permits.SkipBefore, permits.SkipBelow));
     }
 
     [Fact]
@@ -210,7 +210,7 @@ public sealed class GateBreakerTests
         gate.Hear(Report(live: 5, failed: 2, throttled: 2) with { HoldMilliseconds = 3_600_000 }, Noon);
         Assert.Empty(Permits(gate, Noon.AddMinutes(1)));
         Assert.Equal(Noon.AddHours(1), gate.Tell().HoldUntil);
-        gate.Resume(ResumeMode.All, since: null, Noon.AddMinutes(1));
+        gate.Resume(ResumeMode.All, since: null, [7, 0, 9], Noon.AddMinutes(1));
         Assert.Null(gate.State.HoldUntil);
         Assert.NotEmpty(Permits(gate, Noon.AddMinutes(1)));
     }

@@ -1,4 +1,6 @@
 using VarianceActors.Pipeline.Delivery;
+using VarianceActors.Pipeline.Mapping;
+using VarianceActors.Pipeline.Outbox;
 using Xunit;
 using static VarianceActors.Pipeline.Tests.Delivery.GateSetup;
 
@@ -87,6 +89,32 @@ public sealed class SliceDemandTests
 
         Assert.True(used > 50, $"{used} of 100 permits were used");
     }
+
+    [Theory]
+    [InlineData(ResumeMode.Since, 9, -1, true)]
+    [InlineData(ResumeMode.Since, 9, 1, false)]
+    [InlineData(ResumeMode.Since, 10, -1, false)] // it came later, and its door's clock is behind
+    [InlineData(ResumeMode.Latest, 9, 1, true)] // it waited, and its door's clock is ahead
+    [InlineData(ResumeMode.Latest, 10, -1, false)]
+    public void A_resume_leaves_out_nothing_that_came_after_it_whatever_clocks_say(
+        ResumeMode mode, long position, int acceptedHours, bool isSkipped)
+    {
+        var demand = new SliceDemand(new DeliveryId("acme", 0), lanesMax: 64, Options.Retry);
+        demand.Add(Revoked() with { SkipMode = mode, SkipBefore = Noon, SkipBelow = 10 }, Noon);
+        Assert.Equal(isSkipped, demand.IsSkipped(Track(position, Noon.AddHours(acceptedHours))));
+    }
+
+    [Fact]
+    public void A_gate_of_an_earlier_build_tells_what_to_leave_out_by_the_time_alone()
+    {
+        var demand = new SliceDemand(new DeliveryId("acme", 0), lanesMax: 64, Options.Retry);
+        demand.Add(Revoked() with { SkipMode = ResumeMode.Since, SkipBefore = Noon }, Noon);
+        Assert.True(demand.IsSkipped(Track(10, Noon.AddHours(-1))));
+        Assert.False(demand.IsSkipped(Track(10, Noon)));
+    }
+
+    private static OutboxEntry Track(long position, DateTimeOffset acceptedAt) => new(
+        position, Lane: 1, Guid.Empty, Fingerprint: 1, Closes: true, acceptedAt, new OutboundMessage(MessageKind.Track, "m", default));
 
     private static PermitsGranted Revoked() => new(
         [], [], Patience: 0, Epoch: 0, IsPlenty: true, IsProbe: false, IsRevoked: true, ResumeMode.All, Noon, TakenAt: null);
