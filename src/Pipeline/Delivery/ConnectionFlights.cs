@@ -3,20 +3,35 @@ using VarianceActors.Pipeline.Outbox;
 namespace VarianceActors.Pipeline.Delivery;
 
 /// <summary>What the slices of one connection share on a node: how many requests may be in flight, and when one was last
-/// taken.</summary>
+/// taken. While live traffic and backfill both wait, backfill has its share of the requests, and live traffic the rest.</summary>
 /// <param name="max">Requests in flight at most.</param>
-public sealed class ConnectionFlights(int max)
+/// <param name="backfillPercent">The share of backfill.</param>
+public sealed class ConnectionFlights(int max, int backfillPercent)
 {
     private readonly Lock _lock = new();
-    private readonly Queue<RoomWaiter> _waiting = [];
+    private readonly List<RoomWaiter> _waiting = [];
+    private readonly int _backfillMax = (int)Math.Max(1, (long)max * backfillPercent / 100);
     private long _takenAtTicks;
-    private int _inFlight;
+    private int _live;
+    private int _backfill;
 
     /// <summary>When a message was last taken by the receiver; null if none was since the node started.</summary>
     public DateTimeOffset? TakenAt =>
         Volatile.Read(ref _takenAtTicks) is var ticks and > 0 ? new DateTimeOffset(ticks, TimeSpan.Zero) : null;
 
-    /// <summary>Takes room for one request.</summary>
+    /// <summary>Whether backfill has less than its share of the requests.</summary>
+    public bool IsBackfillBelowShare
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _backfill < _backfillMax;
+            }
+        }
+    }
+
+    /// <summary>Takes room for one request of the waiter's kind.</summary>
     /// <param name="waiter">Called once, on any thread, when there is room again, if there is none now. Who is called and then
     /// does not take the room, or not all of it, must <see cref="PassOn"/>.</param>
     /// <returns>Whether there was room.</returns>
@@ -24,37 +39,41 @@ public sealed class ConnectionFlights(int max)
     {
         lock (_lock)
         {
-            if (_inFlight < max)
+            if (MayEnter(waiter.IsBackfill))
             {
-                _inFlight++;
+                Count(waiter.IsBackfill, 1);
                 return true;
             }
 
-            _waiting.Enqueue(waiter);
+            waiter.IsWaiting = true;
+            _waiting.Add(waiter);
             return false;
         }
     }
 
     /// <summary>Gives the room back.</summary>
-    public void Leave()
+    public void Leave(bool isBackfill)
     {
         lock (_lock)
         {
-            _inFlight--;
+            Count(isBackfill, -1);
         }
 
         PassOn();
     }
 
-    /// <summary>Calls the next one that waits, if there is room.</summary>
+    /// <summary>Calls the next one that waits, if there is room for it.</summary>
     public void PassOn()
     {
-        RoomWaiter? next = null;
+        RoomWaiter? next;
         lock (_lock)
         {
-            while (_inFlight < max && _waiting.TryDequeue(out next) && next.IsGone)
+            _waiting.RemoveAll(waiter => waiter.IsGone);
+            var (live, backfill) = (MayEnter(isBackfill: false), MayEnter(isBackfill: true));
+            next = _waiting.Find(waiter => waiter.IsBackfill ? backfill : live);
+            if (next is not null)
             {
-                next = null;
+                _waiting.Remove(next);
             }
         }
 
@@ -63,16 +82,34 @@ public sealed class ConnectionFlights(int max)
 
     /// <summary>A message was taken.</summary>
     public void Taken(DateTimeOffset at) => Volatile.Write(ref _takenAtTicks, at.UtcTicks);
+
+    /// <summary>While only one kind waits it gets all the room there is.</summary>
+    private bool MayEnter(bool isBackfill)
+    {
+        var isWithinShare = isBackfill ? _backfill < _backfillMax : _live < Math.Max(1, max - _backfillMax);
+        return _live + _backfill < max
+            && (isWithinShare || !_waiting.Exists(other => other.IsBackfill != isBackfill && !other.IsGone));
+    }
+
+    private void Count(bool isBackfill, int flights) =>
+        (_live, _backfill) = isBackfill ? (_live, _backfill + flights) : (_live + flights, _backfill);
 }
 
-/// <summary>Who waits for room.</summary>
+/// <summary>Who waits for room: a slice, for one kind of its messages.</summary>
+/// <param name="isBackfill">Whether it is for backfill.</param>
 /// <param name="free">Tells that there is room; must return at once.</param>
-public sealed class RoomWaiter(Action free)
+public sealed class RoomWaiter(bool isBackfill, Action<RoomWaiter> free)
 {
+    /// <summary>Whether it is for backfill.</summary>
+    public bool IsBackfill { get; } = isBackfill;
+
+    /// <summary>Whether it has found no room; who is called takes it back.</summary>
+    public bool IsWaiting { get; set; }
+
     /// <summary>Whether nobody waits any more: the next one is called instead.</summary>
     public bool IsGone { get; set; }
 
-    internal void Free() => free();
+    internal void Free() => free(this);
 }
 
 /// <summary>One attempt on its way through the stream. It is begun once, or given up before it began.</summary>
@@ -107,7 +144,7 @@ public sealed class Flight(OutboxEntry entry, int number, bool isProbe, Connecti
         }
         finally
         {
-            flights.Leave();
+            flights.Leave(Entry.IsBackfill);
         }
     }
 
@@ -116,7 +153,7 @@ public sealed class Flight(OutboxEntry entry, int number, bool isProbe, Connecti
     {
         if (Interlocked.Exchange(ref _isBegun, 1) == 0)
         {
-            flights.Leave();
+            flights.Leave(Entry.IsBackfill);
         }
     }
 }

@@ -65,6 +65,7 @@ public sealed class DeliveryActor : ReceiveActor
     private readonly SliceDemand _demand;
     private readonly int _backfillSendingMax;
     private readonly RoomWaiter _waiter;
+    private readonly RoomWaiter _backfillWaiter;
     private ITimer? _timer;
     private DateTimeOffset? _wakesAt;
     private DeliveryState _state = new(0, Progress.Start(), []);
@@ -74,7 +75,6 @@ public sealed class DeliveryActor : ReceiveActor
     private int _backfillSending;
     private int _unsettled; // in flight, or answered and not committed: what a crash makes come twice
     private bool _mayHaveMore = true;
-    private bool _waitsForRoom;
     private bool _reading;
     private bool _loading;
     private bool _checking;
@@ -96,7 +96,8 @@ public sealed class DeliveryActor : ReceiveActor
         _demand = new SliceDemand(id, _options.LanesMax, _options.Retry);
         _backfillSendingMax = Math.Max(1, _options.LanesMax * _options.BackfillPercent / 100);
         var self = Self;
-        _waiter = new RoomWaiter(() => self.Tell(RoomFree.Instance));
+        _waiter = new RoomWaiter(isBackfill: false, waiter => self.Tell(new RoomFree(waiter)));
+        _backfillWaiter = new RoomWaiter(isBackfill: true, waiter => self.Tell(new RoomFree(waiter)));
         Loading();
     }
 
@@ -134,7 +135,7 @@ public sealed class DeliveryActor : ReceiveActor
             flight.GiveUp();
         }
 
-        _waiter.IsGone = true;
+        (_waiter.IsGone, _backfillWaiter.IsGone) = (true, true);
         _receiver.Flights.PassOn(); // it may have been called for nothing
     }
 
@@ -158,7 +159,7 @@ public sealed class DeliveryActor : ReceiveActor
         Receive<BarriersRead>(Unblock);
         Receive<DeliveryMessage.Poke>(_ => Poked());
         Receive<WakeUp>(_ => WokeUp());
-        Receive<RoomFree>(_ => UseRoom());
+        Receive<RoomFree>(UseRoom);
         Receive<DeliveryMessage.Settle>(_ => LearnErased());
         Receive<ErasedIdsKnown>(known => Settle(known.Asking));
         Receive<Drain>(_ => BeginDraining());
@@ -198,9 +199,9 @@ public sealed class DeliveryActor : ReceiveActor
         Proceed();
     }
 
-    private void UseRoom()
+    private void UseRoom(RoomFree free)
     {
-        _waitsForRoom = false;
+        free.Waiter.IsWaiting = false;
         Proceed();
         _receiver.Flights.PassOn();
     }
@@ -339,10 +340,9 @@ public sealed class DeliveryActor : ReceiveActor
 
     private void SendReady()
     {
-        var backfillFirst = _backfillSending < _backfillSendingMax;
         while (!_draining && _unsettled < _options.LanesMax)
         {
-            var sent = backfillFirst
+            var sent = _backfillSending < _backfillSendingMax && _receiver.Flights.IsBackfillBelowShare
                 ? TrySend(backfill: true) || TrySend(backfill: false)
                 : TrySend(backfill: false) || (_lanes.Ready(backfill: false) == 0 && TrySend(backfill: true));
             if (!sent)
@@ -351,7 +351,6 @@ public sealed class DeliveryActor : ReceiveActor
             }
 
             PassMarks();
-            backfillFirst = _backfillSending < _backfillSendingMax;
         }
     }
 
@@ -365,7 +364,8 @@ public sealed class DeliveryActor : ReceiveActor
         }
 
         var now = Now;
-        if (_waitsForRoom || (!_receiver.IsDryRun && !_demand.MaySend(backfill, now)))
+        var waiter = WaiterFor(backfill);
+        if (waiter.IsWaiting || (!_receiver.IsDryRun && !_demand.MaySend(backfill, now)))
         {
             return false;
         }
@@ -377,7 +377,7 @@ public sealed class DeliveryActor : ReceiveActor
             return true;
         }
 
-        if (!TryEnter())
+        if (!_receiver.Flights.TryEnter(waiter))
         {
             return false;
         }
@@ -392,11 +392,7 @@ public sealed class DeliveryActor : ReceiveActor
         return true;
     }
 
-    private bool TryEnter()
-    {
-        _waitsForRoom = !_receiver.Flights.TryEnter(_waiter);
-        return !_waitsForRoom;
-    }
+    private RoomWaiter WaiterFor(bool backfill) => backfill ? _backfillWaiter : _waiter;
 
     /// <summary>Why the first message of a lane is not sent at all; null if it is sent.</summary>
     private DeliveryOutcome? NotSent(DeliveryLane lane)
@@ -590,12 +586,14 @@ public sealed class DeliveryActor : ReceiveActor
             return;
         }
 
-        var free = _waitsForRoom ? 0 : _options.LanesMax - _unsettled;
-        if (_demand.TryReport(_lanes.Ready(backfill: false), _lanes.Ready(backfill: true), free, Now) is { } report)
+        if (_demand.TryReport(NeedOf(backfill: false), NeedOf(backfill: true), Now) is { } report)
         {
             _context.Gates.Tell(report, Self);
         }
     }
+
+    private SliceNeed NeedOf(bool backfill) => new(
+        _lanes.Ready(backfill), WaiterFor(backfill).IsWaiting ? 0 : _options.LanesMax - _unsettled);
 
     /// <summary>Sets the clock for what comes next by itself; what could be done now and is not waits for a message.</summary>
     private void WakeInTime()

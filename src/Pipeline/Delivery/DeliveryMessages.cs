@@ -84,10 +84,7 @@ internal sealed record DeliveryCommitted(SliceChanges Changes);
 internal sealed record BarriersRead(HashSet<(int DeliveryPartition, long Position)> Done);
 
 /// <summary>There is room for a request again.</summary>
-internal sealed record RoomFree
-{
-    public static RoomFree Instance { get; } = new();
-}
+internal sealed record RoomFree(RoomWaiter Waiter);
 
 /// <summary>It is time for something that was waited for.</summary>
 internal sealed record WakeUp

@@ -24,10 +24,10 @@ public sealed class Receivers : IDisposable
         _receivers = options.Connections.ToFrozenDictionary(
             connection => connection.Key,
             connection => connection.Value.Url.Length == 0
-                ? new Receiver(DryRunAsync, new ConnectionFlights(int.MaxValue), IsDryRun: true)
+                ? new Receiver(DryRunAsync, new ConnectionFlights(int.MaxValue, backfillPercent: 100), IsDryRun: true)
                 : new Receiver(
                     SendIf(maySend, Sender(connection.Value, options.Delivery, time).SendAsync),
-                    new ConnectionFlights(options.Delivery.InFlightMax),
+                    new ConnectionFlights(options.Delivery.InFlightMax, options.Delivery.BackfillPercent),
                     IsDryRun: false));
 
     /// <summary>The receiver of a connection.</summary>

@@ -3,6 +3,11 @@ using VarianceActors.Pipeline.Outbox;
 
 namespace VarianceActors.Pipeline.Delivery;
 
+/// <summary>What a slice has to send of one kind.</summary>
+/// <param name="Ready">So many messages could be sent.</param>
+/// <param name="Free">So many there is room for.</param>
+internal readonly record struct SliceNeed(int Ready, int Free);
+
 /// <summary>What a slice and the connection's gate know of each other: permits, needs, and how attempts went.</summary>
 internal sealed class SliceDemand(DeliveryId id, int lanesMax, RetryOptions retry)
 {
@@ -130,10 +135,10 @@ internal sealed class SliceDemand(DeliveryId id, int lanesMax, RetryOptions retr
     }
 
     /// <summary>What to tell the gate; null if it knows everything.</summary>
-    public ConnectionMessage.SliceReport? TryReport(int live, int backfill, int free, DateTimeOffset now)
+    public ConnectionMessage.SliceReport? TryReport(SliceNeed live, SliceNeed backfill, DateTimeOffset now)
     {
         DropExpired(now);
-        var needs = (Live: Need(live, free, backfill: false), Backfill: Need(backfill, free, backfill: true));
+        var needs = (Live: Need(live, backfill: false), Backfill: Need(backfill, backfill: true));
         var tellAll = _tellAll;
         _tellAll = false;
         if (needs.Live <= _asked.Live
@@ -176,15 +181,15 @@ internal sealed class SliceDemand(DeliveryId id, int lanesMax, RetryOptions retr
         : entry.AcceptedAt < _skip.Before;
 
     /// <summary>As many as could be sent now; without a limit some in stock, so that nothing waits for the gate's answer.</summary>
-    private int Need(int ready, int free, bool backfill)
+    private int Need(SliceNeed need, bool backfill)
     {
         var held = _permits.Count(backfill);
         if (!_isPlenty)
         {
-            return Math.Max(0, Math.Min(ready, free) - held);
+            return Math.Max(0, Math.Min(need.Ready, need.Free) - held);
         }
 
-        return ready > held && held < lanesMax / 2 ? lanesMax - held : 0;
+        return need.Ready > held && held < lanesMax / 2 ? lanesMax - held : 0;
     }
 
     private void DropExpired(DateTimeOffset now)

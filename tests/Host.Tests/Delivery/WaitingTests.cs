@@ -13,6 +13,51 @@ public sealed class WaitingTests
     private const int MoreThanAWindow = 2_000;
 
     [Fact]
+    public async Task Backfill_has_its_share_of_the_requests_in_flight_over_all_slices_of_a_slow_receiver()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions("plugin"));
+        var (begun, backfill, most) = (0, 0, 0);
+        var places = new SemaphoreSlim(0);
+        pipeline.Variance.Answer = async message =>
+        {
+            var one = message.Body.GetProperty("userId").GetString()!.StartsWith("old-", StringComparison.Ordinal) ? 1 : 0;
+            most = Math.Max(Volatile.Read(ref most), Interlocked.Add(ref backfill, one));
+            Interlocked.Increment(ref begun);
+            await places.WaitAsync();
+            Interlocked.Add(ref backfill, -one);
+            return StandInAnswer.Ok;
+        };
+        using (await pipeline.ApiAsync(HttpMethod.Post, "pause"))
+        {
+        }
+
+        var old = Enumerable.Range(0, 300).Select(number => new { @event = "seen", distinct_id = $"old-{number}" });
+        using (await pipeline.Http.PostAsJsonAsync(
+            "/batch", new { api_key = PipelineHarness.Token, historical_migration = true, batch = old }))
+        {
+        }
+
+        await pipeline.CaptureAsync(
+            [.. Enumerable.Range(0, 300).Select(number => new { @event = "seen", distinct_id = $"new-{number}" })]);
+        await PipelineHarness.UntilAsync(async () => (await pipeline.LedgerAsync())["parked"] == 600, "all is in the outbox");
+        using (await pipeline.ApiAsync(HttpMethod.Post, "resume"))
+        {
+        }
+
+        for (var answered = 0; answered < 100; answered++)
+        {
+            var taken = 64 + answered;
+            await PipelineHarness.UntilAsync(() => Task.FromResult(Volatile.Read(ref begun) == taken), "all places are taken");
+            places.Release();
+        }
+
+        Assert.InRange(most, 6, 20); // 20 of 100 are 12; slices that begin at once do not see each other's
+        places.Release(600);
+        await pipeline.SettledAsync();
+        Assert.Equal(600, (await pipeline.LedgerAsync())["delivered"]);
+    }
+
+    [Fact]
     public async Task A_person_that_fails_with_more_messages_than_fit_into_memory_holds_up_nobody_and_keeps_its_order()
     {
         await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions("plugin"));

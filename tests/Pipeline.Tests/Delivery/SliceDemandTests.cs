@@ -16,11 +16,11 @@ public sealed class SliceDemandTests
         demand.Note(Attempt(200), new DeliveryOutcome.Delivered(), isProbe: false);
         Refuse(demand);
         Refuse(demand);
-        var report = demand.TryReport(live: 1, backfill: 0, free: 64, Noon)!;
+        var report = demand.TryReport(new SliceNeed(1, 64), default, Noon)!;
         Assert.Equal((3, 1, 0), (report.Taken, report.Delivered, report.Failed));
 
         Refuse(demand);
-        report = demand.TryReport(live: 2, backfill: 0, free: 64, Noon)!;
+        report = demand.TryReport(new SliceNeed(2, 64), default, Noon)!;
         Assert.Equal((1, 0, 0), (report.Taken, report.Delivered, report.Failed));
     }
 
@@ -30,11 +30,11 @@ public sealed class SliceDemandTests
         var demand = new SliceDemand(new DeliveryId("acme", 0), lanesMax: 64, Options.Retry);
         Throttle(demand);
         Throttle(demand);
-        Assert.Equal(3_600_000, demand.TryReport(live: 2, backfill: 0, free: 64, Noon)!.HoldMilliseconds);
+        Assert.Equal(3_600_000, demand.TryReport(new SliceNeed(2, 64), default, Noon)!.HoldMilliseconds);
 
         demand.Add(Revoked(), Noon);
         demand.Forget();
-        Assert.Null(demand.TryReport(live: 2, backfill: 0, free: 64, Noon)!.HoldMilliseconds);
+        Assert.Null(demand.TryReport(new SliceNeed(2, 64), default, Noon)!.HoldMilliseconds);
     }
 
     [Theory]
@@ -45,7 +45,7 @@ public sealed class SliceDemandTests
     public void Permits_that_were_away_for_long_are_not_used_but_given_back(int milliseconds, int usable)
     {
         var demand = new SliceDemand(new DeliveryId("acme", 0), lanesMax: 64, Options.Retry);
-        var report = demand.TryReport(live: 2, backfill: 0, free: 64, Noon)!;
+        var report = demand.TryReport(new SliceNeed(2, 64), default, Noon)!;
         var granted = new PermitsGranted(
             [0, 2_000_000], [], Patience: 100_000, Epoch: 1, IsPlenty: false, IsProbe: false, IsRevoked: false,
             ResumeMode.All, Noon, TakenAt: null)
@@ -64,7 +64,7 @@ public sealed class SliceDemandTests
         }
 
         Assert.Equal(usable, used);
-        Assert.Equal(2 - usable, demand.TryReport(live: 2, backfill: 0, free: 64, arrived.AddSeconds(2))!.Unused);
+        Assert.Equal(2 - usable, demand.TryReport(new SliceNeed(2, 64), default, arrived.AddSeconds(2))!.Unused);
     }
 
     [Fact]
@@ -75,7 +75,7 @@ public sealed class SliceDemandTests
         for (var round = 0; round < 100; round++)
         {
             demand.Forget();
-            var report = demand.TryReport(live: 1, backfill: 0, free: 64, now)!;
+            var report = demand.TryReport(new SliceNeed(1, 64), default, now)!;
             now += TimeSpan.FromSeconds(3);
             demand.Add(
                 new PermitsGranted(
