@@ -26,7 +26,8 @@ internal static class DeliveryApi
             .WithSummary("Sends again: ends a pause, and closes an open breaker. May be repeated.")
             .WithDescription(
                 "Without a body everything that waits is sent. Mode since sends only messages of events accepted since a time; "
-                + "mode latest only the newest traits of each contact and account. Aliases are sent in every mode.");
+                + "mode latest only the newest value of each trait of contacts and accounts, of all that waits in the outbox. "
+                + "Aliases are sent in every mode.");
         connection.MapPut("/rate", RateAsync)
             .ProducesProblem(StatusCodes.Status400BadRequest)
             .ProducesProblem(StatusCodes.Status503ServiceUnavailable)

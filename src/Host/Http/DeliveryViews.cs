@@ -141,8 +141,8 @@ public sealed record DeliveryErrorView(string Reason, long Attempts, DateTimeOff
 
 /// <summary>How a stopped connection goes on.</summary>
 /// <param name="Mode"><c>all</c> (the default): everything that waits is sent; <c>since</c>: only messages of events accepted
-/// since a time, and every alias; <c>latest</c>: only the newest traits of each contact and account, and every alias. What is not
-/// sent is in the books as skipped or coalesced.</param>
+/// since a time, and every alias; <c>latest</c>: of what waits in the outbox only the newest value of each trait of contacts and
+/// accounts, and every alias. What is not sent is in the books as skipped or coalesced.</param>
 /// <param name="Since">For <c>since</c>: from when on, ISO 8601.</param>
 public sealed record ResumeRequest(string Mode = "all", DateTimeOffset? Since = null);
 

@@ -28,8 +28,8 @@ public enum ResumeMode
     /// <summary>Those of events accepted since a given time, and every alias; older ones are skipped and counted as such.</summary>
     Since = 2,
 
-    /// <summary>The newest snapshot of each contact and account, and every alias; page views, screens and actions that wait
-    /// are skipped, older snapshots coalesced, and both counted as such.</summary>
+    /// <summary>The newest traits of each contact and account, and every alias; page views, screens and actions that wait
+    /// are skipped, snapshots of which later ones tell every trait anew coalesced, and both counted as such.</summary>
     Latest = 3,
 }
 

@@ -68,6 +68,7 @@ public sealed class DeliveryActor : ReceiveActor
     private readonly RoomWaiter _backfillWaiter;
     private ITimer? _timer;
     private DateTimeOffset? _wakesAt;
+    private WaitingPass? _pass;
     private DeliveryState _state = new(0, Progress.Start(), []);
     private long _version;
     private long _committed;
@@ -107,6 +108,9 @@ public sealed class DeliveryActor : ReceiveActor
         || _lanes.Bytes >= _options.WindowBytesMax
         || _lanes.Count >= _options.HeldLanesMax
         || _lanes.Shelved >= _options.ShelvedLanesMax;
+
+    /// <summary>Whether what waits must be read once before anything is sent.</summary>
+    private bool MustPass => _demand.LatestBelow is { } below && !(_pass is { IsOver: true } && _pass.Below == below);
 
     /// <inheritdoc />
     protected override void PreStart()
@@ -156,6 +160,7 @@ public sealed class DeliveryActor : ReceiveActor
         Receive<DeliveryCommitted>(GoOn);
         Receive<EntriesRead>(FanOut);
         Receive<LanesRead>(Load);
+        Receive<WaitingPage>(Pass);
         Receive<BarriersRead>(Unblock);
         Receive<DeliveryMessage.Poke>(_ => Poked());
         Receive<WakeUp>(_ => WokeUp());
@@ -216,6 +221,7 @@ public sealed class DeliveryActor : ReceiveActor
     private void Proceed()
     {
         PassMarks();
+        TryPass();
         SendReady();
         TryCommit();
         TryLoad();
@@ -338,9 +344,35 @@ public sealed class DeliveryActor : ReceiveActor
         }
     }
 
+    /// <summary>Where only the newest snapshots are wanted, finds them among all that waits: what is in memory shows hardly any.</summary>
+    private void TryPass()
+    {
+        if (MustPass && _pass is not { IsOver: false })
+        {
+            _pass = new WaitingPass(_demand.LatestBelow!.Value);
+            ReadPage(_pass.From);
+        }
+    }
+
+    private void ReadPage(long below) => _context.Database
+        .ReadAsync(session => WaitingPage.Read(session, _connection, _id.Partition, below))
+        .PipeTo(Self);
+
+    private void Pass(WaitingPage page)
+    {
+        _pass!.Add(page);
+        if (!_pass.IsOver)
+        {
+            ReadPage(_pass.From);
+            return;
+        }
+
+        Proceed();
+    }
+
     private void SendReady()
     {
-        while (!_draining && _unsettled < _options.LanesMax)
+        while (!_draining && !MustPass && _unsettled < _options.LanesMax)
         {
             var sent = _backfillSending < _backfillSendingMax && _receiver.Flights.IsBackfillBelowShare
                 ? TrySend(backfill: true) || TrySend(backfill: false)
@@ -411,6 +443,11 @@ public sealed class DeliveryActor : ReceiveActor
         if (_demand.IsSkipped(first))
         {
             return new DeliveryOutcome.Skipped();
+        }
+
+        if (_demand.IsCoalesced(first) && _pass is { IsOver: true } && _pass.IsSuperseded(first.Position))
+        {
+            return new DeliveryOutcome.Coalesced();
         }
 
         var mayCoalesce = lane.Entries.Count > 1
@@ -592,8 +629,9 @@ public sealed class DeliveryActor : ReceiveActor
         }
     }
 
-    private SliceNeed NeedOf(bool backfill) => new(
-        _lanes.Ready(backfill), WaiterFor(backfill).IsWaiting ? 0 : _options.LanesMax - _unsettled);
+    private SliceNeed NeedOf(bool backfill) => MustPass
+        ? default
+        : new(_lanes.Ready(backfill), WaiterFor(backfill).IsWaiting ? 0 : _options.LanesMax - _unsettled);
 
     /// <summary>Sets the clock for what comes next by itself; what could be done now and is not waits for a message.</summary>
     private void WakeInTime()

@@ -57,6 +57,17 @@ internal static class HeldStatements
         WHERE connection = @connection AND delivery_partition = @delivery_partition AND position = @position
         """);
 
+    private static readonly Statement SelectLastBelow = new("""
+        SELECT max(position) FROM held_message
+        WHERE connection = @connection AND delivery_partition = @delivery_partition AND position < @below
+        """);
+
+    private static readonly Statement SelectFromTo = new("""
+        SELECT position FROM held_message
+        WHERE connection = @connection AND delivery_partition = @delivery_partition
+        AND position >= @from_position AND position <= @to_position
+        """);
+
     /// <summary>Writes which lanes wait, with what, and how long.</summary>
     public static void Write(Session session, int connection, int deliveryPartition, SliceChanges changes)
     {
@@ -93,6 +104,14 @@ internal static class HeldStatements
     /// <summary>Whether a position that the progress has passed has no outcome yet.</summary>
     public static bool IsHeld(Session session, int connection, int deliveryPartition, long position) =>
         session.Scalar(SelectIsHeld, connection, deliveryPartition, position) is not null;
+
+    /// <summary>The last held message below a position; null if there is none.</summary>
+    public static long? LastBelow(Session session, int connection, int deliveryPartition, long below) =>
+        (long?)session.Scalar(SelectLastBelow, connection, deliveryPartition, below);
+
+    /// <summary>Where messages are held from one position to another.</summary>
+    public static List<long> Positions(Session session, int connection, int deliveryPartition, long from, long to) =>
+        session.Query(SelectFromTo, row => row.GetInt64(0), connection, deliveryPartition, from, to);
 
     private static void Write(Session session, int connection, int deliveryPartition, long lane, LaneHistory? history)
     {

@@ -13,6 +13,7 @@ internal sealed class SliceDemand(DeliveryId id, int lanesMax, RetryOptions retr
 {
     private const int TakenUntold = 64;
     private readonly HeldPermits _permits = new();
+    private readonly SortedDictionary<int, int> _latencies = [];
     private (int Live, int Backfill) _asked;
     private (ResumeMode Mode, DateTimeOffset Before, long? Below) _skip = (ResumeMode.All, DateTimeOffset.UnixEpoch, null);
     private DateTimeOffset? _takenAt;
@@ -40,6 +41,9 @@ internal sealed class SliceDemand(DeliveryId id, int lanesMax, RetryOptions retr
 
     /// <summary>Whether only the newest of a message's kind is sent, because an operator resumed the connection so.</summary>
     public bool IsCoalesced(OutboxEntry entry) => _skip.Mode == ResumeMode.Latest && HasWaited(entry);
+
+    /// <summary>Below which position only the newest snapshots are sent; null if nothing is to be left out of that kind.</summary>
+    public long? LatestBelow => _skip.Mode == ResumeMode.Latest ? _skip.Below : null;
 
     /// <summary>The gate has answered.</summary>
     public void Add(PermitsGranted granted, DateTimeOffset now)

@@ -12,7 +12,8 @@ namespace VarianceActors.Pipeline.Delivery;
 /// </summary>
 internal static class Snapshots
 {
-    private static readonly string[] Keys = ["userId", "anonymousId", "groupId"];
+    /// <summary>What a snapshot names its entity by.</summary>
+    public static readonly string[] Keys = ["userId", "anonymousId", "groupId"];
 
     /// <summary>Whether <paramref name="kind"/> tells a state, so that only the newest one counts.</summary>
     public static bool IsSnapshot(MessageKind kind) => kind is MessageKind.Identify or MessageKind.Group;

@@ -61,10 +61,10 @@ internal static class OutboxStatements
 
     private static readonly Statement CountHeld = new("SELECT count(*) FROM held_message WHERE connection = @connection");
 
-    private static readonly Statement SelectRow = new("""
+    private static readonly Statement SelectBack = new("""
         SELECT first_position, message_count, payload FROM outbox
         WHERE connection = @connection AND delivery_partition = @delivery_partition AND first_position <= @position
-        ORDER BY first_position DESC LIMIT 1
+        ORDER BY first_position DESC LIMIT @rows
         """);
 
     private static readonly Statement DeleteOld = new("""
@@ -135,6 +135,19 @@ internal static class OutboxStatements
         return entries.ToImmutable();
     }
 
+    /// <summary>The messages from <paramref name="position"/> back to the beginning of a row, the last one first.</summary>
+    public static ImmutableArray<OutboxEntry> ReadBack(
+        Session session, int connection, int deliveryPartition, long position, int rows) =>
+    [
+        .. session
+            .Query(
+                SelectBack,
+                row => OutboxRow.Read(row.GetInt64(0), row.GetInt32(1), row.GetFieldValue<byte[]>(2)),
+                connection, deliveryPartition, position, rows)
+            .SelectMany(row => row.Reverse())
+            .SkipWhile(entry => entry.Position > position),
+    ];
+
     /// <summary>Where the last row begins that is read: a server sends all that a query finds, wanted or not.</summary>
     private static long End(Session session, int connection, int deliveryPartition, long start, long bytesMax)
     {
@@ -188,9 +201,9 @@ internal static class OutboxStatements
             if (row.IsEmpty || position > row[^1].Position)
             {
                 row = session.Query(
-                    SelectRow,
+                    SelectBack,
                     found => OutboxRow.Read(found.GetInt64(0), found.GetInt32(1), found.GetFieldValue<byte[]>(2)),
-                    connection, deliveryPartition, position)[0];
+                    connection, deliveryPartition, position, 1)[0];
             }
 
             var entry = row[(int)(position - row[0].Position)];

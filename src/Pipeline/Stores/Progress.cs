@@ -85,6 +85,18 @@ public sealed class Progress
     /// <summary>Whether <paramref name="number"/> is done.</summary>
     public bool IsDone(long number) => number < Next || (Behind(number) is > 0 and var at && number < _above[at - 1].End);
 
+    /// <summary>The highest number below <paramref name="end"/> that is not done; null if all are.</summary>
+    public long? LastOpen(long end)
+    {
+        var number = end - 1;
+        if (Behind(number) is > 0 and var at && number < _above[at - 1].End)
+        {
+            number = _above[at - 1].From - 1;
+        }
+
+        return number < Next ? null : number;
+    }
+
     /// <summary>Marks a number as done; to mark it again changes nothing.</summary>
     public void Add(long number)
     {

@@ -148,6 +148,44 @@ public sealed class GateTests
     }
 
     [Fact]
+    public async Task With_the_latest_state_each_contact_has_one_snapshot_however_much_waits_also_after_a_restart()
+    {
+        const int Contacts = 40;
+        const int Each = 5;
+        await using var pipeline = await PipelineHarness.StartAsync(
+            new HarnessOptions(
+                "plugin",
+                "variance { delivery { window-messages = 8, lanes-max = 4 }, outbox.delivery-partitions = 2 }"));
+        await AskAsync(pipeline, new PauseDelivery(PipelineHarness.Connection));
+        for (var round = 1; round <= Each; round++)
+        {
+            await pipeline.CaptureAsync(
+                [.. Enumerable.Range(0, Contacts).Select(person => Identify($"person-{person}", $"person-{person}", round))]);
+        }
+
+        await UntilParkedAsync(pipeline, Contacts * Each);
+        var (begun, letGo) = (0, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        pipeline.Variance.Answer = async _ =>
+        {
+            Interlocked.Increment(ref begun);
+            await letGo.Task;
+            return new StandInAnswer(503);
+        };
+        await ResumeAsync(pipeline, ResumeMode.Latest);
+        await PipelineHarness.UntilAsync(() => Task.FromResult(Volatile.Read(ref begun) > 0), "it is resumed");
+        letGo.SetResult();
+        await pipeline.RestartAsync();
+        pipeline.Variance.Answer = _ => ValueTask.FromResult(StandInAnswer.Ok);
+        await TurnUntilSettledAsync(pipeline);
+
+        var sent = pipeline.Variance.Received.Where(message => message.Status == 200).ToList();
+        Assert.All(sent, message => Assert.Equal(Each, message.Body.GetProperty("traits").GetProperty("n").GetInt32()));
+        Assert.Equal(Contacts, sent.Count);
+        var ledger = await pipeline.LedgerAsync();
+        Assert.Equal((Contacts, Contacts * (Each - 1)), (ledger["delivered"], ledger["coalesced"]));
+    }
+
+    [Fact]
     public async Task To_resume_with_everything_takes_back_what_was_to_be_left_out_and_still_waits()
     {
         await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions("plugin"));

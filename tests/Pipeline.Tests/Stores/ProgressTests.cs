@@ -22,6 +22,19 @@ public sealed class ProgressTests
         }).QuickCheckThrowOnFailure();
 
     [Fact]
+    public void The_last_open_number_below_another_one_is_not_done_and_all_between_are() => Prop.ForAll(
+        Gen.Choose(0, 60).ListOf().ToArbitrary(),
+        numbers =>
+        {
+            var progress = Progress.Start().With(numbers.Select(number => (long)number));
+            return Enumerable.Range(0, 70).All(end =>
+            {
+                var open = Enumerable.Range(0, end).Select(number => (long?)number).LastOrDefault(one => !progress.IsDone(one!.Value));
+                return progress.LastOpen(end) == open;
+            });
+        }).QuickCheckThrowOnFailure();
+
+    [Fact]
     public void What_is_encoded_is_read_back() => Prop.ForAll(
         Gen.Choose(0, 100_000).ListOf().ToArbitrary(),
         numbers =>
