@@ -29,6 +29,7 @@ internal sealed class AdaptiveRate
     /// <returns>Whether the rate changed.</returns>
     public bool Throttled(DateTimeOffset now)
     {
+        TurnBack(now);
         _throttledAt = now;
         if (now - _changedAt < BetweenCuts || Current <= _lowest)
         {
@@ -44,6 +45,7 @@ internal sealed class AdaptiveRate
     /// <returns>Whether the rate changed.</returns>
     public bool Pass(DateTimeOffset now)
     {
+        TurnBack(now);
         if (!(now >= RisesAt))
         {
             return false;
@@ -53,6 +55,10 @@ internal sealed class AdaptiveRate
         Current = Math.Min(_set, Current + (_set / 20));
         return true;
     }
+
+    /// <summary>Where the clock was turned back, what lies ahead of it is now.</summary>
+    private void TurnBack(DateTimeOffset now) => (_changedAt, _throttledAt) =
+        (_changedAt > now ? now : _changedAt, _throttledAt > now ? now : _throttledAt);
 
     private static DateTimeOffset Later(DateTimeOffset one, DateTimeOffset other) => one > other ? one : other;
 }

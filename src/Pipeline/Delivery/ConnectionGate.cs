@@ -157,6 +157,7 @@ internal sealed class ConnectionGate
     /// <summary>Hands out what may be handed out.</summary>
     public ImmutableArray<Allotment> Pump(DateTimeOffset now)
     {
+        TurnBack(now);
         if (_adaptive?.Pass(now) == true)
         {
             ApplyRate(now);
@@ -179,7 +180,7 @@ internal sealed class ConnectionGate
     private Allotment Dated(Allotment one, DateTimeOffset now)
     {
         var (at, heard) = _asked[one.Partition];
-        return one with { Permits = one.Permits with { AskedAt = at, HeldFor = (long)(now - heard).TotalMilliseconds } };
+        return one with { Permits = one.Permits with { AskedAt = at, HeldFor = Math.Max(0, (long)(now - heard).TotalMilliseconds) } };
     }
 
     /// <summary>An operator stops the connection.</summary>
@@ -244,6 +245,29 @@ internal sealed class ConnectionGate
         return state with { Mode = DeliveryMode.Open, ProbeAt = state.ProbeAt < soon ? state.ProbeAt : soon };
     }
 
+    /// <summary>Where the clock was turned back, nothing waits for longer than it ever may.</summary>
+    private void TurnBack(DateTimeOffset now)
+    {
+        var (probe, hold, answer) = (now + _options.Breaker.ProbeMax, now + _options.Retry.RetryAfterMax, now + ProbeWait);
+        if (State.ProbeAt > probe)
+        {
+            State = State with { ProbeAt = probe };
+        }
+
+        if (State.HoldUntil > hold)
+        {
+            State = State with { HoldUntil = hold };
+        }
+
+        if (_probe is { } sent && sent.Until > answer)
+        {
+            _probe = sent with { Until = answer };
+        }
+    }
+
+    /// <summary>How long a probe is waited for.</summary>
+    private TimeSpan ProbeWait => _options.Deadline + _options.Deadline;
+
     private bool IsHeld(DateTimeOffset now) => now < State.HoldUntil;
 
     private bool IsNeeded => _needs.Values.Any(needs => needs.Live + needs.Backfill > 0);
@@ -292,7 +316,7 @@ internal sealed class ConnectionGate
     {
         var (partition, needs) = NextInTurn(needs => needs.Live + needs.Backfill > 0);
         _needs[partition] = (0, 0);
-        _probe = (partition, now + _options.Deadline + _options.Deadline);
+        _probe = (partition, now + ProbeWait);
         State = State with { Mode = DeliveryMode.HalfOpen, ProbeAt = null };
         var wait = Microseconds(_schedule.Next(now) - now);
         _schedule.Take(now);

@@ -93,7 +93,10 @@ public sealed class DeliveryActor : ReceiveActor
         _connection = context.Layout.NumberByConnection[id.ConnectionId];
         _flights = Channel.CreateBounded<Flight>(_options.LanesMax);
         _lanes = new DeliveryLanes(
-            _changes, suspectsMax: Math.Max(1, _options.LanesMax / 4), backfillMax: Math.Max(1, _options.WindowMessages / 4));
+            _changes,
+            suspectsMax: Math.Max(1, _options.LanesMax / 4),
+            backfillMax: Math.Max(1, _options.WindowMessages / 4),
+            RetryRules.LongestWait(_options.Retry));
         _demand = new SliceDemand(id, _options.LanesMax, _options.Retry);
         _backfillSendingMax = Math.Max(1, _options.LanesMax * _options.BackfillPercent / 100);
         var self = Self;

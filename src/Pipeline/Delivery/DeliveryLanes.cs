@@ -66,7 +66,7 @@ internal sealed class DeliveryLane(ulong key)
 /// that are read later, go to disk as held messages and come back when it may go on. Backfill beyond what may be in memory is
 /// shelved: of such a lane hardly more than its number is known.
 /// </summary>
-internal sealed class DeliveryLanes(SliceChanges changes, int suspectsMax, int backfillMax)
+internal sealed class DeliveryLanes(SliceChanges changes, int suspectsMax, int backfillMax, TimeSpan waitMax)
 {
     private readonly Dictionary<ulong, DeliveryLane> _lanes = [];
     private readonly Queue<DeliveryLane> _marks = [];
@@ -269,7 +269,8 @@ internal sealed class DeliveryLanes(SliceChanges changes, int suspectsMax, int b
     /// <param name="lanesMax">At most so many.</param>
     public List<DeliveryLane> TakeToLoad(DateTimeOffset now, long committed, int lanesMax)
     {
-        while (_waiting.TryPeek(out var waiting, out var at) && at <= now)
+        // None waits for longer, unless the clock was turned back.
+        while (_waiting.TryPeek(out var waiting, out var at) && (at <= now || at - now > waitMax))
         {
             _waiting.Dequeue();
             waiting.State = LaneState.Stored;

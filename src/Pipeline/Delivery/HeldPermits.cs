@@ -4,6 +4,9 @@ namespace VarianceActors.Pipeline.Delivery;
 internal sealed class HeldPermits
 {
     private static readonly TimeSpan Late = TimeSpan.FromSeconds(1);
+
+    /// <summary>No permit is for a time further ahead, unless the clock was turned back.</summary>
+    private static readonly TimeSpan Ahead = TimeSpan.FromSeconds(2);
     private readonly Queue<(DateTimeOffset From, DateTimeOffset Until, long Epoch)> _live = [];
     private readonly Queue<(DateTimeOffset From, DateTimeOffset Until, long Epoch)> _backfill = [];
 
@@ -45,7 +48,7 @@ internal sealed class HeldPermits
     /// <summary>When the next permit of a kind may be used; null if there is none.</summary>
     public DateTimeOffset? NextAt(bool backfill) => Of(backfill).TryPeek(out var next) ? next.From : null;
 
-    /// <summary>Gives up permits that are over.</summary>
+    /// <summary>Gives up permits that are over, or further ahead than any was granted.</summary>
     /// <returns>Whether there were any.</returns>
     public bool DropExpired(DateTimeOffset now) => DropExpired(_live, now) | DropExpired(_backfill, now);
 
@@ -70,6 +73,7 @@ internal sealed class HeldPermits
         }
 
         var away = TimeSpan.FromMilliseconds(now.ToUnixTimeMilliseconds() - asked - granted.HeldFor);
+        away = away < TimeSpan.Zero ? TimeSpan.Zero : away; // the clock was turned back
         var late = away - _usual;
         _usual = late > TimeSpan.Zero ? _usual + (late / 16) : away;
         return late > Late ? late : TimeSpan.Zero;
@@ -80,7 +84,7 @@ internal sealed class HeldPermits
     private bool DropExpired(Queue<(DateTimeOffset From, DateTimeOffset Until, long Epoch)> permits, DateTimeOffset now)
     {
         var before = permits.Count;
-        while (permits.TryPeek(out var next) && next.Until < now)
+        while (permits.TryPeek(out var next) && (next.Until < now || next.From - now > Ahead))
         {
             permits.Dequeue();
             if (next.Epoch > UnusedEpoch)

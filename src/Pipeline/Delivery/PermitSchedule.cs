@@ -14,6 +14,7 @@ internal sealed class PermitSchedule
     private double _spacing;
     private double _capacity;
     private double _fullAt;
+    private double _seen = double.NegativeInfinity;
     private double _epochFrom;
     private double _least = double.PositiveInfinity;
 
@@ -70,10 +71,11 @@ internal sealed class PermitSchedule
     /// <summary>Another rate; what is in the bucket stays, as far as it fits.</summary>
     public void Change(double perSecond, int burst, DateTimeOffset now)
     {
-        var held = _spacing == 0 ? 0 : _capacity - (Math.Max(_fullAt - Ticks(now), 0) / _spacing);
+        var at = Ticks(now);
+        var held = _spacing == 0 ? 0 : _capacity - (Math.Max(_fullAt - at, 0) / _spacing);
         Set(perSecond, burst);
-        BeginEpoch(Ticks(now));
-        _fullAt = Ticks(now) + ((_capacity - Math.Min(held, _capacity)) * _spacing);
+        BeginEpoch(at);
+        _fullAt = at + ((_capacity - Math.Min(held, _capacity)) * _spacing);
     }
 
     private void BeginEpoch(double at)
@@ -96,8 +98,22 @@ internal sealed class PermitSchedule
         _capacity = Math.Max(1, burst - catchingUp);
     }
 
-    private double NextTicks(DateTimeOffset now) => Math.Max(Ticks(now), _fullAt - ((_capacity - 1) * _spacing));
+    private double NextTicks(DateTimeOffset now)
+    {
+        var at = Ticks(now);
+        return Math.Max(at, _fullAt - ((_capacity - 1) * _spacing));
+    }
 
-    /// <summary>Counted from the beginning, so that small spacings are not lost in rounding.</summary>
-    private double Ticks(DateTimeOffset at) => (at - _origin).Ticks;
+    /// <summary>Counted from the beginning, so that small spacings are not lost in rounding. When the clock was turned back, all is
+    /// turned back with it.</summary>
+    private double Ticks(DateTimeOffset now)
+    {
+        var at = (double)(now - _origin).Ticks;
+        if (at < _seen)
+        {
+            (_fullAt, _epochFrom) = (_fullAt - (_seen - at), _epochFrom - (_seen - at));
+        }
+
+        return _seen = at;
+    }
 }

@@ -13,6 +13,9 @@ public static class RetryRules
     /// <summary>The part of the budget that one wait for an attempt may spend: so much is a turn among others.</summary>
     private const double WaitMax = 0.01;
 
+    /// <summary>By what part the receiver's own wait is exceeded at most.</summary>
+    private const double AskedMore = 0.1;
+
     /// <summary>The outcome of an attempt.</summary>
     /// <param name="attempt">The attempt.</param>
     /// <param name="before">What the message went through before it; null if this is the first attempt.</param>
@@ -46,6 +49,13 @@ public static class RetryRules
         var first = options.DelayFirst;
         var delay = first + (random * ((3 * (last ?? first)) - first));
         return delay < options.DelayMax ? delay : options.DelayMax;
+    }
+
+    /// <summary>The longest pause before an attempt: one of its own, or what the receiver asks for.</summary>
+    public static TimeSpan LongestWait(RetryOptions options)
+    {
+        var asked = (1 + AskedMore) * options.RetryAfterMax;
+        return asked > options.DelayMax ? asked : options.DelayMax;
     }
 
     private static DeliveryOutcome TryAgain(
@@ -82,7 +92,7 @@ public static class RetryRules
     private static TimeSpan? Asked(DeliveryAttempt attempt, RetryOptions options, double random)
     {
         var asked = attempt.RetryAfter > options.RetryAfterMax ? options.RetryAfterMax : attempt.RetryAfter;
-        return asked > TimeSpan.Zero ? asked + (random * 0.1 * asked) : asked;
+        return asked > TimeSpan.Zero ? asked + (random * AskedMore * asked) : asked;
     }
 
     private static DateTimeOffset? AloneSince(

@@ -156,6 +156,11 @@ internal sealed class SliceDemand(DeliveryId id, int lanesMax, RetryOptions retr
         }
 
         _asked = needs;
+        if (_holdUntil - now > retry.RetryAfterMax)
+        {
+            _holdUntil = now + retry.RetryAfterMax; // the clock was turned back
+        }
+
         var report = new ConnectionMessage.SliceReport(
             id.ConnectionId,
             id.Partition,

@@ -215,6 +215,31 @@ public sealed class GateBreakerTests
         Assert.NotEmpty(Permits(gate, Noon.AddMinutes(1)));
     }
 
+    [Fact]
+    public void A_clock_that_is_turned_back_makes_no_probe_wait_for_longer_than_probes_ever_do()
+    {
+        var gate = Opened();
+        var before = Noon.AddDays(-1);
+        Assert.Empty(Permits(gate, before));
+        Assert.Equal(before.AddSeconds(10), gate.State.ProbeAt);
+        Assert.Single(Permits(gate, before.AddSeconds(10)));
+        Assert.Empty(Permits(gate, before.AddSeconds(9)));
+        gate.Pump(before.AddSeconds(10).AddDays(-1));
+        gate.Pump(before.AddSeconds(41).AddDays(-1));
+        Assert.Equal(DeliveryMode.Open, gate.State.Mode); // it was waited for
+    }
+
+    [Fact]
+    public void A_clock_that_is_turned_back_makes_nothing_wait_for_longer_than_the_longest_Retry_After()
+    {
+        var gate = Gate();
+        gate.Hear(Report(live: 5, failed: 2, throttled: 2) with { HoldMilliseconds = 3_600_000 }, Noon);
+        var before = Noon.AddDays(-1);
+        Assert.Empty(Permits(gate, before));
+        Assert.Equal(before.AddHours(1), gate.Tell().HoldUntil);
+        Assert.NotEmpty(Permits(gate, before.AddHours(1)));
+    }
+
     private static ConnectionGate Opened()
     {
         var gate = Gate();

@@ -54,6 +54,34 @@ public sealed class GateRateTests
         Assert.InRange(slow.Count, 0.97 * 20 * 9.8, (20 * 9.8) + 10); // a change loses what was granted and not used
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_clock_that_is_turned_back_stops_nothing_and_gives_no_more_than_the_rate(bool adaptive)
+    {
+        var gate = Gate(10, 1, adaptive);
+        gate.Hear(Report(live: 1_000), Noon);
+        var given = 0;
+        for (var step = 0; step < 100; step++)
+        {
+            var hours = step < 50 ? 0 : -1;
+            given += gate.Pump(Noon.AddSeconds(step / 10.0).AddHours(hours)).Sum(one => one.Permits.Live.Length);
+        }
+
+        Assert.InRange(given, 95, 101);
+    }
+
+    [Fact]
+    public void A_reduced_rate_rises_again_although_the_clock_was_turned_back()
+    {
+        var gate = Gate(100, 10, adaptive: true);
+        gate.Hear(Report(live: 1, failed: 1, throttled: 1), Noon);
+        Assert.Equal(50, gate.Tell().CurrentPerSecond);
+        gate.Pump(Noon.AddHours(-1));
+        gate.Pump(Noon.AddHours(-1).AddSeconds(10));
+        Assert.Equal(55, gate.Tell().CurrentPerSecond);
+    }
+
     [Fact]
     public void A_quiet_time_saves_up_a_burst_and_no_more()
     {

@@ -68,6 +68,38 @@ public sealed class SliceDemandTests
     }
 
     [Fact]
+    public void Permits_that_a_clock_turned_back_has_put_far_ahead_are_given_back_and_later_ones_used()
+    {
+        var demand = new SliceDemand(new DeliveryId("acme", 0), lanesMax: 64, Options.Retry);
+        var asked = demand.TryReport(new SliceNeed(1, 64), default, Noon)!;
+        demand.Add(Granted(asked), Noon);
+
+        var before = Noon.AddHours(-1);
+        Assert.False(demand.MaySend(backfill: false, before));
+        var report = demand.TryReport(new SliceNeed(1, 64), default, before)!;
+        Assert.Equal((1, 1), (report.Unused, report.Live));
+        demand.Add(Granted(asked), before); // asked by the clock of then
+        Assert.True(demand.MaySend(backfill: false, before));
+        demand.Use(backfill: false, before);
+
+        report = demand.TryReport(new SliceNeed(1, 64), default, before)!;
+        demand.Add(Granted(report), before.AddMilliseconds(50));
+        Assert.True(demand.MaySend(backfill: false, before.AddMilliseconds(50)));
+    }
+
+    [Fact]
+    public void A_Retry_After_lasts_no_longer_than_the_longest_one_if_the_clock_was_turned_back()
+    {
+        var demand = new SliceDemand(new DeliveryId("acme", 0), lanesMax: 64, Options.Retry);
+        Throttle(demand);
+        Throttle(demand);
+        var before = Noon.AddDays(-1);
+        Assert.Equal(3_600_000, demand.TryReport(new SliceNeed(2, 64), default, before)!.HoldMilliseconds);
+        demand.Forget();
+        Assert.Null(demand.TryReport(new SliceNeed(2, 64), default, before.AddHours(1))!.HoldMilliseconds);
+    }
+
+    [Fact]
     public void Where_every_answer_is_slow_permits_are_used_all_the_same()
     {
         var demand = new SliceDemand(new DeliveryId("acme", 0), lanesMax: 64, Options.Retry);
@@ -115,6 +147,12 @@ public sealed class SliceDemandTests
 
     private static OutboxEntry Track(long position, DateTimeOffset acceptedAt) => new(
         position, Lane: 1, Guid.Empty, Fingerprint: 1, Closes: true, acceptedAt, new OutboundMessage(MessageKind.Track, "m", default));
+
+    private static PermitsGranted Granted(ConnectionMessage.SliceReport asked) => new(
+        [0], [], Patience: 100_000, Epoch: 1, IsPlenty: false, IsProbe: false, IsRevoked: false, ResumeMode.All, Noon, TakenAt: null)
+    {
+        AskedAt = asked.At,
+    };
 
     private static PermitsGranted Revoked() => new(
         [], [], Patience: 0, Epoch: 0, IsPlenty: true, IsProbe: false, IsRevoked: true, ResumeMode.All, Noon, TakenAt: null);
