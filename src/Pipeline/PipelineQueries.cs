@@ -30,12 +30,12 @@ public sealed class PipelineQueries(PipelineParts parts)
         parts.Database.ReadAsync(
             session => LedgerStatements.Balance(session, parts.Layout.NumberByConnection[connectionId]), cancellationToken);
 
-    /// <summary>What waits for the delivery of a connection, what it failed at, and how fast it is.</summary>
+    /// <summary>What waits for the delivery of a connection, and what it failed at.</summary>
     public Task<DeliveryReport> ReadDeliveryAsync(string connectionId, CancellationToken cancellationToken)
     {
-        var (latencies, now) = (parts.Meter.LatencyOf(connectionId), parts.Time.GetUtcNow());
+        var now = parts.Time.GetUtcNow();
         return parts.Database.ReadAsync(
-            session => DeliveryReport.Read(session, parts.Layout.NumberByConnection[connectionId], latencies, now),
+            session => DeliveryReport.Read(session, parts.Layout.NumberByConnection[connectionId], now),
             cancellationToken);
     }
 

@@ -16,8 +16,8 @@ namespace VarianceActors.Host.Http;
 /// <param name="Rate">The rate of the connection, for the whole cluster.</param>
 /// <param name="Backlog">What waits.</param>
 /// <param name="Estimate">When the backlog will be done, at the speed of the last two minutes.</param>
-/// <param name="Latency">From the moment an event was accepted until a message of it was delivered, over the last ten minutes on
-/// the node that answers; null if nothing was delivered.</param>
+/// <param name="Latency">From the moment an event was accepted until a message of it was delivered, over the last ten minutes of
+/// the whole cluster; null if nothing was delivered.</param>
 /// <param name="Errors">What attempts failed at in the last 24 hours, the reason that was met last first.</param>
 public sealed record DeliveryView(
     string State,
@@ -44,7 +44,7 @@ public sealed record DeliveryView(
         new DeliveryRateView(status.PerSecond, status.Burst, Math.Round(status.CurrentPerSecond, 1), status.IsAdaptive),
         new BacklogView(report.Undecided, report.Waiting, report.Held, report.DeadEvents),
         EstimateView.Of(status, report, now),
-        report.Latency is { } latency
+        status.Latency is { } latency
             ? new LatencyView(
                 latency.Messages,
                 (long)latency.P50.TotalMilliseconds,
@@ -97,8 +97,7 @@ public sealed record EstimateView(double PerSecond, DateTimeOffset? DoneAt, stri
 
     internal static EstimateView Of(DeliveryStatus status, DeliveryReport report, DateTimeOffset now)
     {
-        // The gate knows of all nodes, this node of what it did before the gate moved.
-        var perSecond = Math.Max(status.DeliveredPerSecond, report.RecentPerSecond);
+        var perSecond = status.DeliveredPerSecond;
         if (report.Waiting == 0)
         {
             return new EstimateView(Math.Round(perSecond, 1), now, "nothing is waiting");

@@ -109,7 +109,11 @@ public sealed class ConnectionActor : ReceiveActor, IWithStash
         Proceed();
     }
 
-    private DeliveryStatus Status() => _gate.Tell() with { DeliveredPerSecond = _gate.DeliveredPerSecond(Now) };
+    private DeliveryStatus Status() => _gate.Tell() with
+    {
+        DeliveredPerSecond = _gate.DeliveredPerSecond(Now),
+        Latency = _gate.Latency(Now),
+    };
 
     /// <summary>What waits is told by its places: the clock of the node that accepted an event may be another than this one's.</summary>
     private void LookWhatWaits(ConnectionMessage.ResumeDelivery asked)

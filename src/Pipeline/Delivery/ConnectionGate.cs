@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using VarianceActors.Pipeline.Metering;
 
 namespace VarianceActors.Pipeline.Delivery;
 
@@ -59,6 +60,7 @@ internal sealed class ConnectionGate
     private readonly SortedDictionary<int, (int Live, int Backfill)> _needs = [];
     private readonly Dictionary<int, (long? At, DateTimeOffset Heard)> _asked = [];
     private readonly RecentSpeed _delivered = new();
+    private readonly LatencyWindow _latencies = new();
     private readonly PermitSchedule _schedule;
     private AdaptiveRate? _adaptive;
     private (int Partition, DateTimeOffset Until)? _probe;
@@ -120,6 +122,9 @@ internal sealed class ConnectionGate
     /// <summary>Messages that all slices together delivered a second, over the last minutes.</summary>
     public double DeliveredPerSecond(DateTimeOffset now) => _delivered.PerSecond(now);
 
+    /// <summary>How long the messages of all slices took in the last minutes; null if there were none.</summary>
+    public LatencyPercentiles? Latency(DateTimeOffset now) => _latencies.Read(now);
+
     /// <summary>A slice has said what it needs and how its attempts went.</summary>
     public void Hear(ConnectionMessage.SliceReport report, DateTimeOffset now)
     {
@@ -130,6 +135,11 @@ internal sealed class ConnectionGate
         {
             _takenAt = now;
             _delivered.Add(delivered, now);
+        }
+
+        for (var at = 0; !report.Latencies.IsDefault && at + 1 < report.Latencies.Length; at += 2)
+        {
+            _latencies.Add(report.Latencies[at], report.Latencies[at + 1], now);
         }
 
         if (report.HoldMilliseconds is { } hold && now + TimeSpan.FromMilliseconds(hold) is var until && !(until <= State.HoldUntil))

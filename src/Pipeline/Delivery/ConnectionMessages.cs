@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text.Json.Serialization;
+using VarianceActors.Pipeline.Metering;
 
 namespace VarianceActors.Pipeline.Delivery;
 
@@ -93,6 +94,12 @@ public abstract record ConnectionMessage(string ConnectionId)
         [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
         public int? Delivered { get; init; }
 
+        /// <summary>How long those of <see cref="Delivered"/> that are no replays took since their events were accepted: a step of
+        /// <see cref="LatencyWindow"/>, how many messages, the next step, and so on. Default if there were none, or from a build
+        /// that does not tell.</summary>
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+        public ImmutableArray<int> Latencies { get; init; }
+
         /// <summary>When the slice said so, in milliseconds of its own clock; null from a build that does not say.</summary>
         [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
         public long? At { get; init; }
@@ -136,6 +143,11 @@ public sealed record DeliveryStatus(
     /// it started.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public double DeliveredPerSecond { get; init; }
+
+    /// <summary>How long messages of the whole cluster took in the last minutes, from accepted to delivered, as far as the gate has
+    /// heard of them since it started; null if it has heard of none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public LatencyPercentiles? Latency { get; init; }
 }
 
 /// <summary>What came of a probe.</summary>

@@ -516,6 +516,10 @@ public sealed class DeliveryActor : ReceiveActor
         if (attempt.Verdict == DeliveryVerdict.Delivered)
         {
             _receiver.Flights.Taken(attempt.At + attempt.Latency);
+            if (!flight.Entry.IsReplay)
+            {
+                _demand.NoteLatency(attempt.At + attempt.Latency - flight.Entry.AcceptedAt);
+            }
         }
 
         var outcome = RetryRules.Conclude(

@@ -1,4 +1,5 @@
 using VarianceActors.Pipeline.Mapping;
+using VarianceActors.Pipeline.Metering;
 using VarianceActors.Pipeline.Outbox;
 
 namespace VarianceActors.Pipeline.Delivery;
@@ -90,6 +91,13 @@ internal sealed class SliceDemand(DeliveryId id, int lanesMax, RetryOptions retr
     /// <summary>When the next permit may be used; null if there is none.</summary>
     public DateTimeOffset? NextPermitAt(bool backfill) => _permits.NextAt(backfill);
 
+    /// <summary>A message was delivered so long after its event was accepted.</summary>
+    public void NoteLatency(TimeSpan latency)
+    {
+        var step = LatencyWindow.StepOf(latency);
+        _latencies[step] = _latencies.GetValueOrDefault(step) + 1;
+    }
+
     /// <summary>An attempt is over.</summary>
     public void Note(DeliveryAttempt attempt, DeliveryOutcome outcome, bool isProbe)
     {
@@ -177,8 +185,10 @@ internal sealed class SliceDemand(DeliveryId id, int lanesMax, RetryOptions retr
         {
             HoldMilliseconds = _holdUntil > now ? (long)Math.Ceiling((_holdUntil - now).TotalMilliseconds) : null,
             Delivered = _delivered,
+            Latencies = _latencies.Count == 0 ? default : [.. _latencies.SelectMany(one => new[] { one.Key, one.Value })],
             At = now.ToUnixTimeMilliseconds(),
         };
+        _latencies.Clear();
         (_taken, _delivered, _failed, _throttled, _reason, _wrongSetup, _probe) = (0, 0, 0, 0, "", false, null);
         return report;
     }

@@ -9,7 +9,7 @@ public readonly record struct LatencyPercentiles(long Messages, TimeSpan P50, Ti
 
 /// <summary>
 /// The latencies of the last ten minutes, as counts in steps of a fifth: a value is told at most 19 % too high, and memory
-/// does not grow with the traffic. For any number of threads.
+/// does not grow with the traffic.
 /// </summary>
 public sealed class LatencyWindow
 {
@@ -19,25 +19,25 @@ public sealed class LatencyWindow
     private const int Minutes = 10;
     private const int StepsPerOctave = 4;
     private const int Steps = 32 * StepsPerOctave;
-    private readonly Lock _lock = new();
     private readonly int[][] _counts = [.. Enumerable.Range(0, Minutes).Select(_ => new int[Steps])];
     private readonly long[] _minutes = new long[Minutes];
 
-    /// <summary>A message took so long.</summary>
-    public void Add(TimeSpan latency, DateTimeOffset now)
+    /// <summary>The step that a latency counts in.</summary>
+    public static int StepOf(TimeSpan latency) =>
+        Math.Clamp((int)Math.Ceiling(Math.Log2(Math.Max(1, latency.TotalMilliseconds)) * StepsPerOctave), 0, Steps - 1);
+
+    /// <summary>So many messages had a latency of this step.</summary>
+    public void Add(int step, int messages, DateTimeOffset now)
     {
         var minute = MinuteOf(now);
         var slot = (int)(minute % Minutes);
-        lock (_lock)
+        if (_minutes[slot] != minute)
         {
-            if (_minutes[slot] != minute)
-            {
-                _minutes[slot] = minute;
-                Array.Clear(_counts[slot]);
-            }
-
-            _counts[slot][StepOf(latency)]++;
+            _minutes[slot] = minute;
+            Array.Clear(_counts[slot]);
         }
+
+        _counts[slot][Math.Clamp(step, 0, Steps - 1)] += messages;
     }
 
     /// <summary>How long messages took in the ten minutes before <paramref name="now"/>; null if there were none.</summary>
@@ -45,14 +45,11 @@ public sealed class LatencyWindow
     {
         var sums = new long[Steps];
         var minute = MinuteOf(now);
-        lock (_lock)
+        for (var slot = 0; slot < Minutes; slot++)
         {
-            for (var slot = 0; slot < Minutes; slot++)
+            for (var step = 0; step < Steps && minute - _minutes[slot] < Minutes; step++)
             {
-                for (var step = 0; step < Steps && minute - _minutes[slot] < Minutes; step++)
-                {
-                    sums[step] += _counts[slot][step];
-                }
+                sums[step] += _counts[slot][step];
             }
         }
 
@@ -62,23 +59,7 @@ public sealed class LatencyWindow
             : new LatencyPercentiles(total, At(sums, total, 0.50), At(sums, total, 0.95), At(sums, total, 0.99));
     }
 
-    /// <summary>Messages per second in this minute and the one before.</summary>
-    public double PerSecond(DateTimeOffset now)
-    {
-        var minute = MinuteOf(now);
-        lock (_lock)
-        {
-            var messages = Enumerable.Range(0, Minutes)
-                .Where(slot => minute - _minutes[slot] < 2)
-                .Sum(slot => _counts[slot].Sum(count => (long)count));
-            return messages / (60 + (now.ToUnixTimeMilliseconds() % 60_000 / 1000.0));
-        }
-    }
-
     private static long MinuteOf(DateTimeOffset time) => time.ToUnixTimeSeconds() / 60;
-
-    private static int StepOf(TimeSpan latency) =>
-        Math.Clamp((int)Math.Ceiling(Math.Log2(Math.Max(1, latency.TotalMilliseconds)) * StepsPerOctave), 0, Steps - 1);
 
     /// <summary>The upper end of the step in which the given part of all values is reached.</summary>
     private static TimeSpan At(long[] sums, long total, double part)

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using VarianceActors.Pipeline.Delivery;
 
@@ -19,7 +18,6 @@ public sealed class PipelineMeter : IDisposable
     private readonly Counter<long> _attempts;
     private readonly Counter<long> _outcomes;
     private readonly Histogram<double> _latency;
-    private readonly ConcurrentDictionary<string, LatencyWindow> _windows = [];
     private BooksSample _books = BooksSample.None;
 
     /// <summary>Makes the instruments.</summary>
@@ -46,9 +44,6 @@ public sealed class PipelineMeter : IDisposable
         set => Volatile.Write(ref _books, value);
     }
 
-    /// <summary>The latencies of a connection's messages that this node delivered lately.</summary>
-    public LatencyWindow LatencyOf(string connectionId) => _windows.GetOrAdd(connectionId, _ => new LatencyWindow());
-
     /// <summary>Counts messages and attempts that were committed.</summary>
     internal void Count(string connectionId, SliceChanges committed)
     {
@@ -63,10 +58,7 @@ public sealed class PipelineMeter : IDisposable
             _outcomes.Add(1, connection, new("outcome", NameOf(finished.Outcome)));
             if (finished is { Outcome: DeliveryOutcome.Delivered, Attempt: { } last, Entry.IsReplay: false })
             {
-                var at = last.At + last.Latency;
-                var took = at - finished.Entry.AcceptedAt;
-                _latency.Record(took.TotalSeconds, connection);
-                LatencyOf(connectionId).Add(took, at);
+                _latency.Record((last.At + last.Latency - finished.Entry.AcceptedAt).TotalSeconds, connection);
             }
         }
     }

@@ -220,7 +220,7 @@ public sealed class DeliveryApiTests
     [InlineData(3, 0, "3 waiting, 0/s")]
     [InlineData(0, 3, "nothing is waiting")]
     public void The_estimate_says_when_the_backlog_is_done(long waiting, double perSecond, string text) =>
-        Assert.Equal(text, EstimateView.Of(Status(DeliveryMode.Running, ""), Report(waiting, perSecond), Noon).Text);
+        Assert.Equal(text, EstimateView.Of(Status(DeliveryMode.Running, "", perSecond), Report(waiting), Noon).Text);
 
     [Theory]
     [InlineData(DeliveryMode.Paused, "paused", "3 waiting, paused")]
@@ -228,14 +228,17 @@ public sealed class DeliveryApiTests
     [InlineData(DeliveryMode.HalfOpen, "failing", "3 waiting, stopped by the breaker (failing)")]
     public void The_estimate_of_a_stopped_connection_names_no_time(DeliveryMode mode, string reason, string text)
     {
-        var estimate = EstimateView.Of(Status(mode, reason), Report(3, 12), Noon);
+        var estimate = EstimateView.Of(Status(mode, reason, 12), Report(3), Noon);
         Assert.Equal((text, null), (estimate.Text, estimate.DoneAt));
     }
 
-    private static DeliveryStatus Status(DeliveryMode mode, string reason) =>
-        new("acme", mode, reason, Noon, 10, 1, 10, IsAdaptive: false, ProbeAt: null, LastDeliveredAt: null);
+    private static DeliveryStatus Status(DeliveryMode mode, string reason, double perSecond) =>
+        new("acme", mode, reason, Noon, 10, 1, 10, IsAdaptive: false, ProbeAt: null, LastDeliveredAt: null)
+        {
+            DeliveredPerSecond = perSecond,
+        };
 
-    private static DeliveryReport Report(long waiting, double perSecond) => new(0, waiting, 0, 0, [], null, perSecond);
+    private static DeliveryReport Report(long waiting) => new(0, waiting, 0, 0, []);
 
     private static Dictionary<string, object> Event(int number) => new()
     {

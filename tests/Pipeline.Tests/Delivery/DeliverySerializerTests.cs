@@ -1,6 +1,7 @@
 using System.Text;
 using Akka.Actor;
 using VarianceActors.Pipeline.Delivery;
+using VarianceActors.Pipeline.Metering;
 using Xunit;
 
 namespace VarianceActors.Pipeline.Tests.Delivery;
@@ -58,6 +59,24 @@ public sealed class DeliverySerializerTests : IDisposable
         Assert.Contains("\"delivered\":38", Encoding.UTF8.GetString(written), StringComparison.Ordinal);
         Assert.Equal(report, _serializer.FromBinary(written, _serializer.Manifest(report)));
     }
+
+    [Fact]
+    public void What_was_added_to_the_messages_of_a_gate_comes_back_as_it_was()
+    {
+        var report = GateSetup.Report(3) with { Latencies = [40, 3, 41, 1] };
+        Assert.Equal([40, 3, 41, 1], Sent(report).Latencies.ToArray());
+        var permits = (PermitsGranted)Samples().Single(sample => sample is PermitsGranted) with { SkipBelow = 1_000 };
+        Assert.Equal(1_000, Sent(permits).SkipBelow);
+        var status = (DeliveryStatus)Samples().Single(sample => sample is DeliveryStatus) with
+        {
+            Latency = new LatencyPercentiles(9, TimeSpan.FromMilliseconds(10), TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)),
+        };
+        Assert.Equal(status, Sent(status));
+    }
+
+    private T Sent<T>(T message)
+        where T : notnull =>
+        (T)_serializer.FromBinary(_serializer.ToBinary(message), _serializer.Manifest(message));
 
     private static string Golden(string manifest) =>
         File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Delivery", "Golden", $"{manifest}.json")).TrimEnd();

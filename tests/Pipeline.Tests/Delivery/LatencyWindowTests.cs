@@ -14,7 +14,7 @@ public sealed class LatencyWindowTests
         var window = new LatencyWindow();
         for (var milliseconds = 1; milliseconds <= 10_000; milliseconds++)
         {
-            window.Add(TimeSpan.FromMilliseconds(milliseconds), Noon);
+            window.Add(LatencyWindow.StepOf(TimeSpan.FromMilliseconds(milliseconds)), 1, Noon);
         }
 
         var read = window.Read(Noon)!.Value;
@@ -29,8 +29,8 @@ public sealed class LatencyWindowTests
     {
         var window = new LatencyWindow();
         Assert.Null(window.Read(Noon));
-        window.Add(TimeSpan.FromHours(1), Noon);
-        window.Add(TimeSpan.FromMilliseconds(10), Noon.AddMinutes(6));
+        window.Add(LatencyWindow.StepOf(TimeSpan.FromHours(1)), 1, Noon);
+        window.Add(LatencyWindow.StepOf(TimeSpan.FromMilliseconds(10)), 1, Noon.AddMinutes(6));
         Assert.Equal(2, window.Read(Noon.AddMinutes(9))!.Value.Messages);
         Assert.Equal(1, window.Read(Noon.AddMinutes(11))!.Value.Messages);
         Assert.InRange(window.Read(Noon.AddMinutes(11))!.Value.P99.TotalMilliseconds, 10, 12);
@@ -41,8 +41,8 @@ public sealed class LatencyWindowTests
     public void Nothing_is_too_fast_or_too_slow_to_be_counted()
     {
         var window = new LatencyWindow();
-        window.Add(TimeSpan.FromTicks(-1), Noon);
-        window.Add(TimeSpan.FromDays(3_650), Noon);
+        window.Add(LatencyWindow.StepOf(TimeSpan.FromTicks(-1)), 1, Noon);
+        window.Add(LatencyWindow.StepOf(TimeSpan.FromDays(3_650)), 1, Noon);
         Assert.Equal(2, window.Read(Noon)!.Value.Messages);
     }
 }

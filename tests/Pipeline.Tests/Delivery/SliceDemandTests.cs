@@ -25,6 +25,33 @@ public sealed class SliceDemandTests
     }
 
     [Fact]
+    public void Latencies_of_all_slices_are_told_to_the_gate_once_and_make_one_window()
+    {
+        var gate = Gate();
+        foreach (var (partition, seconds) in new[] { (0, 1), (1, 100) })
+        {
+            var demand = new SliceDemand(new DeliveryId("acme", partition), lanesMax: 64, Options.Retry);
+            for (var message = 0; message < 10; message++)
+            {
+                demand.NoteLatency(TimeSpan.FromSeconds(seconds));
+            }
+
+            demand.NoteLatency(TimeSpan.FromSeconds(3 * seconds));
+            demand.Note(Attempt(200), new DeliveryOutcome.Delivered(), isProbe: false);
+            gate.Hear(demand.TryReport(new SliceNeed(1, 64), default, Noon)!, Noon);
+            demand.Forget();
+            Assert.True(demand.TryReport(new SliceNeed(1, 64), default, Noon)!.Latencies.IsDefault);
+        }
+
+        var told = gate.Latency(Noon.AddMinutes(5))!.Value;
+        Assert.Equal(22, told.Messages);
+        Assert.InRange(told.P50.TotalSeconds, 3, 3.6);
+        Assert.InRange(told.P95.TotalSeconds, 100, 120);
+        Assert.InRange(told.P99.TotalSeconds, 300, 360);
+        Assert.Null(gate.Latency(Noon.AddMinutes(10)));
+    }
+
+    [Fact]
     public void A_Retry_After_that_the_gate_has_ended_is_not_told_again()
     {
         var demand = new SliceDemand(new DeliveryId("acme", 0), lanesMax: 64, Options.Retry);
