@@ -189,40 +189,57 @@ public sealed class ViewRebuild(ActorSystem system, PipelineParts parts)
             }
         }
 
+        // What was erased had its history with it: where those who are left moved, the tables know alone.
         private void Note(PersonState? before, PersonState after, PersonFact fact)
         {
-            if (after.Parent is not null)
+            if (after.Parent is not null || fact is PersonFact.Rewritten)
             {
                 return;
             }
 
-            var held = Profiles(before);
-            foreach (var (uuid, profile) in Profiles(after))
+            var (held, there) = (Profiles(before?.Root), Profiles(after.Root));
+            if (fact is PersonFact.Absorbed { Frozen: var frozen })
+            {
+                foreach (var (uuid, profile) in Profiles(frozen))
+                {
+                    held.TryAdd(uuid, profile);
+                }
+            }
+
+            foreach (var (uuid, profile) in there)
             {
                 var was = held.GetValueOrDefault(uuid);
                 if (ContactMove.Of(profile.Version, was?.Contact?.Turn, profile.Contact?.Turn) is { } move)
                 {
-                    _moves.Add(new PersonEntry(AtOf(before, fact, profile), uuid, -1, [after.Id.DistinctId], "")
-                    {
-                        Moved = move,
-                    });
+                    Add(profile, move);
                 }
             }
 
-            if (fact is PersonFact.Absorbed { Frozen: var frozen } && frozen.Profile is { IsIdentified: true } ended
-                && !Profiles(after).ContainsKey(ended.Uuid))
+            var version = Settled(fact) is { } settled
+                ? after.Root.SeenFrom(settled.Merge.DistinctId).Profile?.Version ?? 0
+                : 0;
+            foreach (var (uuid, ended) in held)
             {
-                var version = after.Root.Profile?.Version ?? 0;
-                _moves.Add(new PersonEntry(AtOf(before, fact, ended), ended.Uuid, -1, [after.Id.DistinctId], "")
+                if (ended.IsIdentified && !there.ContainsKey(uuid))
                 {
-                    Moved = new ContactMove(version, ended.Contact?.Account is not null, null, false, null, null),
-                });
+                    Add(ended, new ContactMove(version, ended.Contact?.Account is not null, null, false, null, null));
+                }
             }
+
+            void Add(PersonProfile profile, ContactMove move) => _moves.Add(
+                new PersonEntry(AtOf(before, fact, profile), profile.Uuid, -1, [after.Id.DistinctId], "") { Moved = move });
         }
 
-        private static Dictionary<Guid, PersonProfile> Profiles(PersonState? state) => state is null
+        private static SettledMerge? Settled(PersonFact fact) => fact switch
+        {
+            PersonFact.Absorbed absorbed => absorbed.Settled,
+            PersonFact.MergeEnded ended => ended.Settled,
+            _ => null,
+        };
+
+        private static Dictionary<Guid, PersonProfile> Profiles(PersonRoot? root) => root is null
             ? []
-            : state.Root.FirstIds.Select(id => state.Root.SeenFrom(id).Profile).OfType<PersonProfile>()
+            : root.FirstIds.Select(id => root.SeenFrom(id).Profile).OfType<PersonProfile>()
                 .DistinctBy(profile => profile.Uuid)
                 .ToDictionary(profile => profile.Uuid);
 
