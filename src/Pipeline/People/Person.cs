@@ -40,6 +40,9 @@ public sealed record EventOutcome(
     /// <summary>Whether the person is another one than before the event, or must be looked at sooner, or may be so because the
     /// event is a repeat.</summary>
     public bool IsNews { get; init; }
+
+    /// <summary>The account that the person belonged to with the event; null for none.</summary>
+    public string? Account { get; init; }
 }
 
 /// <summary>What follows from a command.</summary>
@@ -326,24 +329,17 @@ public static class Person
         return new Decision(Evolve(state, asked), [asked], []);
     }
 
+    // The person is shown as it is by now, but its event stays with the account of that time.
     private static EventOutcome Repeat(PersonState state, Member member, EventAt at, EventReading reading)
     {
-        foreach (var kept in member.Kept)
-        {
-            if (kept.Offset == at.Offset)
-            {
-                return Outcome(state, at, reading, kept, Lanes(member.AllFrom, kept.AllBehind)) with
-                {
-                    TellsAccount = true,
-                    IsNews = true,
-                };
-            }
-        }
-
-        return Outcome(state, at, reading, KeptOutcome.Nothing, Lanes(member.AllFrom, [])) with
+        var kept = member.Kept.FirstOrDefault(one => one.Offset == at.Offset) ?? KeptOutcome.Nothing;
+        var outcome = Outcome(state, at, reading, kept, Lanes(member.AllFrom, kept.AllBehind));
+        var next = member.Kept.FirstOrDefault(one => one.Offset > at.Offset && one.Moved is { IsOtherAccount: true });
+        return outcome with
         {
             TellsAccount = true,
             IsNews = true,
+            Account = next is null ? outcome.Account : next.Was,
         };
     }
 
@@ -355,6 +351,7 @@ public static class Person
         ImmutableArray<ulong> behind) =>
         new(at, state.Snapshot(), kept.Change, reading.Refusal, reading.Warnings.AddRange(kept.Warnings), behind)
         {
+            Account = state.Root.Profile?.Contact?.Account?.Key,
             Left = kept.Left ?? [],
             Moved = kept.Moved,
             Joined = reading.Merge is null ? [] : kept.Joined,
@@ -452,6 +449,7 @@ public static class Person
             FurtherBehind = behind.IsEmpty ? null : behind,
             Left = fact.Turn is not null && AccountLeft.Of(before, fact.Turn.Account) is { } left ? [left] : null,
             Moved = fact.Turn is null ? null : ContactMove.Of(version, before?.Contact?.Turn, fact.Turn),
+            Was = fact.Turn is null ? null : Left(before, fact.Turn.Account),
         };
         var member = Trim(root.Members[by.DistinctId], by.BatchFrom);
         var learnt = profile with
@@ -465,6 +463,9 @@ public static class Person
         return (root with { Profile = learnt })
             .With(by.DistinctId, member with { Kept = member.Kept.Add(outcome) });
     }
+
+    private static string? Left(PersonProfile? before, AccountLink? now) =>
+        before?.Contact?.Account is { } was && was.Key != now?.Key ? was.Key : null;
 
     // A name that is unset may come back from an id that never unset it; what was rejected, whoever said it, was not heard.
     private static Voice? Hear(Voice? before, PersonFact.EventApplied fact)
@@ -610,6 +611,7 @@ public static class Person
                 Joined = Joined(joining, joined),
                 Left = left.Count == 0 ? null : left.DrainToImmutable(),
                 Moved = move,
+                Was = Left(target ?? source, now),
                 FurtherBehind = further.IsEmpty ? null : further,
             }),
         };

@@ -73,6 +73,11 @@ public sealed record KeptOutcome(
     /// <summary>Where the contact moved by it, between accounts or stages; null for nowhere.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ContactMove? Moved { get; init; }
+
+    /// <summary>The account that the person, a contact or not, belonged to before; null for none, or if that is the
+    /// same.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Was { get; init; }
 }
 
 /// <summary>One distinct id of a root.</summary>

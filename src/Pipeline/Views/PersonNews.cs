@@ -47,7 +47,7 @@ public sealed record PersonNews(Guid Person, long Version, ImmutableArray<string
             now.PersonUuid,
             now.Version,
             [own, .. (outcome.Joined ?? now.DistinctIds).Where(id => id != own)],
-            outcome.Person?.Contact?.Account?.Key)
+            outcome.Account)
         {
             Shown = outcome.IsNews ? now with { DistinctIds = [own] } : null,
             Moved = outcome.Moved,

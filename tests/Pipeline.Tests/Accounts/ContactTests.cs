@@ -4,6 +4,7 @@ using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Sources;
 using VarianceActors.Pipeline.Stages;
 using VarianceActors.Pipeline.Tests.People;
+using VarianceActors.Pipeline.Views;
 using Xunit;
 
 namespace VarianceActors.Pipeline.Tests.Accounts;
@@ -56,6 +57,31 @@ public sealed class ContactTests
         Assert.Null(news[0].Members[0].Contact);
         Assert.Equal("ada", news[1].Members[0].Contact!.UserId);
         Assert.True(homes.Person("ada")!.Contact!.Account is { Key: "beta", Rule: AccountRule.GroupCall });
+    }
+
+    [Theory]
+    [InlineData("ada", false)]
+    [InlineData("ada", true)]
+    [InlineData("visitor", true)]
+    public void An_event_that_is_repeated_stays_with_the_account_that_it_happened_in(string distinctId, bool crashes)
+    {
+        var homes = new Homes(Rules());
+        homes.Apply(Identify("ada"));
+        homes.Apply(Named(distinctId, "acme"));
+        var command = new ApplyEvents(
+            Homes.Home(distinctId),
+            distinctId,
+            [new EventAt(100, Captured.Event("seen", distinctId)), new EventAt(101, Named(distinctId, "beta"))]);
+        Assert.Equal(["acme", "beta"], Accounts(homes.Ask(command)));
+        if (crashes)
+        {
+            homes.Crash();
+        }
+
+        Assert.Equal(["acme", "beta"], Accounts(homes.Ask(command)));
+
+        IEnumerable<string?> Accounts(ImmutableArray<EventOutcome> outcomes) => outcomes.Select(outcome =>
+            PersonNews.Of(outcome, homes.Person(distinctId), Rules().Contacts)!.Account);
     }
 
     [Fact]
