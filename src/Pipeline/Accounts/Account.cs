@@ -14,7 +14,7 @@ public sealed record AccountStep(AccountState State, ImmutableArray<AccountFact>
 public static class Account
 {
     // PostHog's limit for the properties of a group is that of a person.
-    private const long TraitBytesMax = PersonProperties.BytesMax;
+    internal const long TraitBytesMax = PersonProperties.BytesMax;
 
     /// <summary>One message, one step.</summary>
     /// <param name="state">The account.</param>
@@ -176,9 +176,12 @@ public static class Account
         ImmutableArray<NamedValue> news =
             [.. set.Where(one => !traits.TryGetValue(one.Name, out var held) || held != one.Value)];
         var after = traits.SetItems(news.Select(one => KeyValuePair.Create(one.Name, one.Value)));
-        var bytes = after.Sum(one => (long)one.Key.Length + one.Value.Json.Length);
-        return bytes > TraitBytesMax ? [] : news;
+        return TraitBytes(after.Select(one => new NamedValue(one.Key, one.Value))) > TraitBytesMax ? [] : news;
     }
+
+    /// <summary>How much properties count for towards the limit.</summary>
+    internal static long TraitBytes(IEnumerable<NamedValue> traits) =>
+        traits.Sum(one => (long)one.Name.Length + one.Value.Json.Length);
 
     private static void Forget(Steps step, ForgetMembers forget)
     {

@@ -60,6 +60,11 @@ public sealed record GroupReading(string? Key, string Type, bool IsPersons, Immu
             faults.Add(WarningTypes.InvalidGroupSet);
         }
 
+        if (Account.TraitBytes(found.Set) > Account.TraitBytesMax)
+        {
+            faults.Add(WarningTypes.GroupPropertiesSizeViolation);
+        }
+
         return faults.DrainToImmutable();
     }
 

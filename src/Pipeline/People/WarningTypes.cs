@@ -49,6 +49,9 @@ public static class WarningTypes
     /// <summary>The group's properties are no object: none of them is taken.</summary>
     public const string InvalidGroupSet = "invalid_group_set";
 
+    /// <summary>Ours: the group's properties are more than an account holds: none of them is taken.</summary>
+    public const string GroupPropertiesSizeViolation = "group_properties_size_violation";
+
     /// <summary>The flag counts as true.</summary>
     public const string InvalidProcessPersonProfile = "invalid_process_person_profile";
 

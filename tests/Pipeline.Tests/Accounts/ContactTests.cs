@@ -161,6 +161,26 @@ public sealed class ContactTests
     }
 
     [Fact]
+    public void A_counted_event_is_news_if_its_window_ends_before_all_others()
+    {
+        var stages = StageRuleReader.ReadContacts(
+            [
+                "gone: event 'report' and not event 'report' within 60 days",
+                "dormant: event 'login' and not event 'login' within 14 days",
+            ],
+            StagePolicy.ForwardOnly).Rules!;
+        var homes = new Homes(PersonRules.Posthog with
+        {
+            Contacts = ContactRules.Of(AccountMatchingTests.Options(), "company", stages, StageRules.None),
+        });
+        homes.Apply(Identify("ada"));
+
+        Assert.True(homes.Apply(Captured.Event("report", "ada")).IsNews);
+        Assert.True(homes.Apply(Captured.Event("login", "ada")).IsNews);
+        Assert.False(homes.Apply(Captured.Event("login", "ada", at: Captured.Nine.AddDays(1))).IsNews);
+    }
+
+    [Fact]
     public void Visits_before_the_identify_count()
     {
         var homes = new Homes(Rules());

@@ -131,6 +131,17 @@ public sealed class EventReadingTests
         Assert.Null(reading.Refusal);
     }
 
+    [Fact]
+    public void So_is_a_group_with_more_properties_than_an_account_holds()
+    {
+        var reading = EventReading.Of(Captured.Event(
+            "$groupidentify",
+            "acc",
+            $$$"""{"$group_type":"company","$group_key":"acme","$group_set":{"note":"{{{new string('x', 700_000)}}}"}}"""));
+
+        Assert.Equal("group_properties_size_violation", Assert.Single(reading.Warnings).Type);
+    }
+
     [Theory]
     [InlineData("$identify", """{"$anon_distinct_id":42}""", "invalid_anon_distinct_id")]
     [InlineData("$identify", """{"$anon_distinct_id":"dev","alias":{"a":1}}""", "invalid_alias")]
