@@ -13,6 +13,9 @@ namespace VarianceActors.Host.Commands;
 /// <summary><c>views rebuild</c>: makes the lists of contacts and accounts anew from the journal.</summary>
 internal static class ViewsCommand
 {
+    // Some statements are about everything there is, and nobody waits for the database meanwhile.
+    private static readonly TimeSpan NoHurry = TimeSpan.FromDays(1);
+
     private static readonly Option<string[]> ConfigOption = new("--config")
     {
         Description = "HOCON file laid over the defaults; may be given several times, the last one counts most.",
@@ -75,6 +78,7 @@ internal static class ViewsCommand
 
     private static async Task<RebuiltViews> RebuildAsync(PipelineOptions options, CancellationToken cancellation)
     {
+        options.Postgres.StatementTimeout = NoHurry;
         await using var inUse = options.Store == StoreKind.Sqlite ? DataDirectory.Lock(options.DataDir) : null;
         await using var database = PipelineDatabase.Open(options, _ => { });
         var layout = await PipelineLayout.ReadAsync(

@@ -30,6 +30,7 @@ public sealed class ErasureRunner : ReceiveActor, IWithTimers
     private static readonly TimeSpan LongRest = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan BetweenLooks = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan LongAgo = TimeSpan.FromMinutes(2);
+    private const int FailuresPerWarning = 10;
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly Dictionary<long, Running> _running = [];
     private readonly PipelineParts _parts;
@@ -103,6 +104,11 @@ public sealed class ErasureRunner : ReceiveActor, IWithTimers
 
     private void GoOn(Stepped stepped)
     {
+        if (_running.TryGetValue(stepped.Number, out var running))
+        {
+            running.Failures = 0;
+        }
+
         switch (stepped.Next)
         {
             case ErasureNext.Step:
@@ -118,10 +124,12 @@ public sealed class ErasureRunner : ReceiveActor, IWithTimers
         }
     }
 
-    // Nothing personal is in the failures of the databases and of those who are asked.
+    // Nothing personal is in the failures of the databases and of those who are asked. They pass, most of the time.
     private void TryAgain(Failed failed)
     {
-        if (failed.Cause is not (AskTimeoutException or DbException or TimeoutException or ChannelClosedException))
+        var failures = _running.TryGetValue(failed.Number, out var running) ? ++running.Failures : 0;
+        if (failed.Cause is not (AskTimeoutException or DbException or TimeoutException or ChannelClosedException)
+            || failures % FailuresPerWarning == 0)
         {
             _log.Warning(failed.Cause, "A step of erasure {Number} did not happen; it is tried again.", failed.Number);
         }
@@ -178,6 +186,9 @@ public sealed class ErasureRunner : ReceiveActor, IWithTimers
     private sealed class Running(ErasureSteps steps)
     {
         public ErasureSteps Steps => steps;
+
+        /// <summary>How often the running step did not happen.</summary>
+        public int Failures { get; set; }
 
         public List<IActorRef> Asking { get; } = [];
     }

@@ -422,7 +422,9 @@ internal sealed class ErasureSteps(
         }
 
         rows += await EraseInNeighboursAsync(work).ConfigureAwait(false);
-        return await MoveAsync(ErasurePhase.Views, work, new ErasureCounts { Facts = rows }).ConfigureAwait(false);
+        return await MoveAsync(
+            ErasurePhase.Views, work with { Partition = 0, After = 0 }, new ErasureCounts { Facts = rows })
+            .ConfigureAwait(false);
     }
 
     // They never became one with the person, but the question stands in their history.
@@ -442,15 +444,33 @@ internal sealed class ErasureSteps(
         return rows;
     }
 
+    // The feed first: what is folded from it before its pages are done goes with the tables.
     private async Task<ErasureNext> EraseViewsAsync(ErasureWork work)
     {
+        var (persons, now) = (PersonsOf(work), parts.Time.GetUtcNow());
         await parts.Database.WriteAsync(session =>
         {
-            ViewErasure.Erase(session, _connection, PersonsOf(work), work.Ids);
+            var next = ViewErasure.EraseFeed(session, _connection, work.Partition, work.After, persons, work.Ids);
+            var isLast = next is null && work.Partition + 1 == parts.Layout.DeliveryPartitions;
+            if (isLast)
+            {
+                ViewErasure.EraseTables(session, _connection, persons, work.Ids);
+            }
+
+            ErasureStatements.Move(
+                session,
+                number,
+                isLast ? ErasurePhase.Ending : ErasurePhase.Views,
+                isLast
+                    ? null
+                    : next is { } from
+                        ? work with { After = from }
+                        : work with { Partition = work.Partition + 1, After = 0 },
+                default,
+                now);
             return true;
         }).ConfigureAwait(false);
-
-        return await MoveAsync(ErasurePhase.Ending, work: null).ConfigureAwait(false);
+        return ErasureNext.Step;
     }
 
     // What was deleted leaves the files, and then the logs: only now is it known that they held nothing but what may be read.

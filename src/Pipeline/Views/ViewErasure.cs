@@ -7,6 +7,9 @@ namespace VarianceActors.Pipeline.Views;
 /// unless nobody else of the account did it on that day.</summary>
 internal static class ViewErasure
 {
+    private const int EntriesPerPage = 5_000;
+    private const long BytesPerPage = 4 << 20;
+
     private static readonly Statement SelectIds = new(
         "SELECT number FROM view_id WHERE connection = @connection AND person = @person");
 
@@ -33,21 +36,60 @@ internal static class ViewErasure
     private static readonly Statement DeleteMoves = new(
         "DELETE FROM view_contact_move WHERE connection = @connection AND person = @person");
 
-    private static readonly Statement SelectFeed = new("""
-        SELECT delivery_partition, first_position, entry_count, payload FROM view_feed WHERE connection = @connection
-        """);
-
     private static readonly Statement UpdateFeed = new("""
         UPDATE view_feed SET payload = @payload
         WHERE connection = @connection AND delivery_partition = @delivery_partition AND first_position = @first_position
         """);
 
-    /// <summary>Takes a person out of the tables and out of the feed, whose positions stay.</summary>
+    /// <summary>Takes a person out of a page of the feed, whose positions stay. Once all pages are done, nothing brings it back
+    /// into the tables.</summary>
+    /// <param name="session">The transaction.</param>
+    /// <param name="connection">The number of the connection.</param>
+    /// <param name="deliveryPartition">The partition of the feed.</param>
+    /// <param name="from">Where the page begins.</param>
+    /// <param name="persons">The uuids that the person was known under.</param>
+    /// <param name="distinctIds">All of its ids.</param>
+    /// <returns>Where the next page begins; null at the end.</returns>
+    public static long? EraseFeed(
+        Session session,
+        int connection,
+        int deliveryPartition,
+        long from,
+        IReadOnlyCollection<Guid> persons,
+        IReadOnlyCollection<string> distinctIds)
+    {
+        FeedStatements.Take(session, connection);
+        var (uuids, ids) = (persons.ToHashSet(), distinctIds.ToHashSet(StringComparer.Ordinal));
+        var rows = FeedStatements.Read(session, connection, deliveryPartition, from, EntriesPerPage, BytesPerPage);
+        foreach (var row in rows.Where(row => row.Entries.Any(IsOfPerson)))
+        {
+            session.Execute(UpdateFeed, Without(row.Entries), connection, deliveryPartition, row.First);
+        }
+
+        return rows.Count == 0 ? null : rows[^1].Next;
+
+        bool IsOfPerson(ViewEntry entry) =>
+            entry is PersonEntry one && (uuids.Contains(one.Person) || one.Ids.Any(ids.Contains));
+
+        byte[] Without(IEnumerable<ViewEntry> entries)
+        {
+            var buffer = new ArrayBufferWriter<byte>();
+            ViewRow.Begin(buffer);
+            foreach (var entry in entries)
+            {
+                ViewRow.Append(buffer, IsOfPerson(entry) ? new ErasedEntry(entry.At) : entry);
+            }
+
+            return buffer.WrittenSpan.ToArray();
+        }
+    }
+
+    /// <summary>Takes a person out of the tables.</summary>
     /// <param name="session">The transaction.</param>
     /// <param name="connection">The number of the connection.</param>
     /// <param name="persons">The uuids that the person was known under.</param>
     /// <param name="distinctIds">All of its ids.</param>
-    public static void Erase(
+    public static void EraseTables(
         Session session, int connection, IReadOnlyCollection<Guid> persons, IReadOnlyCollection<string> distinctIds)
     {
         FeedStatements.Take(session, connection);
@@ -77,45 +119,6 @@ internal static class ViewErasure
             ViewStatements.Hide(session, connection, person);
             session.Execute(DeleteMemberships, connection, ViewStatements.Bytes(person));
             session.Execute(DeleteMoves, connection, ViewStatements.Bytes(person));
-        }
-
-        EraseFromFeed(session, connection, persons.ToHashSet(), distinctIds.ToHashSet(StringComparer.Ordinal));
-    }
-
-    private static void EraseFromFeed(Session session, int connection, HashSet<Guid> persons, HashSet<string> ids)
-    {
-        var rows = new List<(long Partition, long First, byte[] Payload)>();
-        session.Scan(
-            SelectFeed,
-            row =>
-            {
-                var entries = ViewRow.Read((int)row.GetInt64(2), row.GetFieldValue<byte[]>(3));
-                if (entries.Any(IsOfPerson))
-                {
-                    rows.Add((row.GetInt64(0), row.GetInt64(1), Without(entries)));
-                }
-
-                return true;
-            },
-            connection);
-        foreach (var (partition, first, payload) in rows)
-        {
-            session.Execute(UpdateFeed, payload, connection, partition, first);
-        }
-
-        bool IsOfPerson(ViewEntry entry) =>
-            entry is PersonEntry one && (persons.Contains(one.Person) || one.Ids.Any(ids.Contains));
-
-        byte[] Without(IEnumerable<ViewEntry> entries)
-        {
-            var buffer = new ArrayBufferWriter<byte>();
-            ViewRow.Begin(buffer);
-            foreach (var entry in entries)
-            {
-                ViewRow.Append(buffer, IsOfPerson(entry) ? new ErasedEntry(entry.At) : entry);
-            }
-
-            return buffer.WrittenSpan.ToArray();
         }
     }
 }

@@ -41,22 +41,22 @@ public sealed class ViewRebuild(ActorSystem system, PipelineParts parts)
     /// <summary>Makes them anew.</summary>
     public async Task<RebuiltViews> RunAsync(CancellationToken cancellationToken)
     {
-        await parts.Database.WriteAsync(
-            session =>
+        foreach (var connection in parts.Layout.NumberByConnection.Values)
+        {
+            foreach (var statement in Clear)
             {
-                foreach (var connection in parts.Layout.NumberByConnection.Values)
+                await parts.Database.WriteAsync(session => session.Execute(statement, connection), cancellationToken);
+            }
+
+            await parts.Database.WriteAsync(
+                session =>
                 {
-                    foreach (var statement in Clear)
-                    {
-                        session.Execute(statement, connection);
-                    }
-
                     WalkStatements.Forget(session, connection);
-                }
+                    return true;
+                },
+                cancellationToken);
+        }
 
-                return true;
-            },
-            cancellationToken);
         var persons = await ReadAsync<PersonFact, PersonHistoryRead>(
             PersonId.PersistenceIdOf(""), (read, fact) => (read ?? new()).With(fact, parts.Options), cancellationToken);
         var accounts = await ReadAsync<AccountFact, AccountHistoryRead>(

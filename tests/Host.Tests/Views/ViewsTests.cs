@@ -10,6 +10,7 @@ using VarianceActors.Harness;
 using VarianceActors.Host.Commands;
 using VarianceActors.Pipeline;
 using VarianceActors.Pipeline.People;
+using VarianceActors.Pipeline.Stores;
 using Xunit;
 
 namespace VarianceActors.Host.Tests.Views;
@@ -382,8 +383,6 @@ public sealed class ViewsTests
         var before = await ReadAsync(paths);
         await pipeline.RestartAsync(async () =>
         {
-            var config = Path.Combine(pipeline.DataDirectory, "rebuild.conf");
-            await File.WriteAllTextAsync(config, pipeline.ConfigurationText);
             if (areTablesLost)
             {
                 await using var connection = new SqliteConnection($"Data Source={pipeline.DataDirectory}/pipeline.db;Pooling=False");
@@ -396,9 +395,7 @@ public sealed class ViewsTests
                 await command.ExecuteNonQueryAsync();
             }
 
-            using var output = new StringWriter();
-            Assert.Equal(0, await VarianceCommand.RunAsync(["views", "rebuild", "--config", config], output, output));
-            Assert.Equal("3 persons and 3 accounts are in the views", output.ToString().Trim());
+            await RebuildAsync(pipeline, "3 persons and 3 accounts are in the views");
         });
         Assert.Equal(before, await ReadAsync(paths));
 
@@ -412,6 +409,33 @@ public sealed class ViewsTests
 
             return [.. texts];
         }
+    }
+
+    [Fact]
+    public async Task A_rebuild_takes_longer_than_statements_of_a_running_pipeline_may()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions(
+            DryRun: true,
+            Store: StoreKind.Postgres,
+            Hocon: """variance.postgres { statement-timeout = "00:00:02", lock-timeout = "00:00:02" }"""));
+        await SettleAsync(pipeline, Identify("u1", new { email = "ada@acme.com" }));
+        await pipeline.Database.WriteAsync(session => session.Execute(new Statement("""
+            CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(2.5); RETURN NULL; END'
+            """)) + session.Execute(new Statement(
+            "CREATE TRIGGER slow BEFORE DELETE ON view_prefix FOR EACH STATEMENT EXECUTE FUNCTION wait()")));
+
+        await pipeline.RestartAsync(() => RebuildAsync(pipeline, "1 persons and 1 accounts are in the views"));
+
+        Assert.Equal(["u1"], await UsersAsync(pipeline, "contacts?search=ada"));
+    }
+
+    private static async Task RebuildAsync(PipelineHarness pipeline, string said)
+    {
+        var config = Path.Combine(pipeline.DataDirectory, "rebuild.conf");
+        await File.WriteAllTextAsync(config, pipeline.ConfigurationText);
+        using var output = new StringWriter();
+        Assert.Equal(0, await VarianceCommand.RunAsync(["views", "rebuild", "--config", config], output, output));
+        Assert.Equal(said, output.ToString().Trim());
     }
 
     private static Task<PipelineHarness> StartAsync() =>

@@ -195,7 +195,7 @@ public sealed class ViewFoldTests
         await StepAsync(store, rows);
         await store.Database.WriteAsync(session =>
         {
-            ViewErasure.Erase(session, 1, [Bob], ["bob"]);
+            Erase(session);
             return true;
         });
 
@@ -219,7 +219,7 @@ public sealed class ViewFoldTests
         await store.Database.WriteAsync(session =>
         {
             ErasedIdStatements.Add(session, 1, ["bob"], ErasedLevel.Suppressed, Nine);
-            ViewErasure.Erase(session, 1, [Bob], ["bob"]);
+            Erase(session);
             return true;
         });
 
@@ -228,6 +228,37 @@ public sealed class ViewFoldTests
         Assert.Equal(1, await CountAsync(store, "SELECT count(*) FROM view_contact"));
         Assert.Equal(1, await CountAsync(store, "SELECT count(*) FROM view_id"));
         Assert.Equal(1, await CountAsync(store, "SELECT sum(events) FROM view_activity"));
+    }
+
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task A_long_feed_is_erased_in_pages(StoreKind kind)
+    {
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
+        ViewEntry[] visits = [.. Enumerable.Repeat(Seen(Ada, 1, "ada"), 3_000)];
+        foreach (var row in (ViewEntry[][])[visits, visits, [Seen(Bob, 1, "bob")]])
+        {
+            await AddAsync(store, row);
+        }
+
+        Assert.Equal(6_000, await store.Database.WriteAsync(session => ViewErasure.EraseFeed(session, 1, 0, 0, [Bob], [])));
+        Assert.Equal(1, await BobsAsync());
+        Assert.Equal(6_001, await store.Database.WriteAsync(session => ViewErasure.EraseFeed(session, 1, 0, 6_000, [Bob], [])));
+        Assert.Null(await store.Database.WriteAsync(session => ViewErasure.EraseFeed(session, 1, 0, 6_001, [Bob], [])));
+        Assert.Equal(0, await BobsAsync());
+
+        async Task<int> BobsAsync()
+        {
+            var rows = await store.Database.ReadAsync(session => FeedStatements.Read(session, 1, 0, 0, 9_000, 9_000_000));
+            return rows.SelectMany(row => row.Entries).OfType<PersonEntry>().Count(entry => entry.Person == Bob);
+        }
+    }
+
+    private static void Erase(Session session)
+    {
+        ViewErasure.EraseFeed(session, 1, 0, 0, [Bob], ["bob"]);
+        ViewErasure.EraseTables(session, 1, [Bob], ["bob"]);
     }
 
     private static PersonEntry Seen(Guid person, long version, string id) => new(Nine, person, version, [id], "")
