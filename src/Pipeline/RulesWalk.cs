@@ -8,13 +8,15 @@ namespace VarianceActors.Pipeline;
 
 /// <summary>
 /// Looks at every contact and then at every account once after the rules of a connection have changed, page by page over the
-/// lists. How far it is, is kept, so that a restart goes on.
+/// lists. How far it is, is kept, so that a restart goes on. A list has ended once all that was in the feed when the walk began,
+/// or went on after a restart, is in it: who comes later was looked at with the rules as they are.
 /// </summary>
 internal sealed class RulesWalk(PipelineParts parts, ContactLook look, IActorRef accounts)
 {
     private const int ItemsPerStep = 100;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
     private readonly HashSet<int> _done = [];
+    private readonly Dictionary<int, List<(int DeliveryPartition, long Next)>> _feedEnds = [];
 
     /// <summary>The next page.</summary>
     /// <returns>Whether there may be more to do at once.</returns>
@@ -33,6 +35,7 @@ internal sealed class RulesWalk(PipelineParts parts, ContactLook look, IActorRef
         {
             place = new WalkPlace(rules.Fingerprint, now, WalkPhase.Contacts, 0);
             await PutAsync(connection, place).ConfigureAwait(false);
+            _feedEnds.Remove(connection);
         }
 
         if (place.Phase is WalkPhase.Done)
@@ -41,22 +44,36 @@ internal sealed class RulesWalk(PipelineParts parts, ContactLook look, IActorRef
             return false;
         }
 
-        var next = place.Phase is WalkPhase.Contacts
+        var isFolded = await IsFoldedAsync(connection).ConfigureAwait(false); // before the page is read
+        var (last, failed) = place.Phase is WalkPhase.Contacts
             ? await ContactsAsync(connectionId, connection, place, now, log).ConfigureAwait(false)
             : await AccountsAsync(connectionId, connection, place, now, log).ConfigureAwait(false);
-        if (next is null)
+        if (failed > 0 || (last is null && !isFolded))
         {
             return false; // The page is done again, at the next sweep.
         }
 
-        await PutAsync(connection, next).ConfigureAwait(false);
+        var next = place.Phase is WalkPhase.Contacts ? WalkPhase.Accounts : WalkPhase.Done;
+        place = last is { } number ? place with { Number = number } : place with { Phase = next, Number = 0 };
+        await PutAsync(connection, place).ConfigureAwait(false);
         return true;
     }
 
     private Task<bool> PutAsync(int connection, WalkPlace place) =>
         parts.Database.WriteAsync(session => WalkStatements.Put(session, connection, place));
 
-    private async Task<WalkPlace?> ContactsAsync(
+    private Task<bool> IsFoldedAsync(int connection) => parts.Database.ReadAsync(session =>
+    {
+        if (!_feedEnds.TryGetValue(connection, out var ends))
+        {
+            _feedEnds[connection] = ends = FeedStatements.Ends(session, connection);
+        }
+
+        return FeedStatements.IsFolded(session, connection, ends);
+    });
+
+    // Up to whom the page goes, null if it is the last one, and how many hold it up.
+    private async Task<(long? Last, int Failed)> ContactsAsync(
         string connectionId, int connection, WalkPlace place, DateTimeOffset now, ILoggingAdapter log)
     {
         var page = await parts.Database
@@ -67,10 +84,10 @@ internal sealed class RulesWalk(PipelineParts parts, ContactLook look, IActorRef
             new LookReason(place.Since, contact, place.Rules),
             now,
             () => Task.CompletedTask)).ConfigureAwait(false);
-        return After(place, failed, page.Count < ItemsPerStep ? null : page[^1].Number, WalkPhase.Accounts);
+        return (LastOf(page, contact => contact.Number), failed);
     }
 
-    private async Task<WalkPlace?> AccountsAsync(
+    private async Task<(long? Last, int Failed)> AccountsAsync(
         string connectionId, int connection, WalkPlace place, DateTimeOffset now, ILoggingAdapter log)
     {
         var page = await parts.Database
@@ -79,13 +96,9 @@ internal sealed class RulesWalk(PipelineParts parts, ContactLook look, IActorRef
         var failed = await ContactLook.EachAsync(page, log, account => accounts.Ask<AccountObserved>(
             new ObserveAccount(new AccountId(connectionId, account.Id), "", [], []) { LookAt = now },
             Patience)).ConfigureAwait(false);
-        return After(place, failed, page.Count < ItemsPerStep ? null : page[^1].Number, WalkPhase.Done);
+        return (LastOf(page, account => account.Number), failed);
     }
 
-    // Null: somebody could not be looked at.
-    private static WalkPlace? After(WalkPlace place, int failed, long? last, WalkPhase next) => failed > 0
-        ? null
-        : last is { } number
-            ? place with { Number = number }
-            : place with { Phase = next, Number = 0 };
+    private static long? LastOf<T>(List<T> page, Func<T, long> number) =>
+        page.Count < ItemsPerStep ? null : number(page[^1]);
 }

@@ -507,7 +507,7 @@ internal sealed class ErasureSteps(
     private Task<bool> AreViewsUpToDateAsync() => parts.Database.ReadAsync(session =>
     {
         _feedEnds ??= FeedStatements.Ends(session, _connection);
-        return _feedEnds.All(end => FeedStatements.Position(session, _connection, end.DeliveryPartition) >= end.Next);
+        return FeedStatements.IsFolded(session, _connection, _feedEnds);
     });
 
     private async Task<ErasureNext> MoveAsync(ErasurePhase phase, ErasureWork? work, ErasureCounts counts = default)

@@ -160,6 +160,10 @@ internal static class FeedStatements
     public static List<(int DeliveryPartition, long Next)> Ends(Session session, int connection) =>
         session.Query(SelectEnds, row => (row.GetInt32(0), row.GetInt64(1)), connection);
 
+    /// <summary>Whether everything below some ends is folded in.</summary>
+    public static bool IsFolded(Session session, int connection, List<(int DeliveryPartition, long Next)> ends) =>
+        ends.All(end => Position(session, connection, end.DeliveryPartition) >= end.Next);
+
     /// <summary>How many entries of a connection are not folded in yet.</summary>
     public static long Waiting(Session session, int connection) =>
         (long)session.Scalar(CountWaiting, connection)!;

@@ -1,6 +1,7 @@
 using System.Net.Http.Json;
 using System.Text.Json;
 using VarianceActors.Harness;
+using VarianceActors.Pipeline.Stores;
 using Xunit;
 
 namespace VarianceActors.Host.Tests.Views;
@@ -87,7 +88,7 @@ public sealed class StageSweepTests
               "dormant: event 'login' and not event 'login' within 14 days"
             ]
             """));
-        await pipeline.CaptureAsync(Identify("ada@acme.com"));
+        await pipeline.CaptureAsync(Identify("ada", "ada@acme.com"));
         await pipeline.ViewsSettledAsync();
         pipeline.Clock.Advance(TimeSpan.FromDays(1));
         await pipeline.CaptureAsync(new { @event = "login", distinct_id = "ada" });
@@ -110,7 +111,7 @@ public sealed class StageSweepTests
               account-policy = free
             }
             """));
-        await pipeline.CaptureAsync(Identify("ada@acme.com"), new { @event = "report", distinct_id = "ada" });
+        await pipeline.CaptureAsync(Identify("ada", "ada@acme.com"), new { @event = "report", distinct_id = "ada" });
         await pipeline.ViewsSettledAsync();
         pipeline.Clock.Advance(TimeSpan.FromDays(4));
 
@@ -120,17 +121,49 @@ public sealed class StageSweepTests
         Assert.Equal(("busy", null), (StageOf(pipeline, "group", 0), StageOf(pipeline, "group", 1)));
     }
 
+    [Fact]
+    public async Task New_rules_look_also_at_those_whom_the_lists_do_not_show_yet()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions(DryRun: true, Hocon: Rules("lead", "00:01:00")));
+        await pipeline.CaptureAsync(Identify("ada"));
+        await pipeline.SettledAsync();
+
+        // The first sweep finds empty lists.
+        await pipeline.RestartAsync(hocon: Rules("person", "00:00:04"));
+        await PipelineHarness.UntilAsync(async () => await StageAsync(pipeline, "ada") == "person", "ada is looked at");
+        await PipelineHarness.UntilAsync(async () => await IsWalkedAsync(pipeline), "all are looked at");
+    }
+
+    private static string Rules(string stage, string lag) => $$"""
+        variance.views { lag = "{{lag}}", stage-sweep = "00:00:01" }
+        variance.connections.acme.stages { contacts = ["{{stage}}: always"], contact-policy = free }
+        """;
+
+    private static async Task<bool> IsWalkedAsync(PipelineHarness pipeline)
+    {
+        await pipeline.ViewsSettledAsync();
+        return await pipeline.Database.ReadAsync(session => session.Scalar(
+            new Statement("SELECT value FROM setting WHERE name LIKE 'rules-walk-%'")) is string walk && walk.Contains("Done", StringComparison.Ordinal));
+    }
+
+    private static async Task<string?> StageAsync(PipelineHarness pipeline, string id) =>
+        Name((await pipeline.PersonAsync(id))!.Value);
+
     private static string? StageOf(PipelineHarness pipeline, string type, int number) => pipeline.Variance.Received
         .Where(message => message.Type == type)
         .Select(message => message.Body.GetProperty("traits"))
         .Where(traits => traits.TryGetProperty("stage", out _))
         .ElementAt(number).GetProperty("stage").GetString();
 
-    private static object Identify(string email) => new
+    private static object Identify(string id, string? email = null) => new
     {
         @event = "$identify",
-        distinct_id = "ada",
-        properties = new Dictionary<string, object> { ["$anon_distinct_id"] = "device", ["$set"] = new { email } },
+        distinct_id = id,
+        properties = new Dictionary<string, object>
+        {
+            ["$anon_distinct_id"] = $"{id}-device",
+            ["$set"] = email is null ? new { } : new { email },
+        },
     };
 
     private static bool IsFallenBack(Demo.ReceivedMessage message) => message.Type == "track"
