@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Data.Common;
 using System.Globalization;
 using Akka.Actor;
@@ -13,9 +14,9 @@ namespace VarianceActors.Pipeline;
 
 /// <summary>Why a contact is looked at without an event.</summary>
 /// <param name="Since">Who moved since then by a look is told of, also if another one looked first, or was cut short.</param>
-/// <param name="Walked">The contact as the lists show it, where everybody is looked at; null: the end of a window.</param>
+/// <param name="Account">The account that the lists show; null for none.</param>
 /// <param name="Rules">The fingerprint of the rules that must look; null: whatever the person's node has.</param>
-internal readonly record struct LookReason(DateTimeOffset Since, WalkedContact? Walked, ulong? Rules);
+internal readonly record struct LookReason(DateTimeOffset Since, string? Account, ulong? Rules);
 
 /// <summary>Looks at a contact with the rules as they are, without an event: the contact records where it moves, its accounts and
 /// Variance are told, and the views learn when to look next.</summary>
@@ -26,10 +27,10 @@ internal sealed class ContactLook(PipelineParts parts, IActorRef people)
     private readonly Corrections _corrections = new(parts);
 
     /// <summary>Looks at several at a time; whoever cannot be looked at holds up nobody.</summary>
-    /// <returns>How many could not be looked at.</returns>
-    public static async Task<int> EachAsync<T>(IReadOnlyCollection<T> items, ILoggingAdapter log, Func<T, Task> look)
+    /// <returns>Those who could not be looked at.</returns>
+    public static async Task<IReadOnlyCollection<T>> EachAsync<T>(IReadOnlyCollection<T> items, ILoggingAdapter log, Func<T, Task> look)
     {
-        var failed = 0;
+        var failed = new ConcurrentBag<T>();
         await Parallel.ForEachAsync(
             items,
             new ParallelOptions { MaxDegreeOfParallelism = AtOnce },
@@ -41,7 +42,7 @@ internal sealed class ContactLook(PipelineParts parts, IActorRef people)
                 }
                 catch (Exception failure) when (failure is AskTimeoutException or DbException or TimeoutException)
                 {
-                    Interlocked.Increment(ref failed);
+                    failed.Add(item);
                     log.Warning(failure, "Somebody whose stage is due could not be looked at; the next sweep does it.");
                 }
             }).ConfigureAwait(false);
@@ -56,7 +57,7 @@ internal sealed class ContactLook(PipelineParts parts, IActorRef people)
     public async Task LookAsync(PersonId home, LookReason reason, DateTimeOffset now, Func<Task> nobody)
     {
         var before = await people.Ask<object>(new GetPerson(home), Patience).ConfigureAwait(false) as PersonFound;
-        var accounts = ((string?[])[before?.Person.Contact?.Account?.Key, reason.Walked?.Account])
+        var accounts = ((string?[])[before?.Person.Contact?.Account?.Key, reason.Account])
             .OfType<string>().Distinct().ToList();
         while (!await TellAsync(home, reason, accounts, now, nobody).ConfigureAwait(false))
         {
@@ -106,7 +107,7 @@ internal sealed class ContactLook(PipelineParts parts, IActorRef people)
             return null;
         }
 
-        var isOtherAccount = reason.Walked is { } walked && walked.Account != turn.Account?.Key;
+        var isOtherAccount = reason.Account != turn.Account?.Key;
         var isOtherStage = turn.Stage is { } place && place.Since == at && place.From != place.Name;
         return isOtherAccount || isOtherStage
             ? new ContactMove(person.Version, isOtherAccount, turn.Account, isOtherStage, turn.Stage?.Left, turn.Stage)

@@ -14,9 +14,11 @@ namespace VarianceActors.Pipeline;
 internal sealed class RulesWalk(PipelineParts parts, ContactLook look, IActorRef accounts)
 {
     private const int ItemsPerStep = 100;
+    private const int FailuresMax = 3;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
     private readonly HashSet<int> _done = [];
     private readonly Dictionary<int, List<(int DeliveryPartition, long Next)>> _feedEnds = [];
+    private readonly Dictionary<int, (WalkPlace Place, int Times)> _failures = [];
 
     /// <summary>The next page.</summary>
     /// <returns>Whether there may be more to do at once.</returns>
@@ -81,10 +83,26 @@ internal sealed class RulesWalk(PipelineParts parts, ContactLook look, IActorRef
             .ConfigureAwait(false);
         var failed = await ContactLook.EachAsync(page, log, contact => look.LookAsync(
             new PersonId(connectionId, contact.UserId),
-            new LookReason(place.Since, contact, place.Rules),
+            new LookReason(place.Since, contact.Account, place.Rules),
             now,
             () => Task.CompletedTask)).ConfigureAwait(false);
-        return (LastOf(page, contact => contact.Number), failed);
+        var last = LastOf(page, contact => contact.Number);
+        if (failed.Count == 0 || !HasFailedOften(connection, place))
+        {
+            return (last, failed.Count);
+        }
+
+        // They hold up nobody: the sweep goes on trying, and tells what has moved since the walk began.
+        await parts.Database.WriteAsync(session =>
+        {
+            foreach (var contact in failed)
+            {
+                ViewStatements.SetDue(session, connection, contact.Person, place.Since, contact.UserId);
+            }
+
+            return true;
+        }).ConfigureAwait(false);
+        return (last, 0);
     }
 
     private async Task<(long? Last, int Failed)> AccountsAsync(
@@ -96,9 +114,16 @@ internal sealed class RulesWalk(PipelineParts parts, ContactLook look, IActorRef
         var failed = await ContactLook.EachAsync(page, log, account => accounts.Ask<AccountObserved>(
             new ObserveAccount(new AccountId(connectionId, account.Id), "", [], []) { LookAt = now },
             Patience)).ConfigureAwait(false);
-        return (LastOf(page, account => account.Number), failed);
+        return (LastOf(page, account => account.Number), failed.Count);
     }
 
     private static long? LastOf<T>(List<T> page, Func<T, long> number) =>
         page.Count < ItemsPerStep ? null : number(page[^1]);
+
+    private bool HasFailedOften(int connection, WalkPlace place)
+    {
+        var times = _failures.TryGetValue(connection, out var failed) && failed.Place == place ? failed.Times + 1 : 1;
+        _failures[connection] = (place, times);
+        return times >= FailuresMax;
+    }
 }

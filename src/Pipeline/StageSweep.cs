@@ -65,7 +65,7 @@ public sealed class StageSweep : ReceiveActor, IWithTimers
                 .ConfigureAwait(false);
             await ContactLook.EachAsync(due, _log, one => _look.LookAsync(
                 new PersonId(connectionId, one.DistinctId),
-                new LookReason(one.At, null, null),
+                new LookReason(one.At, one.Account, null),
                 now,
                 () => _parts.Database.WriteAsync(session => DueStatements.Remove(session, connection, one))))
                 .ConfigureAwait(false);

@@ -6,15 +6,18 @@ namespace VarianceActors.Pipeline.Views;
 /// <param name="Person">The person.</param>
 /// <param name="At">When a window ends.</param>
 /// <param name="DistinctId">One of its ids.</param>
-internal readonly record struct DueContact(Guid Person, DateTimeOffset At, string DistinctId);
+/// <param name="Account">The account that the lists show; null for none.</param>
+internal readonly record struct DueContact(Guid Person, DateTimeOffset At, string DistinctId, string? Account);
 
 /// <summary>Which contacts must be looked at again.</summary>
 internal static class DueStatements
 {
     private static readonly Statement SelectDue = new("""
-        SELECT person, due_at, distinct_id FROM view_due
-        WHERE connection = @connection AND due_at <= @now AND (due_at, person) > (@after, @person)
-        ORDER BY due_at, person LIMIT @rows
+        SELECT d.person, d.due_at, d.distinct_id, a.id FROM view_due d
+        LEFT JOIN view_contact c ON c.connection = d.connection AND c.person = d.person
+        LEFT JOIN view_account a ON a.number = c.account
+        WHERE d.connection = @connection AND d.due_at <= @now AND (d.due_at, d.person) > (@after, @person)
+        ORDER BY d.due_at, d.person LIMIT @rows
         """);
 
     private static readonly Statement Delete = new(
@@ -27,7 +30,8 @@ internal static class DueStatements
         row => new DueContact(
             new Guid(row.GetFieldValue<byte[]>(0), bigEndian: true),
             DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(1)),
-            row.GetString(2)),
+            row.GetString(2),
+            row.IsDBNull(3) ? null : row.GetString(3)),
         connection, now.ToUnixTimeMilliseconds(), after?.At.ToUnixTimeMilliseconds() ?? -1,
         ViewStatements.Bytes(after?.Person ?? Guid.Empty), rows);
 

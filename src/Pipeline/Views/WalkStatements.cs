@@ -19,7 +19,7 @@ internal enum WalkPhase : byte
 internal sealed record WalkPlace(ulong Rules, DateTimeOffset Since, WalkPhase Phase, long Number);
 
 /// <summary>A contact of the lists.</summary>
-internal readonly record struct WalkedContact(long Number, string UserId, string? Account);
+internal readonly record struct WalkedContact(long Number, Guid Person, string UserId, string? Account);
 
 /// <summary>An account of the lists.</summary>
 internal readonly record struct WalkedAccount(long Number, string Id);
@@ -29,7 +29,7 @@ internal readonly record struct WalkedAccount(long Number, string Id);
 internal static class WalkStatements
 {
     private static readonly Statement SelectContacts = new("""
-        SELECT c.number, c.user_id, a.id FROM view_contact c LEFT JOIN view_account a ON a.number = c.account
+        SELECT c.number, c.person, c.user_id, a.id FROM view_contact c LEFT JOIN view_account a ON a.number = c.account
         WHERE c.connection + 0 = @connection AND c.number > @number ORDER BY c.number LIMIT @rows
         """);
 
@@ -40,7 +40,11 @@ internal static class WalkStatements
 
     public static List<WalkedContact> Contacts(Session session, int connection, long after, int rows) => session.Query(
         SelectContacts,
-        row => new WalkedContact(row.GetInt64(0), row.GetString(1), row.IsDBNull(2) ? null : row.GetString(2)),
+        row => new WalkedContact(
+            row.GetInt64(0),
+            new Guid(row.GetFieldValue<byte[]>(1), bigEndian: true),
+            row.GetString(2),
+            row.IsDBNull(3) ? null : row.GetString(3)),
         connection, after, rows);
 
     public static List<WalkedAccount> Accounts(Session session, int connection, long after, int rows) => session.Query(

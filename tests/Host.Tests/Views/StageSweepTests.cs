@@ -134,6 +134,30 @@ public sealed class StageSweepTests
         await PipelineHarness.UntilAsync(async () => await IsWalkedAsync(pipeline), "all are looked at");
     }
 
+    [Fact]
+    public async Task Who_cannot_be_looked_at_holds_up_nobody_and_is_looked_at_once_that_has_ended()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions(
+            DryRun: true, Hocon: Rules("lead", "00:00:00.001"), Store: StoreKind.Sqlite));
+        await pipeline.CaptureAsync(Identify("ada"), Identify("bob"));
+        await pipeline.ViewsSettledAsync();
+        await PipelineHarness.UntilAsync(async () => await IsWalkedAsync(pipeline), "the first walk has ended");
+        await pipeline.Database.WriteAsync(session => session.Execute(new Statement("""
+            CREATE TRIGGER no_bob BEFORE INSERT ON view_feed WHEN instr(NEW.payload, CAST('bob' AS BLOB)) > 0
+            BEGIN SELECT RAISE(ABORT, 'no bob'); END
+            """)));
+
+        await pipeline.RestartAsync(hocon: Rules("person", "00:00:00.001"));
+        await PipelineHarness.UntilAsync(
+            async () => await ListedStageAsync(pipeline, "ada") == "person", "the other one is looked at");
+        await PipelineHarness.UntilAsync(async () => await IsWalkedAsync(pipeline), "all others are looked at");
+        Assert.Equal("lead", await ListedStageAsync(pipeline, "bob"));
+
+        await pipeline.Database.WriteAsync(session => session.Execute(new Statement("DROP TRIGGER no_bob")));
+        await PipelineHarness.UntilAsync(
+            async () => await ListedStageAsync(pipeline, "bob") == "person", "the one who could not be looked at is");
+    }
+
     private static string Rules(string stage, string lag) => $$"""
         variance.views { lag = "{{lag}}", stage-sweep = "00:00:01" }
         variance.connections.acme.stages { contacts = ["{{stage}}: always"], contact-policy = free }
@@ -162,9 +186,12 @@ public sealed class StageSweepTests
         properties = new Dictionary<string, object>
         {
             ["$anon_distinct_id"] = $"{id}-device",
-            ["$set"] = email is null ? new { } : new { email },
+            ["$set"] = email is null ? (object)new { } : new { email },
         },
     };
+
+    private static async Task<string?> ListedStageAsync(PipelineHarness pipeline, string id) =>
+        Name((await JsonAsync(pipeline, $"contacts/{id}")).GetProperty("contact"));
 
     private static bool IsFallenBack(Demo.ReceivedMessage message) => message.Type == "track"
         && message.Body.GetProperty("event").GetString() is "Contact Stage Changed" or "Account Stage Changed"
