@@ -454,7 +454,7 @@ internal sealed class ErasureSteps(
             var isLast = next is null && work.Partition + 1 == parts.Layout.DeliveryPartitions;
             if (isLast)
             {
-                ViewErasure.EraseTables(session, _connection, persons, work.Ids);
+                ViewErasure.EraseTables(session, _connection, persons, work.Ids, now);
             }
 
             ErasureStatements.Move(

@@ -89,8 +89,13 @@ internal static class ViewErasure
     /// <param name="connection">The number of the connection.</param>
     /// <param name="persons">The uuids that the person was known under.</param>
     /// <param name="distinctIds">All of its ids.</param>
+    /// <param name="now">When.</param>
     public static void EraseTables(
-        Session session, int connection, IReadOnlyCollection<Guid> persons, IReadOnlyCollection<string> distinctIds)
+        Session session,
+        int connection,
+        IReadOnlyCollection<Guid> persons,
+        IReadOnlyCollection<string> distinctIds,
+        DateTimeOffset now)
     {
         FeedStatements.Take(session, connection);
         var ids = persons.SelectMany(person => session.Query(
@@ -116,7 +121,7 @@ internal static class ViewErasure
 
         foreach (var person in persons)
         {
-            ViewStatements.Hide(session, connection, person);
+            ViewStatements.Hide(session, connection, person, long.MaxValue, now);
             session.Execute(DeleteMemberships, connection, ViewStatements.Bytes(person));
             session.Execute(DeleteMoves, connection, ViewStatements.Bytes(person));
         }

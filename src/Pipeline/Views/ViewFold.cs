@@ -21,7 +21,7 @@ internal sealed class ViewFold(Session session, int connection, int recentEvents
     private readonly Dictionary<(long Id, long Slot), (DateTimeOffset At, EventSeen Seen)> _events = [];
     private readonly Dictionary<Guid, PersonEntry> _faces = [];
     private readonly Dictionary<Guid, long> _seen = [];
-    private readonly HashSet<Guid> _changed = [];
+    private readonly Dictionary<Guid, (long Version, DateTimeOffset At)> _changed = [];
 
     /// <summary>Takes an entry; nothing but numbers is written before <see cref="Write"/>.</summary>
     public void Take(ViewEntry entry)
@@ -73,7 +73,7 @@ internal sealed class ViewFold(Session session, int connection, int recentEvents
             Show(person, entry);
         }
 
-        foreach (var person in _changed)
+        foreach (var (person, (version, at)) in _changed)
         {
             if (ViewStatements.HasId(session, connection, person))
             {
@@ -81,15 +81,15 @@ internal sealed class ViewFold(Session session, int connection, int recentEvents
             }
             else
             {
-                ViewStatements.Hide(session, connection, person);
+                ViewStatements.Hide(session, connection, person, version, at);
             }
         }
 
-        foreach (var (person, at) in _seen)
+        foreach (var (person, seen) in _seen)
         {
-            if (!_changed.Contains(person))
+            if (!_changed.ContainsKey(person))
             {
-                ViewStatements.See(session, connection, person, at);
+                ViewStatements.See(session, connection, person, seen);
             }
         }
     }
@@ -104,7 +104,7 @@ internal sealed class ViewFold(Session session, int connection, int recentEvents
 
         if (entry.IsNoContact)
         {
-            ViewStatements.Hide(session, connection, person);
+            ViewStatements.Hide(session, connection, person, entry.Version, entry.At);
             return;
         }
 
@@ -115,24 +115,25 @@ internal sealed class ViewFold(Session session, int connection, int recentEvents
             NoteMove(entry, held, face);
             if (held is null)
             {
-                _changed.Add(person);
+                Change(person, entry);
             }
         }
 
         ViewStatements.SetDue(session, connection, person, entry.DueAt, entry.Ids[0]);
     }
 
-    // Without an event nothing says from where somebody moved: a split brought back what had been before, or an operator's
-    // call was made good by another one.
+    // Without an event nothing says from where somebody moved: a split brought back what had been before, or who had, or an
+    // operator's call was made good by another one.
     private void NoteMove(PersonEntry entry, ContactHeld? held, ContactFace face)
     {
+        var from = held?.Stage ?? (entry.Moved is null ? null : "");
         if (entry.Event is null
             && entry.Moved is null or { IsOtherStage: false }
-            && held is not null
-            && held.Stage != (face.Stage?.Name ?? ""))
+            && from is not null
+            && from != (face.Stage?.Name ?? ""))
         {
             ViewStatements.Move(session, connection, entry.Person, new AccountStep(
-                entry.Version, entry.At, held.Stage, null, face.Stage?.Name ?? "", face.Stage?.Rule ?? "", face.Stage?.By));
+                entry.Version, entry.At, from, null, face.Stage?.Name ?? "", face.Stage?.Rule ?? "", face.Stage?.By));
         }
     }
 
@@ -180,19 +181,20 @@ internal sealed class ViewFold(Session session, int connection, int recentEvents
 
         if (id.Person != entry.Person)
         {
-            if (id.Person != Guid.Empty)
-            {
-                _changed.Add(id.Person);
-            }
-
-            if (entry.Person != Guid.Empty)
-            {
-                _changed.Add(entry.Person);
-            }
+            Change(id.Person, entry);
+            Change(entry.Person, entry);
         }
 
         (id.Person, id.Version, id.IsChanged) = (entry.Person, entry.Version, true);
         return id;
+    }
+
+    private void Change(Guid person, PersonEntry by)
+    {
+        if (person != Guid.Empty && !(_changed.TryGetValue(person, out var last) && last.Version > by.Version))
+        {
+            _changed[person] = (by.Version, by.At);
+        }
     }
 
     private void Count(PersonEntry entry, IdRow own, EventSeen seen)
@@ -238,16 +240,16 @@ internal sealed class ViewFold(Session session, int connection, int recentEvents
             ViewStatements.Join(session, connection, entry.Person, moved.Version, entry.At, account, moved.Account);
         }
 
-        if (moved is { IsOtherStage: true, Stage: { } stage })
+        if (moved.IsOtherStage)
         {
             ViewStatements.Move(session, connection, entry.Person, new AccountStep(
                 moved.Version,
-                stage.At,
+                moved.Stage?.At ?? entry.At,
                 moved.Left?.Name ?? "",
-                moved.Left?.Since,
-                stage.Name ?? "",
-                stage.Rule,
-                stage.Operator));
+                moved.Stage is null ? null : moved.Left?.Since, // who ends has not left it as others do
+                moved.Stage?.Name ?? "",
+                moved.Stage?.Rule ?? "",
+                moved.Stage?.Operator));
         }
     }
 

@@ -222,7 +222,8 @@ public sealed class ViewRebuild(ActorSystem system, PipelineParts parts)
             {
                 if (ended.IsIdentified && !there.ContainsKey(uuid))
                 {
-                    Add(ended, new ContactMove(version, ended.Contact?.Account is not null, null, false, null, null));
+                    var (account, stage) = (ended.Contact?.Account, ended.Contact?.Stage);
+                    Add(ended, new ContactMove(version, account is not null, null, stage?.Name is not null, stage, null));
                 }
             }
 

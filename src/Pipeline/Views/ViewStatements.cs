@@ -252,11 +252,18 @@ internal static class ViewStatements
         SetWords(session, connection, OfAccounts, number, terms, sortedBy, sortName);
         SetTerms(session, connection, OfDomains, number, [.. entry.Domains]);
 
-        // Whoever speaks for it counts.
-        Recount(
-            session, connection, OfAccounts,
-            version == 0 || isMerged ? null : stage,
-            entry.MergedInto is null ? entry.Stage?.Name ?? "" : null);
+        // Whoever speaks for it counts: it leaves its stage for none, and comes back to where it was.
+        var (before, after) = (version == 0 || isMerged ? null : stage, entry.MergedInto is null ? entry.Stage?.Name ?? "" : null);
+        Recount(session, connection, OfAccounts, before, after);
+        if (version > 0 && (before is null) != (after is null))
+        {
+            var (from, to) = after is null ? (entry.Stage?.Name ?? "", "") : ("", stage);
+            if (from != to)
+            {
+                CountMove(session, connection, OfAccounts, new AccountStep(entry.Version, entry.At, from, null, to, "", null));
+            }
+        }
+
         return true;
     }
 
@@ -325,8 +332,13 @@ internal static class ViewStatements
         Recount(session, connection, OfContacts, held?.Stage, face.Stage?.Name ?? "");
     }
 
-    /// <summary>Shows a contact no more.</summary>
-    public static void Hide(Session session, int connection, Guid person)
+    /// <summary>Shows a contact no more: it leaves its stage for none.</summary>
+    /// <param name="session">The transaction.</param>
+    /// <param name="connection">The connection.</param>
+    /// <param name="person">Its uuid.</param>
+    /// <param name="version">By which version of whom it is no contact any more.</param>
+    /// <param name="at">When.</param>
+    public static void Hide(Session session, int connection, Guid person, long version, DateTimeOffset at)
     {
         session.Execute(DeleteDue, connection, Bytes(person));
         if (Contact(session, connection, person) is { } held)
@@ -334,6 +346,10 @@ internal static class ViewStatements
             SetWords(session, connection, OfContacts, held.Number, [], held.SortName, "");
             session.Execute(DeleteContact, held.Number);
             Recount(session, connection, OfContacts, held.Stage, null);
+            if (held.Stage.Length > 0)
+            {
+                Move(session, connection, person, new AccountStep(version, at, held.Stage, null, "", "", null));
+            }
         }
     }
 

@@ -275,12 +275,9 @@ public class ViewsModelTests(ITestOutputHelper output)
             {
                 var isThere = there.TryGetValue(person, out var face);
                 Add(_accounts, person, isThere ? Account(face) : null);
-                if (isThere)
-                {
-                    Add(_stages, person, face.GetProperty("stage") is { ValueKind: JsonValueKind.Object } stage
-                        ? stage.GetProperty("name").GetString()
-                        : null);
-                }
+                Add(_stages, person, isThere && face.GetProperty("stage") is { ValueKind: JsonValueKind.Object } stage
+                    ? stage.GetProperty("name").GetString()
+                    : null);
             }
         }
 

@@ -255,10 +255,62 @@ public sealed class ViewFoldTests
         }
     }
 
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task Who_ends_or_is_erased_leaves_its_stage_and_who_comes_back_enters_it(StoreKind kind)
+    {
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
+        await FoldAsync(store, In(Seen(Ada, 1, "ada"), null, "lead"), In(Seen(Bob, 1, "bob"), null, "won"));
+        await FoldAsync(store, In(Seen(Ada, 2, "ada"), "lead", "won") with { Ids = ["ada", "bob"], Ended = [Bob] });
+        Assert.Equal(1, await MovesAsync("won", ""));
+
+        var apart = new ContactMove(3, true, null, false, null, null);
+        await FoldAsync(store, In(Seen(Bob, 3, "bob"), null, "won") with { Event = null, Moved = apart });
+        Assert.Equal(2, await MovesAsync("", "won"));
+
+        await store.Database.WriteAsync(session =>
+        {
+            Erase(session);
+            return true;
+        });
+        Assert.Equal(2, await MovesAsync("won", ""));
+        Assert.Equal(1, await CountAsync(store, "SELECT members FROM view_stage_total WHERE stage = 'won'"));
+
+        static PersonEntry In(PersonEntry entry, string? left, string stage) => entry with
+        {
+            Face = Face(entry.Ids[0]) with { Stage = new StageFace(stage, Nine, "always", null) },
+            Moved = new ContactMove(
+                entry.Version, false, null, true, left is null ? null : new StagePlace(left, Nine, ""), new StagePlace(stage, Nine, "")),
+        };
+
+        Task<long> MovesAsync(string from, string to) => CountAsync(
+            store, $"SELECT sum(moves) FROM view_stage_day WHERE from_stage = '{from}' AND to_stage = '{to}'");
+    }
+
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task An_account_that_is_merged_into_another_one_leaves_its_stage_and_comes_back(StoreKind kind)
+    {
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
+        var lead = new AccountEntry(Nine, "acme", 1, null, null, new StageFace("lead", Nine, "always", null), 0, [], "{}")
+        {
+            Steps = [new Pipeline.Views.AccountStep(1, Nine, "", null, "lead", "always", null)],
+        };
+        await FoldAsync(store, lead);
+        await FoldAsync(store, lead with { Version = 2, MergedInto = "beta" });
+        await FoldAsync(store, lead with { Version = 2, MergedInto = "beta" });
+        Assert.Equal(1, await CountAsync(store, "SELECT sum(moves) FROM view_stage_day WHERE to_stage = ''"));
+
+        await FoldAsync(store, lead with { Version = 3 });
+        Assert.Equal(2, await CountAsync(store, "SELECT sum(moves) FROM view_stage_day WHERE to_stage = 'lead'"));
+    }
+
     private static void Erase(Session session)
     {
         ViewErasure.EraseFeed(session, 1, 0, 0, [Bob], ["bob"]);
-        ViewErasure.EraseTables(session, 1, [Bob], ["bob"]);
+        ViewErasure.EraseTables(session, 1, [Bob], ["bob"], Nine);
     }
 
     private static PersonEntry Seen(Guid person, long version, string id) => new(Nine, person, version, [id], "")
