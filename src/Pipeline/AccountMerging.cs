@@ -1,4 +1,7 @@
+using System.Collections.Concurrent;
+using System.Data.Common;
 using System.Globalization;
+using System.Runtime.ExceptionServices;
 using Akka.Actor;
 using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.Mapping;
@@ -22,9 +25,12 @@ public enum MergingResult
 }
 
 /// <summary>Merges accounts and takes that back: the account records it, its contacts learn who speaks for it, and
-/// Variance is told where they belong. A call that failed half way is made good by calling again.</summary>
+/// Variance is told where they belong. What was begun goes on when the caller goes away, and after a crash: see
+/// <see cref="UnfinishedAccountMerges"/>.</summary>
 public sealed class AccountMerging(PipelineParts parts, Corrections corrections)
 {
+    private const int AtOnce = 8;
+    private const int ContactsPerTouch = 500;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
 
     /// <summary>Merges an account into another one, or takes that back.</summary>
@@ -57,29 +63,77 @@ public sealed class AccountMerging(PipelineParts parts, Corrections corrections)
             }
         }
 
-        var answer = await accounts.Ask<AccountChanged>(
-            new MergeAccount(account, into, by, now), Patience, cancellationToken);
-        if (answer.Account is not { } merged)
+        return await MergeAsync(accounts, people, new MergeAccount(account, into, by, now)).WaitAsync(cancellationToken);
+    }
+
+    private async Task<MergingResult> MergeAsync(IActorRef accounts, IActorRef people, MergeAccount wish)
+    {
+        var call = new AccountMergeCall(
+            parts.Layout.NumberByConnection[wish.To.ConnectionId], wish.To.Key, Guid.NewGuid());
+        await TouchAsync(call);
+        var answer = await accounts.Ask<AccountChanged>(wish, Patience);
+        if (answer.Account is { } merged && (merged.IsMerged ? merged.Target : null) == wish.Into)
         {
-            return MergingResult.NoAccount;
+            await TellAsync(people, merged, call);
+            return MergingResult.Done;
         }
 
-        if ((merged.IsMerged ? merged.Target : null) != into)
-        {
-            return MergingResult.Refused;
-        }
+        await EndAsync(call);
+        return answer.Account is null ? MergingResult.NoAccount : MergingResult.Refused;
+    }
 
-        foreach (var (_, member) in merged.Members)
+    /// <summary>Tells the contacts of an account where they belong, after a call that was cut short.</summary>
+    internal async Task GoOnAsync(IActorRef accounts, IActorRef people, AccountId account, AccountMergeCall call)
+    {
+        await TouchAsync(call);
+        var found = await accounts.Ask<AccountFound>(new GetAccount(account), Patience);
+        if (found.Account is { } merged)
         {
-            if (member.Contact is { } contact)
+            await TellAsync(people, merged, call);
+        }
+        else
+        {
+            await EndAsync(call);
+        }
+    }
+
+    private Task<int> TouchAsync(AccountMergeCall call) => parts.Database.WriteAsync(session =>
+        UnfinishedAccountMergeStatements.Touch(session, call, parts.Time.GetUtcNow()));
+
+    private Task<int> EndAsync(AccountMergeCall call) => parts.Database.WriteAsync(session =>
+        UnfinishedAccountMergeStatements.End(session, call));
+
+    // One that does not answer keeps none of the others waiting; the call stays on the list for it.
+    private async Task TellAsync(IActorRef people, AccountState account, AccountMergeCall call)
+    {
+        var (now, told, failures) = (parts.Time.GetUtcNow(), 0, new ConcurrentQueue<Exception>());
+        await Parallel.ForEachAsync(
+            account.Members.Values.Select(member => member.Contact?.DistinctId).OfType<string>(),
+            new ParallelOptions { MaxDegreeOfParallelism = AtOnce },
+            async (distinctId, _) =>
             {
-                while (!await MoveAsync(people, merged, contact.DistinctId, now, cancellationToken))
+                try
                 {
+                    while (!await MoveAsync(people, account, distinctId, now))
+                    {
+                    }
+
+                    if (Interlocked.Increment(ref told) % ContactsPerTouch == 0)
+                    {
+                        await TouchAsync(call);
+                    }
                 }
-            }
+                catch (Exception failure) when (failure is AskTimeoutException or DbException or TimeoutException)
+                {
+                    failures.Enqueue(failure);
+                }
+            });
+        if (failures.TryDequeue(out var first))
+        {
+            ExceptionDispatchInfo.Throw(first);
         }
 
-        return MergingResult.Done;
+        await EndAsync(call);
     }
 
     /// <returns>False if the person has become more meanwhile, and must be asked again.</returns>
@@ -87,12 +141,11 @@ public sealed class AccountMerging(PipelineParts parts, Corrections corrections)
         IActorRef people,
         AccountState account,
         string distinctId,
-        DateTimeOffset now,
-        CancellationToken cancellationToken)
+        DateTimeOffset now)
     {
         var home = new PersonId(account.Id.ConnectionId, distinctId);
-        var told = await people.Ask<AccountTold>(new TellAccount(home, [], now), Patience, cancellationToken);
-        var answer = await people.Ask<object>(new GetHistory(home), Patience, cancellationToken);
+        var told = await people.Ask<AccountTold>(new TellAccount(home, [], now), Patience);
+        var answer = await people.Ask<object>(new GetHistory(home), Patience);
         if (answer is not HistoryFound { Person: { Contact.Account.Key: var key } person } found
             || key != account.Id.Key)
         {

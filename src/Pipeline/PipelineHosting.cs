@@ -94,6 +94,8 @@ public static class PipelineHosting
                 system, registry, system.ActorOf(Props.Create(() => new Pulse(registry, parts)), "pulse")))
             .WithActors((system, registry) => system.ActorOf(WakerProps(registry.Get<PeopleRegion>(), parts), "merge-waker"))
             .WithActors((system, registry) => system.ActorOf(UndosProps(registry.Get<PeopleRegion>(), parts), "unfinished-undos"))
+            .WithActors((system, registry) => system.ActorOf(
+                AccountMergesProps(registry.Get<AccountsRegion>(), registry.Get<PeopleRegion>(), parts), "unfinished-account-merges"))
             .WithActors((system, _) => system.ActorOf(Props.Create(() => new Retention(parts)), "retention"))
             .WithActors((system, registry) => system.ActorOf(
                 SweepProps(registry.Get<PeopleRegion>(), registry.Get<AccountsRegion>(), parts), "stage-sweep"))
@@ -149,6 +151,9 @@ public static class PipelineHosting
 
     private static Props UndosProps(IActorRef people, PipelineParts parts) =>
         Props.Create(() => new UnfinishedUndos(parts, people));
+
+    private static Props AccountMergesProps(IActorRef accounts, IActorRef people, PipelineParts parts) =>
+        Props.Create(() => new UnfinishedAccountMerges(parts, accounts, people));
 
     private static Props SweepProps(IActorRef people, IActorRef accounts, PipelineParts parts) =>
         Props.Create(() => new StageSweep(parts, people, accounts));

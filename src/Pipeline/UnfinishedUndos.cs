@@ -9,47 +9,25 @@ namespace VarianceActors.Pipeline;
 /// Finishes what was begun of taking merges back, when the node that did it has stopped half way. Runs on every node; an undo
 /// that two finish is done once.
 /// </summary>
-public sealed class UnfinishedUndos : ReceiveActor, IWithTimers
+public sealed class UnfinishedUndos : UnfinishedWork
 {
-    private static readonly TimeSpan Rest = TimeSpan.FromSeconds(30);
-
-    /// <summary>Longer than the call that begins an undo may take.</summary>
-    private static readonly TimeSpan LongAgo = TimeSpan.FromMinutes(5);
-
-    private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly PipelineParts _parts;
     private readonly MergeUndo _undo;
     private readonly IActorRef _people;
-    private bool _isFirst = true;
 
     /// <summary>Finishes what the database of <paramref name="parts"/> lists.</summary>
     /// <param name="parts">The pipeline.</param>
     /// <param name="people">The region of persons.</param>
     public UnfinishedUndos(PipelineParts parts, IActorRef people)
+        : base(parts.Time)
     {
         (_parts, _people) = (parts, people);
         _undo = new MergeUndo(parts, new PersonJournal(Context.System), new Corrections(parts));
-        Receive<Look>(_ => FinishAsync().PipeTo(Self, success: () => Looked.Instance));
-        Receive<Looked>(_ => Wait());
-        Receive<Status.Failure>(Fail);
     }
 
     /// <inheritdoc />
-    public ITimerScheduler Timers { get; set; } = null!;
-
-    /// <inheritdoc />
-    protected override void PreStart()
+    protected override async Task FinishAsync(DateTimeOffset before)
     {
-        var self = Self;
-        Akka.Cluster.Cluster.Get(Context.System).RegisterOnMemberUp(() => self.Tell(Look.Instance));
-    }
-
-    private void Wait() => Timers.StartSingleTimer(nameof(Look), Look.Instance, Rest);
-
-    private async Task FinishAsync()
-    {
-        var before = _isFirst ? DateTimeOffset.MaxValue : _parts.Time.GetUtcNow() - LongAgo;
-        _isFirst = false;
         foreach (var (connection, mergeEvent, distinctId) in await _parts.Database
             .ReadAsync(session => UnfinishedUndoStatements.List(session, before)).ConfigureAwait(false))
         {
@@ -68,32 +46,16 @@ public sealed class UnfinishedUndos : ReceiveActor, IWithTimers
             var answer = await _undo.UndoAsync(_people, home, mergeEvent, CancellationToken.None).ConfigureAwait(false);
             if (answer.Result == UndoResult.Busy)
             {
-                _log.Warning(
+                Log.Warning(
                     "The merge of event {Event} was to be taken back and was not: its person changed all the time.",
                     mergeEvent);
             }
         }
         catch (Exception failure)
         {
-            _log.Warning(
+            Log.Warning(
                 failure, "The merge of event {Event} could not be taken back to the end; it is tried again soon.", mergeEvent);
         }
-    }
-
-    private void Fail(Status.Failure failure)
-    {
-        _log.Warning(failure.Cause, "The merges that were to be taken back could not be listed; it is tried again soon.");
-        Wait();
-    }
-
-    private sealed record Look
-    {
-        public static Look Instance { get; } = new();
-    }
-
-    private sealed record Looked
-    {
-        public static Looked Instance { get; } = new();
     }
 }
 

@@ -1,7 +1,13 @@
 using System.Net.Http.Json;
 using System.Text.Json;
+using Akka.Hosting;
+using Microsoft.Extensions.DependencyInjection;
 using VarianceActors.Harness;
 using VarianceActors.Host.Demo;
+using VarianceActors.Pipeline;
+using VarianceActors.Pipeline.Accounts;
+using VarianceActors.Pipeline.People;
+using VarianceActors.Pipeline.Stores;
 using Xunit;
 
 namespace VarianceActors.Host.Tests.Accounts;
@@ -286,6 +292,60 @@ public class AccountTests
 
         var traits = pipeline.Variance.Received.Last(message => message.Type == "identify").Body.GetProperty("traits");
         Assert.Equal(JsonValueKind.Null, traits.GetProperty("stage").ValueKind);
+    }
+
+    [Fact]
+    public async Task A_merge_of_accounts_goes_on_when_whoever_asked_for_it_goes_away()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        string[] users = [.. Enumerable.Range(0, 24).Select(number => $"user-{number}")];
+        await pipeline.CaptureAsync([
+            .. users.Select(user => Identify(user, new { email = $"{user}@example.com" })),
+            Identify("bob"),
+            Group("bob", "acme", new { name = "Acme" }),
+        ]);
+        await pipeline.SettledAsync();
+        var registry = pipeline.Services.GetRequiredService<ActorRegistry>();
+        using var caller = new CancellationTokenSource();
+
+        var call = pipeline.Services.GetRequiredService<AccountMerging>().MergeAsync(
+            registry.Get<AccountsRegion>(),
+            registry.Get<PeopleRegion>(),
+            new AccountId(PipelineHarness.Connection, "example.com"),
+            new AccountId(PipelineHarness.Connection, "acme"),
+            "op",
+            caller.Token);
+        await PipelineHarness.UntilAsync(
+            async () => Text(await AccountAsync(pipeline, "example.com"), "merged_into") == "acme", "the accounts are one");
+        await caller.CancelAsync();
+        await Record.ExceptionAsync(() => call);
+
+        await PipelineHarness.UntilAsync(
+            () => Task.FromResult(users.All(user => GroupsOf(pipeline, user)[^1] == "acme")), "all are told");
+    }
+
+    [Fact]
+    public async Task A_merge_of_accounts_that_a_node_left_half_way_is_finished()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions(Store: StoreKind.Sqlite));
+        await pipeline.CaptureAsync(
+            Identify("ada", new { email = "ada@example.com" }), Identify("bob"), Group("bob", "acme", new { name = "Acme" }));
+        await pipeline.SettledAsync();
+        await pipeline.Database.WriteAsync(session => session.Execute(new Statement(
+            "CREATE TRIGGER no_ledger BEFORE INSERT ON ledger BEGIN SELECT RAISE(ABORT, 'no'); END")));
+        using var merged = await PostAsync(pipeline, "accounts/example.com/merge", new { into = "acme", by = "op" });
+        Assert.False(merged.IsSuccessStatusCode);
+        Assert.Equal("example.com", GroupsOf(pipeline, "ada")[^1]);
+
+        await pipeline.Database.WriteAsync(session => session.Execute(new Statement("DROP TRIGGER no_ledger")));
+        await pipeline.RestartAsync();
+
+        await PipelineHarness.UntilAsync(
+            () => Task.FromResult(GroupsOf(pipeline, "ada")[^1] == "acme"), "the contact is told");
+        await PipelineHarness.UntilAsync(
+            () => pipeline.Database.ReadAsync(session =>
+                session.Scalar(new Statement("SELECT count(*) FROM unfinished_account_merge")) is 0L),
+            "nothing is left to do");
     }
 
     [Fact]
