@@ -126,7 +126,11 @@ internal sealed class ErasureSteps(
         }
 
         var plan = await PlanAsync(work, found).ConfigureAwait(false);
-        return await SealAsync(plan).ConfigureAwait(false);
+
+        // The lists know also those of the accounts that a history does not name any more which began anew.
+        var listed = await parts.Database
+            .ReadAsync(session => ViewErasure.AccountsOf(session, _connection, PersonsOf(plan))).ConfigureAwait(false);
+        return await SealAsync(plan with { Accounts = [.. plan.Accounts.Union(listed)] }).ConfigureAwait(false);
     }
 
     private async Task<ErasureNext> DrawBarrierAsync(ErasurePhase phase, ErasureWork work)

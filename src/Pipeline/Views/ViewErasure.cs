@@ -30,6 +30,11 @@ internal static class ViewErasure
 
     private static readonly Statement DeleteEvents = new("DELETE FROM view_event WHERE id = @id");
 
+    private static readonly Statement SelectAccounts = new("""
+        SELECT DISTINCT a.id FROM view_membership m JOIN view_account a ON a.number = m.account
+        WHERE m.connection = @connection AND m.person = @person
+        """);
+
     private static readonly Statement DeleteMemberships = new(
         "DELETE FROM view_membership WHERE connection = @connection AND person = @person");
 
@@ -40,6 +45,13 @@ internal static class ViewErasure
         UPDATE view_feed SET payload = @payload
         WHERE connection = @connection AND delivery_partition = @delivery_partition AND first_position = @first_position
         """);
+
+    /// <summary>The accounts that a person belongs and belonged to, as far as the lists know.</summary>
+    public static List<string> AccountsOf(Session session, int connection, IEnumerable<Guid> persons) =>
+    [
+        .. persons.SelectMany(person => session.Query(
+            SelectAccounts, row => row.GetString(0), connection, ViewStatements.Bytes(person))),
+    ];
 
     /// <summary>Takes a person out of a page of the feed, whose positions stay. Once all pages are done, nothing brings it back
     /// into the tables.</summary>

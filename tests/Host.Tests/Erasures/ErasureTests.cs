@@ -244,6 +244,31 @@ public sealed class ErasureTests
     }
 
     [Fact]
+    public async Task An_account_that_was_left_before_the_history_began_anew_forgets_the_person_too()
+    {
+        foreach (var other in (string[])["ann", "amy", "abe"])
+        {
+            await using var pipeline = await PipelineHarness.StartAsync();
+            await PlantAsync(pipeline);
+            await pipeline.CaptureAsync(InGroup(Id("ada"), "club"));
+            await pipeline.CaptureAsync(InGroup(Id("ada"), "works"));
+            await pipeline.CaptureAsync(Identify(other, $"{other}-phone", new { plan = "pro" }));
+            await pipeline.SettledAsync();
+            var merge = Guid.NewGuid();
+            await pipeline.CaptureAsync(Dangerous(other, Id("ada"), merge));
+            await pipeline.SettledAsync();
+            using var split = await pipeline.ApiAsync(HttpMethod.Post, $"persons/{other}/split", new { @event = merge });
+            Assert.Equal(HttpStatusCode.OK, split.StatusCode);
+            await pipeline.ViewsSettledAsync();
+            await EraseAsync(pipeline, other);
+
+            var receipt = await EraseAsync(pipeline, Id("ada"));
+
+            Assert.Equal(3, receipt.GetProperty("accounts").GetInt32());
+        }
+    }
+
+    [Fact]
     public async Task An_erasure_that_is_stopped_at_any_moment_is_done_after_the_restart()
     {
         for (var round = 0; round < 8; round++)
@@ -379,6 +404,13 @@ public sealed class ErasureTests
         ["uuid"] = uuid,
         ["distinct_id"] = id,
         ["properties"] = new Dictionary<string, object> { ["alias"] = other },
+    };
+
+    private static Dictionary<string, object> InGroup(string id, string group) => new Dictionary<string, object>
+    {
+        ["event"] = "visit",
+        ["distinct_id"] = id,
+        ["properties"] = new Dictionary<string, object> { ["$groups"] = new { company = group } },
     };
 
     private static string Id(string name) => $"{name}+{Canary}@home.example/\"{name}\"";
