@@ -150,8 +150,10 @@ internal sealed class ViewFold(Session session, int connection, int recentEvents
             && (entry.Face is not null || entry.IsNoContact)
             && !(_faces.TryGetValue(entry.Person, out var held) && held.Version > entry.Version))
         {
-            // Of one version the first one says from where somebody moved, and the last one when to look next.
-            _faces[entry.Person] = held?.Version == entry.Version ? held with { DueAt = entry.DueAt } : entry;
+            // Of one version the one without an event shows that somebody moved, and the last one when to look next.
+            _faces[entry.Person] = held is { Event: null } && held.Version == entry.Version
+                ? held with { DueAt = entry.DueAt }
+                : entry;
         }
 
         if (entry.Event is { } seen)

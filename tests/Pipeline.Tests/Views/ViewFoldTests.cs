@@ -140,16 +140,16 @@ public sealed class ViewFoldTests
     }
 
     [Theory]
-    [InlineData(StoreKind.Sqlite)]
-    [InlineData(StoreKind.Postgres)]
-    public async Task Of_one_version_the_move_and_the_last_word_of_when_to_look_both_count(StoreKind kind)
+    [InlineData(StoreKind.Sqlite, false)]
+    [InlineData(StoreKind.Sqlite, true)]
+    [InlineData(StoreKind.Postgres, false)]
+    public async Task Of_one_version_the_move_and_the_last_word_of_when_to_look_both_count(StoreKind kind, bool moveIsLast)
     {
         await using var store = await TemporaryDatabase.CreateAsync(kind);
         await FoldAsync(store, Seen(Ada, 1, "ada") with { Face = Face("ada") with { Stage = new StageFace("lead", Nine, "", null) } });
-        await FoldAsync(
-            store,
-            Seen(Ada, 2, "ada") with { Event = null, Face = Face("ada") },
-            Seen(Ada, 2, "ada") with { Face = Face("ada"), DueAt = Nine.AddDays(2) });
+        var (moved, seen) = (Seen(Ada, 2, "ada") with { Event = null, Face = Face("ada") }, Seen(Ada, 2, "ada") with { Face = Face("ada") });
+        var due = Nine.AddDays(2);
+        await FoldAsync(store, moveIsLast ? [seen, moved with { DueAt = due }] : [moved, seen with { DueAt = due }]);
 
         Assert.Equal(1, await CountAsync(store, "SELECT count(*) FROM view_contact_move WHERE from_stage = 'lead'"));
         Assert.Equal(1, await CountAsync(store, "SELECT count(*) FROM view_due"));
