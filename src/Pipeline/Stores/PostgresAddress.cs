@@ -97,7 +97,7 @@ public static class PostgresAddress
             Options = string.Create(CultureInfo.InvariantCulture, $"""
                 -c statement_timeout={(long)options.StatementTimeout.TotalMilliseconds} -c lock_timeout={(
                     long)options.LockTimeout.TotalMilliseconds} -c idle_in_transaction_session_timeout={(
-                    long)(options.LockTimeout / 2).TotalMilliseconds}
+                    long)(options.LockTimeout * 0.8).TotalMilliseconds}
                 """),
             ApplicationName = "variance",
             NoResetOnClose = true,
