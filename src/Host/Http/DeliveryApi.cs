@@ -25,8 +25,8 @@ internal static class DeliveryApi
             .ProducesProblem(StatusCodes.Status503ServiceUnavailable)
             .WithSummary("Sends again: ends a pause, and closes an open breaker. May be repeated.")
             .WithDescription(
-                "Without a body everything that waits is sent. Mode since sends only messages of events accepted since a time; "
-                + "mode latest only the newest value of each trait of contacts and accounts, of all that waits in the outbox. "
+                "Without a body everything that waits is sent. Of what waits in the outbox, mode since sends only messages of events accepted "
+                + "since a time, mode latest only the newest value of each trait of contacts and accounts. What is not in the outbox yet is sent as ever. "
                 + "Aliases are sent in every mode.");
         connection.MapPut("/rate", RateAsync)
             .ProducesProblem(StatusCodes.Status400BadRequest)

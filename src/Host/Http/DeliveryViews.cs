@@ -139,8 +139,8 @@ public sealed record LatencyView(long Messages, long P50Ms, long P95Ms, long P99
 public sealed record DeliveryErrorView(string Reason, long Attempts, DateTimeOffset LastAt, string Hint);
 
 /// <summary>How a stopped connection goes on.</summary>
-/// <param name="Mode"><c>all</c> (the default): everything that waits is sent; <c>since</c>: only messages of events accepted
-/// since a time, and every alias; <c>latest</c>: of what waits in the outbox only the newest value of each trait of contacts and
+/// <param name="Mode"><c>all</c> (the default): everything that waits is sent; <c>since</c>: of what waits in the
+/// outbox only messages of events accepted since a time, and every alias; <c>latest</c>: of it only the newest value of each trait of contacts and
 /// accounts, and every alias. What is not sent is in the books as skipped or coalesced.</param>
 /// <param name="Since">For <c>since</c>: from when on, ISO 8601.</param>
 public sealed record ResumeRequest(string Mode = "all", DateTimeOffset? Since = null);

@@ -153,7 +153,7 @@ internal sealed class ConnectionGate
             ApplyRate(now);
         }
 
-        var tooMany = _sample.Add(report.Taken, report.Failed, now);
+        var tooMany = _sample.Add(report.Partition, report.Taken, report.Failed, now);
         if (State.Mode == DeliveryMode.Running && (report.WrongSetup || tooMany))
         {
             Open(report.Reason, _options.Breaker.ProbeFirst, now);
@@ -307,8 +307,9 @@ internal sealed class ConnectionGate
         switch (result)
         {
             case ProbeResult.Through:
-                _probe = null;
                 _sample.Clear();
+                _sample.Add(_probe!.Value.Partition, taken: 1, failed: 0, now);
+                _probe = null;
                 Become(DeliveryMode.Running, "", now);
                 break;
             case ProbeResult.Failed:

@@ -26,7 +26,7 @@ public enum ResumeMode
     /// <summary>All of them.</summary>
     All = 1,
 
-    /// <summary>Those of events accepted since a given time, and every alias; older ones are skipped and counted as such.</summary>
+    /// <summary>Of what waits in the outbox those of events accepted since a given time, and every alias; older ones are skipped and counted as such.</summary>
     Since = 2,
 
     /// <summary>The newest traits of each contact and account, and every alias; page views, screens and actions that wait

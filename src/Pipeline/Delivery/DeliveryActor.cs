@@ -358,7 +358,7 @@ public sealed class DeliveryActor : ReceiveActor
     }
 
     private void ReadPage(long below) => _context.Database
-        .ReadAsync(session => WaitingPage.Read(session, _connection, _id.Partition, below))
+        .ReadAsync(session => WaitingPage.Read(session, _connection, _id.Partition, below, _options.WindowBytesMax))
         .PipeTo(Self);
 
     private void Pass(WaitingPage page)

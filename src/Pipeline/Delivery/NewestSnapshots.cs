@@ -109,7 +109,7 @@ internal sealed class NewestSnapshots(int entitiesMax)
             return;
         }
 
-        var isObject = Hash($"{path} object");
+        var isObject = ~path; // no name leads there
         needs.Add(isObject);
         says.Add(isObject);
         foreach (var trait in value.EnumerateObject())

@@ -9,15 +9,13 @@ namespace VarianceActors.Pipeline.Delivery;
 /// <param name="From">Where the first row begins; 0 if nothing waits before it.</param>
 internal sealed record WaitingPage(ImmutableArray<OutboxEntry> Entries, long From)
 {
-    private const int RowsMax = 16;
-
-    /// <summary>The last rows with messages that wait below a position.</summary>
-    public static WaitingPage Read(Session session, int connection, int deliveryPartition, long below)
+    /// <summary>The last rows with messages that wait below a position: until so many bytes are read, and at least one.</summary>
+    public static WaitingPage Read(Session session, int connection, int deliveryPartition, long below, long bytesMax)
     {
         var progress = DeliveryStatements.ReadProgress(session, connection, deliveryPartition);
         var held = HeldStatements.LastBelow(session, connection, deliveryPartition, below);
         var last = Math.Max(held ?? -1, progress.LastOpen(below) ?? -1);
-        var entries = OutboxStatements.ReadBack(session, connection, deliveryPartition, last, RowsMax);
+        var entries = OutboxStatements.ReadBack(session, connection, deliveryPartition, last, bytesMax);
         if (entries.IsEmpty)
         {
             return new WaitingPage([], From: 0);

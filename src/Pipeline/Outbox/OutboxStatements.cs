@@ -61,10 +61,17 @@ internal static class OutboxStatements
 
     private static readonly Statement CountHeld = new("SELECT count(*) FROM held_message WHERE connection = @connection");
 
+    private static readonly Statement SelectSizesBack = new("""
+        SELECT first_position, length(payload) FROM outbox
+        WHERE connection = @connection AND delivery_partition = @delivery_partition AND first_position <= @position
+        ORDER BY first_position DESC LIMIT @rows
+        """);
+
     private static readonly Statement SelectBack = new("""
         SELECT first_position, message_count, payload FROM outbox
         WHERE connection = @connection AND delivery_partition = @delivery_partition AND first_position <= @position
-        ORDER BY first_position DESC LIMIT @rows
+          AND first_position >= @from_position
+        ORDER BY first_position DESC
         """);
 
     private static readonly Statement DeleteOld = new("""
@@ -137,16 +144,36 @@ internal static class OutboxStatements
 
     /// <summary>The messages from <paramref name="position"/> back to the beginning of a row, the last one first.</summary>
     public static ImmutableArray<OutboxEntry> ReadBack(
-        Session session, int connection, int deliveryPartition, long position, int rows) =>
-    [
-        .. session
-            .Query(
-                SelectBack,
-                row => OutboxRow.Read(row.GetInt64(0), row.GetInt32(1), row.GetFieldValue<byte[]>(2)),
-                connection, deliveryPartition, position, rows)
-            .SelectMany(row => row.Reverse())
-            .SkipWhile(entry => entry.Position > position),
-    ];
+        Session session, int connection, int deliveryPartition, long position, long bytesMax)
+    {
+        var from = Start(session, connection, deliveryPartition, position, bytesMax);
+        return
+        [
+            .. session
+                .Query(
+                    SelectBack,
+                    row => OutboxRow.Read(row.GetInt64(0), row.GetInt32(1), row.GetFieldValue<byte[]>(2)),
+                    connection, deliveryPartition, position, from)
+                .SelectMany(row => row.Reverse())
+                .SkipWhile(entry => entry.Position > position),
+        ];
+    }
+
+    /// <summary>Where the first row begins that is read, backwards: at least one.</summary>
+    private static long Start(Session session, int connection, int deliveryPartition, long position, long bytesMax)
+    {
+        var (start, bytes) = (position, 0L);
+        session.Scan(
+            SelectSizesBack,
+            row =>
+            {
+                start = row.GetInt64(0);
+                bytes += row.GetInt64(1);
+                return bytes < bytesMax;
+            },
+            connection, deliveryPartition, position, RowsMax);
+        return start;
+    }
 
     /// <summary>Where the last row begins that is read: a server sends all that a query finds, wanted or not.</summary>
     private static long End(Session session, int connection, int deliveryPartition, long start, long bytesMax)

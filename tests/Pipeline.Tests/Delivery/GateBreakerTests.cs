@@ -50,12 +50,36 @@ public sealed class GateBreakerTests
         var gate = Gate();
         for (var number = 1; number < 10; number++)
         {
-            gate.Hear(Report(live: 1, failed: 1, reason: "status-503"), Noon.AddSeconds(29 * number));
+            gate.Hear(Report(number % 2, live: 1, failed: 1, reason: "status-503"), Noon.AddSeconds(29 * number));
             Assert.Equal(DeliveryMode.Running, gate.State.Mode);
         }
 
-        gate.Hear(Report(live: 1, failed: 1, reason: "status-503"), Noon.AddSeconds(290));
+        gate.Hear(Report(0, live: 1, failed: 1, reason: "status-503"), Noon.AddSeconds(290));
         Assert.Equal((DeliveryMode.Open, "status-503"), (gate.State.Mode, gate.State.Reason));
+    }
+
+    [Fact]
+    public void One_slice_in_which_nothing_gets_through_keeps_it_closed()
+    {
+        var gate = Gate();
+        for (var number = 1; number < 40; number++)
+        {
+            gate.Hear(Report(live: 1, failed: 1), Noon.AddSeconds(10 * number));
+        }
+
+        Assert.Equal(DeliveryMode.Running, gate.State.Mode);
+    }
+
+    [Fact]
+    public void A_moment_in_which_nothing_gets_through_keeps_it_closed()
+    {
+        var gate = Gate();
+        for (var number = 1; number < 29; number++)
+        {
+            gate.Hear(Report(number % 8, live: 1, failed: 1), Noon.AddSeconds(number));
+        }
+
+        Assert.Equal(DeliveryMode.Running, gate.State.Mode);
     }
 
     [Fact]
@@ -64,7 +88,7 @@ public sealed class GateBreakerTests
         var gate = Gate();
         for (var number = 0; number < 100; number++)
         {
-            gate.Hear(Report(live: 1, failed: 1), Noon.AddSeconds(40 * number));
+            gate.Hear(Report(number % 2, live: 1, failed: 1), Noon.AddSeconds(40 * number));
         }
 
         Assert.Equal(DeliveryMode.Running, gate.State.Mode);
@@ -76,7 +100,7 @@ public sealed class GateBreakerTests
         var gate = Gate();
         for (var number = 0; number < 100; number++)
         {
-            gate.Hear(Report(live: 1, taken: number % 15 == 0 ? 1 : 0, failed: 1), Noon.AddSeconds(15 * number));
+            gate.Hear(Report(number % 2, live: 1, taken: number % 15 == 0 ? 1 : 0, failed: 1), Noon.AddSeconds(15 * number));
         }
 
         Assert.Equal(DeliveryMode.Running, gate.State.Mode);

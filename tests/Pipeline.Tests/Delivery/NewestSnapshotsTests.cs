@@ -43,6 +43,7 @@ public sealed class NewestSnapshotsTests
     [Theory]
     [InlineData("""{"id":"1","name":"A"}""", """{"id":"1"}""", false)]
     [InlineData("""{"id":"1","name":"A"}""", """{"id":"1","name":null}""", true)]
+    [InlineData("""{"object":1}""", """{"id":"1"}""", false)]
     [InlineData("""{}""", """{"id":"1"}""", true)]
     [InlineData("""{}""", """1""", false)]
     [InlineData("""1""", """{"id":"1"}""", true)]

@@ -1,3 +1,2 @@
--- When a message was marked as not sent: the mark stays as long as the ledger tells of its event.
-ALTER TABLE unsent_message ADD COLUMN at BIGINT NOT NULL DEFAULT 0;
-UPDATE unsent_message SET at = CAST(extract(epoch FROM now()) AS BIGINT) * 1000;
+-- When a message was marked as not sent: the mark stays as long as the ledger tells of its event. No row is written anew for it.
+ALTER TABLE unsent_message ADD COLUMN at BIGINT NOT NULL DEFAULT (CAST(extract(epoch FROM now()) * 1000 AS BIGINT));
