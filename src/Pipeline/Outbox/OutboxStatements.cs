@@ -62,7 +62,7 @@ internal static class OutboxStatements
     private static readonly Statement CountHeld = new("SELECT count(*) FROM held_message WHERE connection = @connection");
 
     private static readonly Statement SelectSizesBack = new("""
-        SELECT first_position, length(payload) FROM outbox
+        SELECT length(payload) FROM outbox
         WHERE connection = @connection AND delivery_partition = @delivery_partition AND first_position <= @position
         ORDER BY first_position DESC LIMIT @rows
         """);
@@ -70,8 +70,7 @@ internal static class OutboxStatements
     private static readonly Statement SelectBack = new("""
         SELECT first_position, message_count, payload FROM outbox
         WHERE connection = @connection AND delivery_partition = @delivery_partition AND first_position <= @position
-          AND first_position >= @from_position
-        ORDER BY first_position DESC
+        ORDER BY first_position DESC LIMIT @rows
         """);
 
     private static readonly Statement DeleteOld = new("""
@@ -146,33 +145,33 @@ internal static class OutboxStatements
     public static ImmutableArray<OutboxEntry> ReadBack(
         Session session, int connection, int deliveryPartition, long position, long bytesMax)
     {
-        var from = Start(session, connection, deliveryPartition, position, bytesMax);
+        var rows = RowsBack(session, connection, deliveryPartition, position, bytesMax);
         return
         [
             .. session
                 .Query(
                     SelectBack,
                     row => OutboxRow.Read(row.GetInt64(0), row.GetInt32(1), row.GetFieldValue<byte[]>(2)),
-                    connection, deliveryPartition, position, from)
+                    connection, deliveryPartition, position, rows)
                 .SelectMany(row => row.Reverse())
                 .SkipWhile(entry => entry.Position > position),
         ];
     }
 
-    /// <summary>Where the first row begins that is read, backwards: at least one.</summary>
-    private static long Start(Session session, int connection, int deliveryPartition, long position, long bytesMax)
+    /// <summary>How many rows are read backwards: until so many bytes, and at least one.</summary>
+    private static int RowsBack(Session session, int connection, int deliveryPartition, long position, long bytesMax)
     {
-        var (start, bytes) = (position, 0L);
+        var (rows, bytes) = (0, 0L);
         session.Scan(
             SelectSizesBack,
             row =>
             {
-                start = row.GetInt64(0);
-                bytes += row.GetInt64(1);
+                rows++;
+                bytes += row.GetInt64(0);
                 return bytes < bytesMax;
             },
             connection, deliveryPartition, position, RowsMax);
-        return start;
+        return rows;
     }
 
     /// <summary>Where the last row begins that is read: a server sends all that a query finds, wanted or not.</summary>
