@@ -15,8 +15,12 @@ namespace VarianceActors.Pipeline;
 /// <summary>Why a contact is looked at without an event.</summary>
 /// <param name="Since">Who moved since then by a look is told of, also if another one looked first, or was cut short.</param>
 /// <param name="Account">The account that the lists show; null for none.</param>
-/// <param name="Rules">The fingerprint of the rules that must look; null: whatever the person's node has.</param>
-internal readonly record struct LookReason(DateTimeOffset Since, string? Account, ulong? Rules);
+/// <param name="Rules">The fingerprint of the rules that must look.</param>
+internal readonly record struct LookReason(DateTimeOffset Since, string? Account, ulong Rules);
+
+/// <summary>The node of a person has other rules than those that must look: nothing ends that but time.</summary>
+internal sealed class OtherRulesException()
+    : Exception("The node of the person has other rules: it is looked at again once that has ended.");
 
 /// <summary>Looks at a contact with the rules as they are, without an event: the contact records where it moves, its accounts and
 /// Variance are told, and the views learn when to look next.</summary>
@@ -27,10 +31,10 @@ internal sealed class ContactLook(PipelineParts parts, IActorRef people)
     private readonly Corrections _corrections = new(parts);
 
     /// <summary>Looks at several at a time; whoever cannot be looked at holds up nobody.</summary>
-    /// <returns>Those who could not be looked at.</returns>
-    public static async Task<IReadOnlyCollection<T>> EachAsync<T>(IReadOnlyCollection<T> items, ILoggingAdapter log, Func<T, Task> look)
+    /// <returns>Those who could not be looked at, and whether that is for other rules.</returns>
+    public static async Task<IReadOnlyCollection<(T Item, bool HasOtherRules)>> EachAsync<T>(IReadOnlyCollection<T> items, ILoggingAdapter log, Func<T, Task> look)
     {
-        var failed = new ConcurrentBag<T>();
+        var failed = new ConcurrentBag<(T, bool)>();
         await Parallel.ForEachAsync(
             items,
             new ParallelOptions { MaxDegreeOfParallelism = AtOnce },
@@ -40,9 +44,9 @@ internal sealed class ContactLook(PipelineParts parts, IActorRef people)
                 {
                     await look(item).ConfigureAwait(false);
                 }
-                catch (Exception failure) when (failure is AskTimeoutException or DbException or TimeoutException)
+                catch (Exception failure) when (failure is AskTimeoutException or DbException or TimeoutException or OtherRulesException)
                 {
-                    failed.Add(item);
+                    failed.Add((item, failure is OtherRulesException));
                     log.Warning(failure, "Somebody whose stage is due could not be looked at; the next sweep does it.");
                 }
             }).ConfigureAwait(false);
@@ -75,9 +79,9 @@ internal sealed class ContactLook(PipelineParts parts, IActorRef people)
             return true;
         }
 
-        if (reason.Rules is { } rulesOfNow && looked.LookedWith != rulesOfNow)
+        if (looked.LookedWith != reason.Rules)
         {
-            throw new TimeoutException("The node of the person has other rules: it is looked at again once that has ended.");
+            throw new OtherRulesException();
         }
 
         var left = accounts

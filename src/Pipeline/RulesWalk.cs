@@ -87,7 +87,7 @@ internal sealed class RulesWalk(PipelineParts parts, ContactLook look, IActorRef
             now,
             () => Task.CompletedTask)).ConfigureAwait(false);
         var last = LastOf(page, contact => contact.Number);
-        if (failed.Count == 0 || !HasFailedOften(connection, place))
+        if (failed.Count == 0 || failed.Any(one => one.HasOtherRules) || !HasFailedOften(connection, place))
         {
             return (last, failed.Count);
         }
@@ -95,7 +95,7 @@ internal sealed class RulesWalk(PipelineParts parts, ContactLook look, IActorRef
         // They hold up nobody: the sweep goes on trying, and tells what has moved since the walk began.
         await parts.Database.WriteAsync(session =>
         {
-            foreach (var contact in failed)
+            foreach (var (contact, _) in failed)
             {
                 ViewStatements.SetDue(session, connection, contact.Person, place.Since, contact.UserId);
             }

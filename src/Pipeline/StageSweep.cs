@@ -63,9 +63,10 @@ public sealed class StageSweep : ReceiveActor, IWithTimers
                 .ReadAsync(session => DueStatements.List(
                     session, connection, now, _after.TryGetValue(connection, out var after) ? after : null, ContactsPerStep))
                 .ConfigureAwait(false);
+            var rules = _parts.Options.Connections[connectionId].ToContactRules().Fingerprint;
             await ContactLook.EachAsync(due, _log, one => _look.LookAsync(
                 new PersonId(connectionId, one.DistinctId),
-                new LookReason(one.At, one.Account, null),
+                new LookReason(one.At, one.Account, rules),
                 now,
                 () => _parts.Database.WriteAsync(session => DueStatements.Remove(session, connection, one))))
                 .ConfigureAwait(false);

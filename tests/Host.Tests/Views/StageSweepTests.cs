@@ -1,6 +1,12 @@
 using System.Net.Http.Json;
 using System.Text.Json;
+using Akka.Actor;
+using Akka.Hosting;
+using Microsoft.Extensions.DependencyInjection;
 using VarianceActors.Harness;
+using VarianceActors.Pipeline;
+using VarianceActors.Pipeline.Accounts;
+using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Stores;
 using Xunit;
 
@@ -158,8 +164,49 @@ public sealed class StageSweepTests
             async () => await ListedStageAsync(pipeline, "bob") == "person", "the one who could not be looked at is");
     }
 
-    private static string Rules(string stage, string lag) => $$"""
-        variance.views { lag = "{{lag}}", stage-sweep = "00:00:01" }
+    [Fact]
+    public async Task Who_is_on_a_node_with_other_rules_is_looked_at_once_that_has_ended_however_long_it_takes()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions(
+            DryRun: true, Hocon: Rules("lead", "00:00:00.001", NoSweep)));
+        await pipeline.CaptureAsync(Identify("ada"));
+        await pipeline.ViewsSettledAsync();
+        await pipeline.RestartAsync(hocon: Rules("person", "00:00:00.001", NoSweep));
+        var (looks, isElsewhere) = (0, true);
+        Sweep(pipeline, async (people, message) =>
+        {
+            if (message is not LookAgain look || !Volatile.Read(ref isElsewhere))
+            {
+                return null;
+            }
+
+            var found = await people.Ask<HistoryFound>(new GetHistory(look.To));
+            Interlocked.Increment(ref looks);
+            return found with { LookedWith = 1 };
+        });
+        await PipelineHarness.UntilAsync(() => Task.FromResult(Volatile.Read(ref looks) >= 20), "the look is tried on and on");
+        await pipeline.ViewsSettledAsync();
+        Volatile.Write(ref isElsewhere, false);
+
+        await PipelineHarness.UntilAsync(
+            async () => await ListedStageAsync(pipeline, "ada") == "person", "ada is looked at with the new rules");
+    }
+
+    private const string NoSweep = "1.00:00:00";
+
+    // A sweep of its own, to whose questions something happens or is answered in between.
+    private static void Sweep(PipelineHarness pipeline, Func<IActorRef, object, Task<object?>> between)
+    {
+        var system = pipeline.Services.GetRequiredService<ActorSystem>();
+        var parts = pipeline.Services.GetRequiredService<PipelineParts>();
+        var (people, accounts) = (ActorRegistry.For(system).Get<PeopleRegion>(), ActorRegistry.For(system).Get<AccountsRegion>());
+        parts.Options.Views.StageSweep = TimeSpan.FromMilliseconds(50);
+        var asked = system.ActorOf(Props.Create(() => new Between(people, between)));
+        system.ActorOf(Props.Create(() => new StageSweep(parts, asked, accounts)));
+    }
+
+    private static string Rules(string stage, string lag, string sweep = "00:00:01") => $$"""
+        variance.views { lag = "{{lag}}", stage-sweep = "{{sweep}}" }
         variance.connections.acme.stages { contacts = ["{{stage}}: always"], contact-policy = free }
         """;
 
@@ -210,5 +257,21 @@ public sealed class StageSweepTests
     {
         using var answer = await pipeline.ApiAsync(path);
         return await answer.Content.ReadFromJsonAsync<JsonElement>();
+    }
+
+    private sealed class Between : ReceiveActor
+    {
+        public Between(IActorRef people, Func<IActorRef, object, Task<object?>> between) => ReceiveAnyAsync(async message =>
+        {
+            var asking = Sender;
+            if (await between(people, message) is { } answer)
+            {
+                asking.Tell(answer);
+            }
+            else
+            {
+                people.Tell(message, asking);
+            }
+        });
     }
 }
