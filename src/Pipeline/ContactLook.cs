@@ -63,14 +63,20 @@ internal sealed class ContactLook(PipelineParts parts, IActorRef people)
         var before = await people.Ask<object>(new GetPerson(home), Patience).ConfigureAwait(false) as PersonFound;
         var accounts = ((string?[])[before?.Person.Contact?.Account?.Key, reason.Account])
             .OfType<string>().Distinct().ToList();
-        while (!await TellAsync(home, reason, accounts, now, nobody).ConfigureAwait(false))
+        var moves = new List<ContactMove>();
+        while (!await TellAsync(home, reason, accounts, moves, now, nobody).ConfigureAwait(false))
         {
         }
     }
 
     /// <returns>False if the person has become more meanwhile, and must be asked again.</returns>
     private async Task<bool> TellAsync(
-        PersonId home, LookReason reason, List<string> accounts, DateTimeOffset now, Func<Task> nobody)
+        PersonId home,
+        LookReason reason,
+        List<string> accounts,
+        List<ContactMove> moves,
+        DateTimeOffset now,
+        Func<Task> nobody)
     {
         var answer = await people.Ask<object>(new LookAgain(home, now), Patience).ConfigureAwait(false);
         if (answer is not HistoryFound { Root: var root, Facts: var facts, Person: var person } looked)
@@ -89,7 +95,12 @@ internal sealed class ContactLook(PipelineParts parts, IActorRef people)
             .Select(key => new AccountLeft(person.PersonUuid, key));
         var told = await people.Ask<AccountTold>(new TellAccount(home, [.. left], now), Patience).ConfigureAwait(false);
         var rules = parts.Options.Connections[home.ConnectionId].ToContactRules();
-        var move = looked.Moved ?? MoveOf(person, reason);
+        if ((looked.Moved ?? (moves.Count == 0 ? MoveOf(person, reason) : null)) is { } moved)
+        {
+            moves.Add(moved);
+        }
+
+        var move = moves.LastOrDefault();
 
         // Whoever looks finds the same: the message of a look is there once, however many looked.
         var lookedAt = person.Contact?.Turn?.LookedAt ?? now;
@@ -98,9 +109,8 @@ internal sealed class ContactLook(PipelineParts parts, IActorRef people)
         var messages = move is { IsOtherName: true } or { IsOtherAccount: true }
             ? _corrections.Map(home.ConnectionId, person with { Account = told.Card }, ChangeOf(move), uuid, now)
             : [];
-        return await _corrections
-            .AppendAsync(root, uuid, messages, [PersonNews.Of(person, move, rules, now)], now, facts)
-            .ConfigureAwait(false);
+        var news = moves.Cast<ContactMove?>().DefaultIfEmpty().Select(one => PersonNews.Of(person, one, rules, now));
+        return await _corrections.AppendAsync(root, uuid, messages, [.. news], now, facts).ConfigureAwait(false);
     }
 
     /// <summary>Where a look of somebody else, or one that was cut short, has moved a person; null for nowhere.</summary>
@@ -114,7 +124,8 @@ internal sealed class ContactLook(PipelineParts parts, IActorRef people)
         var isOtherAccount = reason.Account != turn.Account?.Key;
         var isOtherStage = turn.Stage is { } place && place.Since == at && place.From != place.Name;
         return isOtherAccount || isOtherStage
-            ? new ContactMove(person.Version, isOtherAccount, turn.Account, isOtherStage, turn.Stage?.Left, turn.Stage)
+            ? new ContactMove(
+                turn.LookedAs ?? person.Version, isOtherAccount, turn.Account, isOtherStage, turn.Stage?.Left, turn.Stage)
             : null;
     }
 

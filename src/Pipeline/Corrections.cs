@@ -48,7 +48,7 @@ public sealed class Corrections(PipelineParts parts)
     /// <param name="root">The root of the person.</param>
     /// <param name="uuid">Under which the ledger shows them.</param>
     /// <param name="messages">The messages.</param>
-    /// <param name="news">What the views learn, whether there are messages or not; once more does no harm.</param>
+    /// <param name="news">What the views learn, whether there are messages or not, unless a newer state is in the outbox; once more does no harm.</param>
     /// <param name="now">When.</param>
     /// <param name="version">How many facts the person was made of that the messages show; null: they show no one's state
     /// that others may have shown meanwhile.</param>
@@ -87,16 +87,22 @@ public sealed class Corrections(PipelineParts parts)
             var isErased = messages.Select(MessageFields.ContactOf).OfType<string>()
                 .Concat(news.SelectMany(one => one.Ids))
                 .Any(contact => ErasedIdStatements.Contains(session, connection, contact));
-            if (!isErased)
-            {
-                feed.Write(session, now);
-            }
-
-            if (messages.IsEmpty || isErased)
+            if (isErased)
             {
                 return true;
             }
 
+            if (!messages.IsEmpty && !TryAdd(session))
+            {
+                return false; // the views learn it of the newer state, or they would know it twice
+            }
+
+            feed.Write(session, now);
+            return true;
+        });
+
+        bool TryAdd(Session session)
+        {
             // First: from here on the lane is neither closed nor told of by anybody else.
             var first = OutboxStatements.Raise(session, connection, partition, messages.Length, events: 0);
             var isThere = LedgerStatements.Exists(session, key);
@@ -130,7 +136,7 @@ public sealed class Corrections(PipelineParts parts)
                 key, -1, -1, Door.Capture, now, LedgerDecision.Queued, "", partition, first, messages.Length, Warnings: null,
                 messages.Select(MessageFields.ContactOf).FirstOrDefault(contact => contact is not null), Event: null));
             return true;
-        });
+        }
     }
 
     // The outbox knows more of the person, or the person is part of another one and has another lane.

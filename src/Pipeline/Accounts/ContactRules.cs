@@ -109,9 +109,10 @@ public sealed record ContactRules(
             isIdentified ? Matching.NameOf(properties) : null)
         {
             LookedAt = before?.LookedAt,
+            LookedAs = before?.LookedAs,
         };
         var isNothing = before is null && account is null && stage is null && matches == 0;
-        return isNothing || turn == before ? null : turn with { LookedAt = null };
+        return isNothing || turn == before ? null : turn with { LookedAt = null, LookedAs = null };
     }
 
     /// <summary>What a contact is after a pin, or after one was taken away; null if nobody has looked at it and there

@@ -66,7 +66,7 @@ public sealed record ContactState(string? Group, ImmutableArray<EventTally> Tall
             _ => source.Turn!.Rank > target.Turn!.Rank ? source.Stage : target.Stage,
         };
         var turn = (target.Turn ?? source.Turn) is { } kept
-            ? kept with { LookedAt = null, Stage = stage, Rank = Math.Max(source.Turn?.Rank ?? -1, target.Turn?.Rank ?? -1) }
+            ? kept with { LookedAt = null, LookedAs = null, Stage = stage, Rank = Math.Max(source.Turn?.Rank ?? -1, target.Turn?.Rank ?? -1) }
             : null;
         return new ContactState(
             target.Group ?? source.Group,
@@ -98,6 +98,10 @@ public sealed record ContactTurn(
     /// <summary>When a look without an event made it so; null if an event or an operator did.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public DateTimeOffset? LookedAt { get; init; }
+
+    /// <summary>The person's version by that look; null without one, and in turns that were written before it was kept.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public long? LookedAs { get; init; }
 }
 
 /// <summary>A move of a contact between accounts, between stages, or both.</summary>

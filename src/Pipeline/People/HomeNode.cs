@@ -370,7 +370,9 @@ public static class HomeNode
         }
 
         var (looked, fact) = Record(
-            state, new PersonFact.WindowEnded(message.DistinctId, turn with { LookedAt = message.At }, message.At));
+            state,
+            new PersonFact.WindowEnded(
+                message.DistinctId, turn with { LookedAt = message.At, LookedAs = profile.Version + 1 }, message.At));
         return new Step(looked, [fact], [], [], Next.Done) { Moved = MoveOf(profile, looked, message.DistinctId) };
     }
 

@@ -192,6 +192,44 @@ public sealed class StageSweepTests
             async () => await ListedStageAsync(pipeline, "ada") == "person", "ada is looked at with the new rules");
     }
 
+    [Fact]
+    public async Task A_move_by_a_look_is_in_the_history_once_also_if_the_contact_changes_before_it_is_written()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions(DryRun: true, Hocon: $$"""
+            variance.views { lag = "00:00:00.001", stage-sweep = "{{NoSweep}}" }
+            variance.connections.acme.stages {
+              contacts = ["lead: always", "active: event 'report' within 2 days"]
+              contact-policy = free
+            }
+            """));
+        await pipeline.CaptureAsync(Identify("ada"), new { @event = "report", distinct_id = "ada" });
+        await pipeline.ViewsSettledAsync();
+        pipeline.Clock.Advance(TimeSpan.FromDays(4));
+        var tells = 0;
+        Sweep(pipeline, async (_, message) =>
+        {
+            if (message is TellAccount && ++tells == 1)
+            {
+                await pipeline.CaptureAsync(new
+                {
+                    @event = "bought",
+                    distinct_id = "ada",
+                    properties = new Dictionary<string, object> { ["$set"] = new { seats = 3 } },
+                });
+                await pipeline.ViewsSettledAsync();
+            }
+
+            return null;
+        });
+
+        await PipelineHarness.UntilAsync(
+            async () => await ListedStageAsync(pipeline, "ada") == "lead" && (await MovesAsync(pipeline, "ada")).Length > 2,
+            "the stage has ended");
+        await PipelineHarness.UntilAsync(() => Task.FromResult(Volatile.Read(ref tells) > 1), "it is told again");
+        await pipeline.ViewsSettledAsync();
+        Assert.Equal(["lead", "active", "lead"], await MovesAsync(pipeline, "ada"));
+    }
+
     private const string NoSweep = "1.00:00:00";
 
     // A sweep of its own, to whose questions something happens or is answered in between.
@@ -204,6 +242,12 @@ public sealed class StageSweepTests
         var asked = system.ActorOf(Props.Create(() => new Between(people, between)));
         system.ActorOf(Props.Create(() => new StageSweep(parts, asked, accounts)));
     }
+
+    private static async Task<string[]> MovesAsync(PipelineHarness pipeline, string id) =>
+    [
+        .. (await JsonAsync(pipeline, $"contacts/{id}")).GetProperty("moves").EnumerateArray()
+            .Select(move => move.GetProperty("to").GetString()!),
+    ];
 
     private static string Rules(string stage, string lag, string sweep = "00:00:01") => $$"""
         variance.views { lag = "{{lag}}", stage-sweep = "{{sweep}}" }

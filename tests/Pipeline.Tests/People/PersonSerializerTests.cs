@@ -136,7 +136,9 @@ public sealed class PersonSerializerTests : IDisposable
         yield return new PinContactStage(account, "lead", "ada", Tests.People.Captured.Nine);
         yield return new LookAgain(account, Tests.People.Captured.Nine);
         yield return new PersonFact.WindowEnded(
-            "acc-1", new ContactTurn(null, null, -1, 0, 0, null, null), Tests.People.Captured.Nine)
+            "acc-1",
+            new ContactTurn(null, null, -1, 0, 0, null, null) { LookedAt = Tests.People.Captured.Nine, LookedAs = 5 },
+            Tests.People.Captured.Nine)
         { Cursors = cursors };
         yield return new PersonFact.StagePinned("acc-1", new ContactTurn(
             new AccountLink("acme", AccountRule.GroupCall, "acme"),
