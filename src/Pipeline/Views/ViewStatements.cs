@@ -161,13 +161,14 @@ internal static class ViewStatements
         VALUES (@connection, @person, @version, @at, @account, @rule, @rule_value) ON CONFLICT DO NOTHING
         """);
 
-    // What an operator does is told again if it was cut short, and by then the person may have another version.
+    // What an operator does is told again if it was cut short, and by then the person may have another version, or be part of
+    // another one that came from elsewhere.
     private static readonly Statement AddContactMove = new("""
         INSERT INTO view_contact_move (connection, person, version, at, from_stage, to_stage, rule, moved_by)
         SELECT @connection, @person, @version, @at, @from_stage, @to_stage, @rule, @moved_by
         WHERE NOT EXISTS (SELECT 1 FROM view_contact_move
             WHERE connection = @connection AND person = @person AND at = @at AND moved_by = @moved_by
-            AND from_stage = @from_stage AND to_stage = @to_stage AND rule = @rule)
+            AND to_stage = @to_stage)
         ON CONFLICT DO NOTHING
         """);
 

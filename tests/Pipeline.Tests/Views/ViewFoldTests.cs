@@ -126,17 +126,18 @@ public sealed class ViewFoldTests
     [Theory]
     [InlineData(StoreKind.Sqlite)]
     [InlineData(StoreKind.Postgres)]
-    public async Task A_pin_that_is_told_again_by_a_person_of_a_later_version_is_one_row(StoreKind kind)
+    public async Task A_pin_that_is_told_again_by_a_person_of_a_later_version_or_after_a_merge_is_one_row(StoreKind kind)
     {
         await using var store = await TemporaryDatabase.CreateAsync(kind);
-        var place = new StagePlace("lead", Nine, "pinned", "eve") { From = "lead", FromSince = Nine };
-        foreach (var version in (long[])[3, 5])
+        var place = new StagePlace("won", Nine, "pinned", "eve");
+        foreach (var (version, left) in ((long, string)[])[(3, "lead"), (5, "lead"), (6, "trial")])
         {
-            var moved = new ContactMove(version, false, null, true, place.Left, place);
+            var moved = new ContactMove(version, false, null, true, new StagePlace(left, Nine, ""), place);
             await FoldAsync(store, new PersonEntry(Nine, Ada, version, ["ada"], "") { Face = Face("ada"), Moved = moved });
         }
 
         Assert.Equal(1, await CountAsync(store, "SELECT count(*) FROM view_contact_move"));
+        Assert.Equal(1, await CountAsync(store, "SELECT sum(moves) FROM view_stage_day WHERE to_stage = 'won'"));
     }
 
     [Theory]
