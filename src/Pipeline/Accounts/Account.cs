@@ -43,12 +43,7 @@ public static class Account
                 step.Take(new AccountFact.MergedInto(merge.Into, merge.By, merge.At));
                 break;
             case TakePart take when !state.IsMerged && IsNews(state.Parts?.GetValueOrDefault(take.From), take):
-                step.Take(new AccountFact.PartSeen(take.From, take.Number, take.Part, take.At));
-                if (take.Part is null)
-                {
-                    GoBack(step, stages, take);
-                }
-
+                Take(step, stages, new AccountFact.PartSeen(take.From, take.Number, take.Part, take.At));
                 break;
             default:
                 break;
@@ -57,6 +52,7 @@ public static class Account
         var at = At(message, step.State);
         if (message is not GetAccount && step.State.Facts > 0 && !step.State.IsMerged)
         {
+            PayBack(step, stages, at);
             Move(step, stages, at);
         }
 
@@ -226,14 +222,42 @@ public static class Account
         }
     }
 
+    private static void Take(Steps step, StageRules stages, AccountFact.PartSeen seen)
+    {
+        step.Take(seen);
+        if (seen.Part is null && stages.Policy is not StagePolicy.Free)
+        {
+            if (IsKnown(step.State, stages, seen.At))
+            {
+                GoBack(step, stages, seen.From, seen.At);
+            }
+            else
+            {
+                step.Take(seen with { IsOwed = true });
+            }
+        }
+    }
+
+    private static void PayBack(Steps step, StageRules stages, DateTimeOffset at)
+    {
+        foreach (var (from, part) in step.State.Parts ?? AccountState.NoParts)
+        {
+            if (part.IsOwed && IsKnown(step.State, stages, at))
+            {
+                GoBack(step, stages, from, at);
+                step.Take(new AccountFact.PartSeen(from, part.Number, null, at));
+            }
+        }
+    }
+
     // A stage that it came to with the part is not its own without it; but it is not behind where it was before.
-    private static void GoBack(Steps step, StageRules stages, TakePart take)
+    private static void GoBack(Steps step, StageRules stages, string part, DateTimeOffset at)
     {
         if (stages.Policy is not StagePolicy.Free
-            && step.State.Parts![take.From].Before is { } before
+            && step.State.Parts![part].Before is { } before
             && step.State.Moves.Any(move => move.Version > before.Version && !move.IsInPlace))
         {
-            Move(step, stages.FreeDownTo(before.Stage), take.At);
+            Move(step, stages.FreeDownTo(before.Stage), at);
         }
     }
 
@@ -241,7 +265,7 @@ public static class Account
     private static ImmutableSortedDictionary<string, PartHeard> Hear(AccountState state, AccountFact.PartSeen seen)
     {
         var parts = state.Parts ?? AccountState.NoParts;
-        var before = parts.GetValueOrDefault(seen.From) is { Part: not null } known
+        var before = parts.GetValueOrDefault(seen.From) is { } known && (known.Part is not null || known.IsOwed || seen.Part is null)
             ? known.Before
             : new BeforePart(state.Version, state.Stage?.Name);
         if (seen.Part is null && before is not null)
@@ -251,7 +275,7 @@ public static class Account
                 .Select(part => KeyValuePair.Create(part.Key, part.Value with { Before = before })));
         }
 
-        return parts.SetItem(seen.From, new PartHeard(seen.Number, seen.Part) { Before = before });
+        return parts.SetItem(seen.From, new PartHeard(seen.Number, seen.Part) { Before = before, IsOwed = seen.IsOwed });
     }
 
     /// <summary>Where an account is by its rules; the same place if it does not move.</summary>
@@ -276,14 +300,20 @@ public static class Account
             return stages.Move(state.Stage, new StageView(state.ShownTraits, [], now, given.All, given.Matching));
         }
 
-        // Whoever has not been looked at with these rules may match them or not. A sweep looks at everybody.
+        return stages.Move(state.Stage, ViewOf(state, stages, now));
+    }
+
+    private static bool IsKnown(AccountState state, StageRules stages, DateTimeOffset now) =>
+        stages.IsKnown(ViewOf(state, stages, now));
+
+    // Whoever has not been looked at with these rules may match them or not. A sweep looks at everybody.
+    private static StageView ViewOf(AccountState state, StageRules stages, DateTimeOffset now)
+    {
         var all = state.Contacts + state.Merged.Sum(part => part.Value.Contacts);
-        return stages.Move(
-            state.Stage,
-            new StageView(state.ShownTraits, [], now, all, Matching(state, stages, mayMatch: false))
-            {
-                ContactMatchesAtMost = HasStale(state, stages) ? Matching(state, stages, mayMatch: true) : default,
-            });
+        return new StageView(state.ShownTraits, [], now, all, Matching(state, stages, mayMatch: false))
+        {
+            ContactMatchesAtMost = HasStale(state, stages) ? Matching(state, stages, mayMatch: true) : default,
+        };
     }
 
     private static bool HasStale(AccountState state, StageRules stages) => !stages.OverContacts.IsEmpty

@@ -48,7 +48,12 @@ public abstract record AccountFact
     public sealed record MergedInto(AccountId? Into, string By, DateTimeOffset At) : AccountFact;
 
     /// <summary>An account that is merged into this one changed, or is not merged any more (null).</summary>
-    public sealed record PartSeen(string From, long Number, AccountPart? Part, DateTimeOffset At) : AccountFact;
+    public sealed record PartSeen(string From, long Number, AccountPart? Part, DateTimeOffset At) : AccountFact
+    {
+        /// <summary>See <see cref="PartHeard.IsOwed"/>; another one says when that has ended.</summary>
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+        public bool IsOwed { get; init; }
+    }
 
     /// <summary>An operator gave a name, or took it back.</summary>
     public sealed record NameGiven(string? Name, string By, DateTimeOffset At) : AccountFact;

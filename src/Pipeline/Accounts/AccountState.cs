@@ -54,6 +54,11 @@ public sealed record PartHeard(long Number, AccountPart? Part)
     /// <summary>The account before it was merged into this one; null in a snapshot from before that was kept.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public BeforePart? Before { get; init; }
+
+    /// <summary>True if the merge was taken back before it was known which stage is the account's own: the account goes back once
+    /// it is.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool IsOwed { get; init; }
 }
 
 /// <summary>What an account was before another one was merged into it.</summary>

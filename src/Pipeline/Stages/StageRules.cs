@@ -141,6 +141,9 @@ public sealed record StageRules(
         return place with { From = before?.Name, FromSince = before?.Since };
     }
 
+    /// <summary>Whether it is known which stage the rules say, or depends on contacts that have not said it yet.</summary>
+    internal bool IsKnown(in StageView view) => MostAdvanced(view) is not null;
+
     /// <summary>Which conditions over contacts a contact matches, one bit each.</summary>
     public ulong MatchesOf(in StageView contact)
     {

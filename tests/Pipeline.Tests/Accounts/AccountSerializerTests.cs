@@ -66,7 +66,7 @@ public sealed class AccountSerializerTests : IDisposable
         {
             Target = state.Id,
             MergedAt = Captured.Nine,
-            Parts = AccountState.NoParts.Add("other", new PartHeard(7, part) { Before = new BeforePart(3, "lead") }),
+            Parts = AccountState.NoParts.Add("other", new PartHeard(7, part) { Before = new BeforePart(3, "lead"), IsOwed = true }),
             Lost = ["industry"],
         };
 
@@ -125,7 +125,7 @@ public sealed class AccountSerializerTests : IDisposable
         yield return new TakePart(id, "other", 7, part, Captured.Nine);
         yield return new PartTaken(null);
         yield return new AccountFact.MergedInto(id, "ada", Captured.Nine);
-        yield return new AccountFact.PartSeen("other", 7, part, Captured.Nine);
+        yield return new AccountFact.PartSeen("other", 7, part, Captured.Nine) { IsOwed = true };
         yield return new AccountFact.MemberSeen(member) { Account = id };
         yield return new AccountFact.GroupSeen(Ada, "company", Captured.Nine, set);
         yield return new AccountFact.StageMoved(place);

@@ -267,6 +267,25 @@ public sealed class AccountTests
     }
 
     [Fact]
+    public void What_ends_with_a_part_while_contacts_have_not_been_looked_at_ends_once_they_have_and_only_then()
+    {
+        var (before, now) = (Forward("customer: any contact (plan exists)"), Forward("customer: any contact (plan exists)", "won: seats > 99"));
+        var state = Account.Decide(Unborn, Says(Ada, 1, "ada", of: before.Fingerprint), before).State;
+        state = Account.Decide(state, Part(1, before, matching: 1), before).State;
+
+        var apart = Account.Decide(state, new TakePart(Acme, "beta", 2, null, Captured.Nine), now);
+        Assert.Equal("customer", apart.State.Stage?.Name);
+
+        var recovered = apart.Facts.Aggregate(state, Account.Evolve);
+        state = Account.Decide(recovered, Says(Ada, 2, "ada", of: now.Fingerprint), now).State;
+        Assert.Equal("lead", state.Stage?.Name);
+
+        state = Account.Decide(state, Says(Ada, 3, "ada", matches: 1, of: now.Fingerprint), now).State;
+        state = Account.Decide(state, Says(Ada, 4, "ada", of: now.Fingerprint), now).State;
+        Assert.Equal("customer", state.Stage?.Name);
+    }
+
+    [Fact]
     public void An_operator_makes_no_account() =>
         Assert.Empty(Decide(Unborn, new RenameAccount(Acme, "Given", "ada", Captured.Nine)).Facts);
 
