@@ -258,10 +258,10 @@ internal sealed class ViewFold(Session session, int connection, int recentEvents
     private void Take(AccountEntry entry)
     {
         var number = AccountOf(entry.Id, entry.At);
-        ViewStatements.Show(session, connection, number, entry);
+        var counts = ViewStatements.Show(session, connection, number, entry);
         foreach (var step in entry.Steps)
         {
-            ViewStatements.Move(session, connection, number, step);
+            ViewStatements.Move(session, connection, number, step, counts);
         }
     }
 

@@ -222,7 +222,7 @@ internal static class ViewStatements
         ?? (long)session.Scalar(AddAccountStub, connection, id, ViewText.SortOf(id), Milliseconds(at))!;
 
     /// <summary>Shows an account, unless a later version is shown.</summary>
-    /// <returns>Whether it is shown.</returns>
+    /// <returns>Whether its moves count: they do not while another account speaks for it.</returns>
     public static bool Show(Session session, int connection, long number, AccountEntry entry)
     {
         var (version, stage, sortedBy, isMerged) = session.Query(
@@ -231,7 +231,7 @@ internal static class ViewStatements
             number)[0];
         if (version >= entry.Version)
         {
-            return false;
+            return true; // the moves are there already
         }
 
         var sortName = ViewText.SortOf(entry.Name ?? entry.Id);
@@ -265,7 +265,7 @@ internal static class ViewStatements
             }
         }
 
-        return true;
+        return before is not null || after is not null;
     }
 
     /// <summary>An account was there at the one time, and last seen at the other.</summary>
@@ -388,11 +388,11 @@ internal static class ViewStatements
         }
     }
 
-    public static void Move(Session session, int connection, long account, AccountStep step)
+    public static void Move(Session session, int connection, long account, AccountStep step, bool counts)
     {
         var rows = session.Execute(
             AddAccountMove, account, step.Version, Milliseconds(step.At), step.From, step.To, step.Rule, step.By);
-        if (rows > 0 && step.From != step.To)
+        if (counts && rows > 0 && step.From != step.To)
         {
             CountMove(session, connection, OfAccounts, step);
         }

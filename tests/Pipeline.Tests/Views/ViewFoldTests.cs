@@ -304,8 +304,20 @@ public sealed class ViewFoldTests
         await FoldAsync(store, lead with { Version = 2, MergedInto = "beta" });
         Assert.Equal(1, await CountAsync(store, "SELECT sum(moves) FROM view_stage_day WHERE to_stage = ''"));
 
-        await FoldAsync(store, lead with { Version = 3 });
-        Assert.Equal(2, await CountAsync(store, "SELECT sum(moves) FROM view_stage_day WHERE to_stage = 'lead'"));
+        await FoldAsync(store, lead with
+        {
+            Version = 3,
+            MergedInto = "beta",
+            Stage = new StageFace("won", Nine, "pinned", "eve"),
+            Steps = [new Pipeline.Views.AccountStep(3, Nine, "lead", Nine, "won", "pinned", "eve")],
+        });
+        Assert.Equal(2, await CountAsync(store, "SELECT count(*) FROM view_account_move"));
+        Assert.Equal(0, await CountAsync(store, "SELECT sum(moves) FROM view_stage_day WHERE to_stage = 'won'"));
+
+        await FoldAsync(store, lead with { Version = 4, Stage = new StageFace("won", Nine, "pinned", "eve"), Steps = [] });
+        Assert.Equal(1, await CountAsync(store, "SELECT sum(moves) FROM view_stage_day WHERE to_stage = 'won'"));
+        Assert.Equal(1, await CountAsync(store, "SELECT sum(moves) FROM view_stage_day WHERE from_stage = 'lead'"));
+        Assert.Equal(1, await CountAsync(store, "SELECT members FROM view_stage_total WHERE stage = 'won'"));
     }
 
     private static void Erase(Session session)
