@@ -78,7 +78,10 @@ public sealed class Corrections(PipelineParts parts)
         {
             if (_views(connection) is { } rules)
             {
-                feed.Add(connection, lane, rules.Of(now, one));
+                foreach (var entry in rules.Of(now, one))
+                {
+                    feed.Add(connection, lane, entry);
+                }
             }
         }
 

@@ -167,18 +167,26 @@ public sealed class MergeUndo(PipelineParts parts, PersonJournal journal, Correc
     private static ImmutableArray<PersonNews> News(
         ImmutableArray<PersonSnapshot> persons, PersonFact.Split split, ContactRules rules, DateTimeOffset now)
     {
-        var version = persons.IsEmpty ? 0 : persons.Max(person => person.Version);
-        return
+        var version = persons.Select(person => person.Version).Append(split.Was?.Version ?? 0).Max();
+        ImmutableArray<PersonNews> news =
         [
-            .. persons.Select(person => PersonNews.Of(
-                person,
-                new ContactMove(person.Version, true, person.Contact?.Account, false, null, person.Contact?.Stage),
-                rules,
-                now)),
+            .. persons.Select(person => PersonNews.Of(person, MoveOf(person, split), rules, now)),
             .. ((string[])[split.Undone.Ask.SourceId, split.Undone.Ask.TargetId])
                 .Where(id => !persons.Any(person => person.DistinctIds.Contains(id)))
                 .Select(id => new PersonNews(Guid.Empty, version, [id], null)),
         ];
+        return split.Was is { } was && !split.Persons.Any(part => part.Profile?.Uuid == was.Person)
+            ? news.SetItem(0, news[0] with { Ended = [ContactEnded.Of(was.Person, was.Turn, was.Version)] })
+            : news;
+    }
+
+    // Whoever keeps the uuid of the person that came apart moves from where that was, the other one from nowhere.
+    private static ContactMove? MoveOf(PersonSnapshot person, PersonFact.Split split)
+    {
+        var profile = split.Persons.Select(part => part.Profile).FirstOrDefault(one => one?.Uuid == person.PersonUuid);
+        return split.Was is { } was && profile is not null
+            ? ContactMove.Of(was.Version, was.Person == profile.Uuid ? was.Turn : null, profile.Contact?.Turn)
+            : new ContactMove(person.Version, true, person.Contact?.Account, false, null, person.Contact?.Stage);
     }
 
     private static async Task<PersonSnapshot?> PersonAsync(IActorRef people, PersonId home) =>

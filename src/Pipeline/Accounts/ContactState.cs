@@ -145,6 +145,34 @@ public sealed record ContactMove(
         (place?.Name, place?.By, place?.FreedBy, place?.ChangedAt);
 }
 
+/// <summary>A contact that became part of another person, or that came apart and left its uuid to nobody.</summary>
+/// <param name="Person">Its uuid.</param>
+/// <param name="Key">The account that it was a member of; empty for none.</param>
+public sealed record ContactEnded(Guid Person, string Key)
+{
+    /// <summary>The version by which it ended, of the person that it became part of; null if a node with an earlier build says
+    /// it.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public long? Version { get; init; }
+
+    /// <summary>The stage that it was in; null for none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public StagePlace? Stage { get; init; }
+
+    /// <summary>A contact that ends as it is.</summary>
+    internal static ContactEnded Of(Guid person, ContactTurn? turn, long version) =>
+        new(person, turn?.Account?.Key ?? "") { Version = version, Stage = turn?.Stage };
+
+    /// <summary>Where it goes: nowhere.</summary>
+    internal ContactMove ToMove() => new(Version ?? 0, Key.Length > 0, null, Stage?.Name is not null, Stage, null);
+}
+
+/// <summary>A contact before a merge of it was taken back.</summary>
+/// <param name="Person">Its uuid.</param>
+/// <param name="Turn">What the rules had made of it.</param>
+/// <param name="Version">The version, by the split, of every person that it came apart into.</param>
+public sealed record ContactApart(Guid Person, ContactTurn? Turn, long Version);
+
 /// <summary>A person that stopped being a member of an account: it moved, or became part of another person.</summary>
 /// <param name="Person">Its uuid.</param>
 /// <param name="Key">The account.</param>

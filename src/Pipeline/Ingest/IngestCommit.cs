@@ -202,7 +202,10 @@ internal sealed class IngestCommit
             && inboxEvent.Event.DistinctId.Length > 0;
         if (isSeen && _views(inboxEvent.ConnectionNumber) is { } rules)
         {
-            _feed.Add(inboxEvent.ConnectionNumber, result.Lane, rules.Of(inboxEvent.Event, result.News));
+            foreach (var entry in rules.Of(inboxEvent.Event, result.News))
+            {
+                _feed.Add(inboxEvent.ConnectionNumber, result.Lane, entry);
+            }
         }
     }
 

@@ -61,6 +61,7 @@ public sealed record MergeSplit(PersonFact.Split Fact, bool IsDone)
             Left = found.Person is { IsIdentified: true, Contact.Account.Key: var account }
                 ? new AccountLeft(found.Person.PersonUuid, account)
                 : null,
+            Was = new ContactApart(found.Person.PersonUuid, found.Person.Contact?.Turn, found.Person.Version + 1),
         };
     }
 

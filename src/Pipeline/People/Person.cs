@@ -30,6 +30,9 @@ public sealed record EventOutcome(
     /// <summary>The memberships of accounts that it ended.</summary>
     public ImmutableArray<AccountLeft> Left { get; init; } = [];
 
+    /// <summary>The contact that ended by its merge; null for none.</summary>
+    public ContactEnded? Ended { get; init; }
+
     /// <summary>Where the contact moved by it; null for nowhere.</summary>
     public ContactMove? Moved { get; init; }
 
@@ -353,6 +356,7 @@ public static class Person
         {
             Account = state.Root.Profile?.Contact?.Account?.Key,
             Left = kept.Left ?? [],
+            Ended = kept.Ended,
             Moved = kept.Moved,
             Joined = reading.Merge is null ? [] : kept.Joined,
         };
@@ -610,6 +614,9 @@ public static class Person
                     : kept.Change.Without([.. Held(source), .. Held(target)]),
                 Joined = Joined(joining, joined),
                 Left = left.Count == 0 ? null : left.DrainToImmutable(),
+                Ended = source is { IsIdentified: true } && target is not null
+                    ? ContactEnded.Of(source.Uuid, source.Contact?.Turn, profile.Version)
+                    : null,
                 Moved = move,
                 Was = Left(target ?? source, now),
                 FurtherBehind = further.IsEmpty ? null : further,

@@ -178,6 +178,10 @@ public abstract record PersonFact
         [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
         public AccountLeft? Left { get; init; }
 
+        /// <summary>The contact that came apart, as it was; null in facts of early builds.</summary>
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        public ContactApart? Was { get; init; }
+
         /// <summary>The properties that the person had as one, without those whose name begins with <c>$</c>; null in facts of
         /// early builds.</summary>
         [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]

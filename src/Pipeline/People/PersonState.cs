@@ -70,6 +70,10 @@ public sealed record KeptOutcome(
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ImmutableArray<AccountLeft>? Left { get; init; }
 
+    /// <summary>The contact that ended by its merge; null for none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ContactEnded? Ended { get; init; }
+
     /// <summary>Where the contact moved by it, between accounts or stages; null for nowhere.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ContactMove? Moved { get; init; }

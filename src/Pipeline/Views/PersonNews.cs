@@ -21,9 +21,9 @@ public sealed record PersonNews(Guid Person, long Version, ImmutableArray<string
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ContactMove? Moved { get; init; }
 
-    /// <summary>Persons that ended by becoming part of it, and the accounts that they were members of.</summary>
+    /// <summary>Contacts that ended by becoming part of it, or by coming apart.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
-    public ImmutableArray<AccountLeft> Ended { get; init; }
+    public ImmutableArray<ContactEnded> Ended { get; init; }
 
     /// <summary>When the rules of stages must look at it again; null for never.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
@@ -41,7 +41,6 @@ public sealed record PersonNews(Guid Person, long Version, ImmutableArray<string
             return null;
         }
 
-        var left = outcome.Left.IsDefault ? [] : outcome.Left;
         var own = outcome.At.Event.DistinctId;
         return new PersonNews(
             now.PersonUuid,
@@ -51,7 +50,7 @@ public sealed record PersonNews(Guid Person, long Version, ImmutableArray<string
         {
             Shown = outcome.IsNews ? now with { DistinctIds = [own] } : null,
             Moved = outcome.Moved,
-            Ended = [.. left.Where(one => one.Person != now.PersonUuid)],
+            Ended = outcome.Ended is { } ended ? [ended] : default,
             DueAt = outcome.IsNews && now.IsIdentified ? rules.DueAt(now.Contact, outcome.At.Event.ReceivedAt) : null,
         };
     }

@@ -32,6 +32,7 @@ internal sealed record PersonEntry(
 
     public ContactMove? Moved { get; init; }
 
+    /// <summary>Contacts that ended by becoming part of the person, in rows of early builds: now each has an entry of its own.</summary>
     public ImmutableArray<Guid> Ended { get; init; } = [];
 
     public DateTimeOffset? DueAt { get; init; }

@@ -133,7 +133,8 @@ internal static class ViewErasure
 
         foreach (var person in persons)
         {
-            ViewStatements.Hide(session, connection, person, long.MaxValue, now);
+            ViewStatements.Leave(session, connection, person, long.MaxValue, now);
+            ViewStatements.Hide(session, connection, person);
             session.Execute(DeleteMemberships, connection, ViewStatements.Bytes(person));
             session.Execute(DeleteMoves, connection, ViewStatements.Bytes(person));
         }

@@ -21,7 +21,7 @@ internal sealed class ViewFold(Session session, int connection, int recentEvents
     private readonly Dictionary<(long Id, long Slot), (DateTimeOffset At, EventSeen Seen)> _events = [];
     private readonly Dictionary<Guid, PersonEntry> _faces = [];
     private readonly Dictionary<Guid, long> _seen = [];
-    private readonly Dictionary<Guid, (long Version, DateTimeOffset At)> _changed = [];
+    private readonly HashSet<Guid> _changed = [];
 
     /// <summary>Takes an entry; nothing but numbers is written before <see cref="Write"/>.</summary>
     public void Take(ViewEntry entry)
@@ -73,7 +73,7 @@ internal sealed class ViewFold(Session session, int connection, int recentEvents
             Show(person, entry);
         }
 
-        foreach (var (person, (version, at)) in _changed)
+        foreach (var person in _changed)
         {
             if (ViewStatements.HasId(session, connection, person))
             {
@@ -81,13 +81,13 @@ internal sealed class ViewFold(Session session, int connection, int recentEvents
             }
             else
             {
-                ViewStatements.Hide(session, connection, person, version, at);
+                ViewStatements.Hide(session, connection, person); // whoever knows why it ended says from where it moved
             }
         }
 
         foreach (var (person, seen) in _seen)
         {
-            if (!_changed.ContainsKey(person))
+            if (!_changed.Contains(person))
             {
                 ViewStatements.See(session, connection, person, seen);
             }
@@ -104,7 +104,8 @@ internal sealed class ViewFold(Session session, int connection, int recentEvents
 
         if (entry.IsNoContact)
         {
-            ViewStatements.Hide(session, connection, person, entry.Version, entry.At);
+            ViewStatements.Leave(session, connection, person, entry.Moved?.Version ?? entry.Version, entry.At);
+            ViewStatements.Hide(session, connection, person);
             return;
         }
 
@@ -115,7 +116,7 @@ internal sealed class ViewFold(Session session, int connection, int recentEvents
             NoteMove(entry, held, face);
             if (held is null)
             {
-                Change(person, entry);
+                _changed.Add(person);
             }
         }
 
@@ -164,6 +165,7 @@ internal sealed class ViewFold(Session session, int connection, int recentEvents
         foreach (var ended in entry.Ended)
         {
             ViewStatements.Join(session, connection, ended, entry.Version, entry.At, 0, null);
+            ViewStatements.Leave(session, connection, ended, entry.Version, entry.At);
         }
 
         if (entry.Moved is { } moved)
@@ -183,19 +185,19 @@ internal sealed class ViewFold(Session session, int connection, int recentEvents
 
         if (id.Person != entry.Person)
         {
-            Change(id.Person, entry);
-            Change(entry.Person, entry);
+            Change(id.Person);
+            Change(entry.Person);
         }
 
         (id.Person, id.Version, id.IsChanged) = (entry.Person, entry.Version, true);
         return id;
     }
 
-    private void Change(Guid person, PersonEntry by)
+    private void Change(Guid person)
     {
-        if (person != Guid.Empty && !(_changed.TryGetValue(person, out var last) && last.Version > by.Version))
+        if (person != Guid.Empty)
         {
-            _changed[person] = (by.Version, by.At);
+            _changed.Add(person);
         }
     }
 

@@ -184,7 +184,10 @@ public sealed class ViewRebuild(ActorSystem system, PipelineParts parts)
             {
                 if (root.Snapshot(id) is { } person)
                 {
-                    yield return rules.Of(person.CreatedAt, PersonNews.Of(person, null, contacts, now));
+                    foreach (var entry in rules.Of(person.CreatedAt, PersonNews.Of(person, null, contacts, now)))
+                    {
+                        yield return entry;
+                    }
                 }
             }
         }
@@ -215,15 +218,13 @@ public sealed class ViewRebuild(ActorSystem system, PipelineParts parts)
                 }
             }
 
-            var version = Settled(fact) is { } settled
-                ? after.Root.SeenFrom(settled.Merge.DistinctId).Profile?.Version ?? 0
-                : 0;
+            // Of a merge it is the version of who took it in, of a split what its own would be.
+            var version = Settled(fact) is { } settled ? after.Root.SeenFrom(settled.Merge.DistinctId).Profile?.Version : null;
             foreach (var (uuid, ended) in held)
             {
                 if (ended.IsIdentified && !there.ContainsKey(uuid))
                 {
-                    var (account, stage) = (ended.Contact?.Account, ended.Contact?.Stage);
-                    Add(ended, new ContactMove(version, account is not null, null, stage?.Name is not null, stage, null));
+                    Add(ended, ContactEnded.Of(uuid, ended.Contact?.Turn, version ?? ended.Version + 1).ToMove());
                 }
             }
 

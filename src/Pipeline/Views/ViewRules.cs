@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using System.Collections.Immutable;
 using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.People;
@@ -36,28 +37,40 @@ public sealed class ViewRules
         _byLibrary = _unseen.Any(source => source.StartsWith(LibraryPrefix, StringComparison.Ordinal));
     }
 
-    /// <summary>The entry of an event that was decided.</summary>
+    /// <summary>The entries of an event that was decided.</summary>
     /// <param name="captured">The event; has a distinct id.</param>
     /// <param name="news">What it taught; null without a person.</param>
-    internal PersonEntry Of(CaptureEvent captured, PersonNews? news)
+    internal IEnumerable<PersonEntry> Of(CaptureEvent captured, PersonNews? news)
     {
         var counts = IsActivity(captured.Event);
         var seen = new EventSeen(captured.Uuid, ViewText.Cut(captured.Event), counts, counts && Sees(captured));
-        return Of(captured.Timestamp, news ?? Nobody(captured.DistinctId)) with { Event = seen };
+        return Of(captured.Timestamp, news ?? Nobody(captured.DistinctId), seen);
     }
 
-    /// <summary>The entry of a person that changed without an event.</summary>
-    internal PersonEntry Of(DateTimeOffset at, PersonNews news)
+    /// <summary>The entries of a person that changed, and of those that ended by it.</summary>
+    /// <param name="at">When.</param>
+    /// <param name="news">What it became.</param>
+    /// <param name="seen">The event by which; null for none.</param>
+    internal IEnumerable<PersonEntry> Of(DateTimeOffset at, PersonNews news, EventSeen? seen = null)
     {
         var person = news.Shown;
-        return new PersonEntry(at, news.Person, news.Version, news.Ids, news.Account ?? "")
+        ImmutableArray<ContactEnded> all = news.Ended.IsDefault ? [] : news.Ended;
+        yield return new PersonEntry(at, news.Person, news.Version, news.Ids, news.Account ?? "")
         {
+            Event = seen,
             Face = person is { IsIdentified: true, UserId: not null } ? FaceOf(person) : null,
             IsNoContact = person is { IsIdentified: false } || news.Person == Guid.Empty,
             Moved = news.Moved,
-            Ended = news.Ended.IsDefault ? [] : [.. news.Ended.Select(ended => ended.Person)],
+            Ended = [.. all.Where(ended => ended.Version is null).Select(ended => ended.Person)],
             DueAt = news.DueAt,
         };
+        foreach (var ended in all)
+        {
+            if (ended.Version is not null)
+            {
+                yield return new PersonEntry(at, ended.Person, -1, news.Ids[..1], "") { Moved = ended.ToMove() };
+            }
+        }
     }
 
     /// <summary>A contact as lists show it.</summary>

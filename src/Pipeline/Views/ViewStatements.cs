@@ -333,13 +333,8 @@ internal static class ViewStatements
         Recount(session, connection, OfContacts, held?.Stage, face.Stage?.Name ?? "");
     }
 
-    /// <summary>Shows a contact no more: it leaves its stage for none.</summary>
-    /// <param name="session">The transaction.</param>
-    /// <param name="connection">The connection.</param>
-    /// <param name="person">Its uuid.</param>
-    /// <param name="version">By which version of whom it is no contact any more.</param>
-    /// <param name="at">When.</param>
-    public static void Hide(Session session, int connection, Guid person, long version, DateTimeOffset at)
+    /// <summary>Shows a contact no more.</summary>
+    public static void Hide(Session session, int connection, Guid person)
     {
         session.Execute(DeleteDue, connection, Bytes(person));
         if (Contact(session, connection, person) is { } held)
@@ -347,10 +342,20 @@ internal static class ViewStatements
             SetWords(session, connection, OfContacts, held.Number, [], held.SortName, "");
             session.Execute(DeleteContact, held.Number);
             Recount(session, connection, OfContacts, held.Stage, null);
-            if (held.Stage.Length > 0)
-            {
-                Move(session, connection, person, new AccountStep(version, at, held.Stage, null, "", "", null));
-            }
+        }
+    }
+
+    /// <summary>Who is no contact any more leaves the stage that it is shown in, for none.</summary>
+    /// <param name="session">The transaction.</param>
+    /// <param name="connection">The connection.</param>
+    /// <param name="person">Its uuid.</param>
+    /// <param name="version">By which version of whom.</param>
+    /// <param name="at">When.</param>
+    public static void Leave(Session session, int connection, Guid person, long version, DateTimeOffset at)
+    {
+        if (Contact(session, connection, person) is { Stage: { Length: > 0 } stage })
+        {
+            Move(session, connection, person, new AccountStep(version, at, stage, null, "", "", null));
         }
     }
 

@@ -363,13 +363,7 @@ public sealed class ViewsTests
             Event("u1", "report", -1),
             Event("visitor", "report", -1));
         await SettleAsync(pipeline, Event("u2", "report", -2, null, "beta"));
-        await SettleAsync(pipeline, new
-        {
-            @event = "$merge_dangerously",
-            distinct_id = target,
-            uuid = merge,
-            properties = new { alias = source },
-        });
+        await SettleAsync(pipeline, Merge(target, source, merge));
         await PinAsync(pipeline, "persons/u1", "customer", "eve");
         await PinAsync(pipeline, "accounts/acme.com", "customer", "eve");
         pipeline.Clock.Advance(TimeSpan.FromMinutes(1));
@@ -380,7 +374,7 @@ public sealed class ViewsTests
             "contacts", "contacts?sort=name&search=acme", "accounts", "contacts/u1", "contacts/u2", "accounts/acme.com",
             "accounts/beta.io", "stages",
         ];
-        var before = await ReadAsync(paths);
+        var before = await ReadAsync(pipeline, paths);
         await pipeline.RestartAsync(async () =>
         {
             if (areTablesLost)
@@ -397,18 +391,39 @@ public sealed class ViewsTests
 
             await RebuildAsync(pipeline, "3 persons and 3 accounts are in the views");
         });
-        Assert.Equal(before, await ReadAsync(paths));
+        Assert.Equal(before, await ReadAsync(pipeline, paths));
+    }
 
-        async Task<string[]> ReadAsync(string[] all)
-        {
-            var texts = new List<string>();
-            foreach (var path in all)
-            {
-                texts.Add($"{path} {(await JsonAsync(pipeline, path)).GetRawText()}");
-            }
+    [Fact]
+    public async Task So_they_are_after_a_split_although_a_contact_moved_on_before_it_was_told()
+    {
+        await using var pipeline = await StartAsync();
+        var merge = Guid.NewGuid();
+        await SettleAsync(
+            pipeline,
+            Identify("u1", new { email = "ada@acme.com" }),
+            Identify("u2", new { email = "bob@beta.io" }));
+        await SettleAsync(pipeline, Merge("u1", "u2", merge));
+        var system = pipeline.Services.GetRequiredService<ActorSystem>();
+        var people = ActorRegistry.For(system).Get<PeopleRegion>();
+        var times = 0;
+        Func<Task> happen = () => ++times > 1
+            ? Task.CompletedTask
+            : SettleAsync(pipeline, Event("u2", "bought", 0, new { plan = "pro" }));
+        var between = system.ActorOf(Props.Create(() => new Between(people, happen)));
+        await pipeline.Services.GetRequiredService<MergeUndo>()
+            .UndoAsync(between, new PersonId(PipelineHarness.Connection, "u1"), merge, CancellationToken.None);
+        await pipeline.ViewsSettledAsync();
+        string[] paths = ["contacts", "contacts/u1", "contacts/u2", "stages"];
+        var before = await ReadAsync(pipeline, paths);
+        var contacts = (await JsonAsync(pipeline, "stages")).GetProperty("contacts").EnumerateArray();
+        Assert.All(contacts.Where(stage => Text(stage, "stage") is { Length: > 0 }), stage => Assert.Equal(
+            stage.GetProperty("count").GetInt64(),
+            stage.GetProperty("entered").GetInt64() - stage.GetProperty("left").GetInt64()));
 
-            return [.. texts];
-        }
+        await pipeline.RestartAsync(() => RebuildAsync(pipeline, "2 persons and 2 accounts are in the views"));
+
+        Assert.Equal(before, await ReadAsync(pipeline, paths));
     }
 
     [Fact]
@@ -428,6 +443,25 @@ public sealed class ViewsTests
 
         Assert.Equal(["u1"], await UsersAsync(pipeline, "contacts?search=ada"));
     }
+
+    private static async Task<string[]> ReadAsync(PipelineHarness pipeline, string[] paths)
+    {
+        var texts = new List<string>();
+        foreach (var path in paths)
+        {
+            texts.Add($"{path} {(await JsonAsync(pipeline, path)).GetRawText()}");
+        }
+
+        return [.. texts];
+    }
+
+    private static object Merge(string target, string source, Guid uuid) => new
+    {
+        @event = "$merge_dangerously",
+        distinct_id = target,
+        uuid,
+        properties = new { alias = source },
+    };
 
     private static async Task RebuildAsync(PipelineHarness pipeline, string said)
     {

@@ -222,6 +222,24 @@ public sealed class ContactTests
     }
 
     [Fact]
+    public void The_one_that_ends_does_so_by_the_version_of_the_merge_also_if_more_has_happened_before_it_is_told()
+    {
+        var homes = new Homes(Rules());
+        homes.Apply(Identify("ada"));
+        homes.Apply(Identify("bob"));
+        var bob = homes.Person("bob")!;
+        var merged = homes.Apply(Captured.Event("$merge_dangerously", "ada", """{"alias":"bob"}"""));
+        var version = homes.Person("ada")!.Version;
+        homes.Apply(Identify("ada", set: """{"city":"London"}"""));
+        var now = homes.Person("ada")!;
+
+        var ended = Assert.Single(PersonNews.Of(merged, now, Rules().Contacts)!.Ended);
+
+        Assert.True(now.Version > version);
+        Assert.Equal((bob.PersonUuid, "", version, "lead"), (ended.Person, ended.Key, ended.Version!.Value, ended.Stage!.Name!));
+    }
+
+    [Fact]
     public void A_merge_that_is_taken_back_gives_both_their_account_and_their_counts()
     {
         var homes = new Homes(Rules());

@@ -187,7 +187,10 @@ public sealed class PersonSerializerTests : IDisposable
         Applied() with { Update = PropertyUpdate.None },
         "acc-1",
         [new PersonPart(State().Root.Profile, ["acc-1"]), new PersonPart(null, ["dév ☃-1"])],
-        ["old"]);
+        ["old"])
+    {
+        Was = new ContactApart(State().Root.Profile!.Uuid, null, 6),
+    };
 
     private static AppliedEvent Applied() => new(
         "acc-1",

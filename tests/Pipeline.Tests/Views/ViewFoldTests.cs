@@ -278,15 +278,31 @@ public sealed class ViewFoldTests
         Assert.Equal(2, await MovesAsync("won", ""));
         Assert.Equal(1, await CountAsync(store, "SELECT members FROM view_stage_total WHERE stage = 'won'"));
 
-        static PersonEntry In(PersonEntry entry, string? left, string stage) => entry with
-        {
-            Face = Face(entry.Ids[0]) with { Stage = new StageFace(stage, Nine, "always", null) },
-            Moved = new ContactMove(
-                entry.Version, false, null, true, left is null ? null : new StagePlace(left, Nine, ""), new StagePlace(stage, Nine, "")),
-        };
-
         Task<long> MovesAsync(string from, string to) => CountAsync(
             store, $"SELECT sum(moves) FROM view_stage_day WHERE from_stage = '{from}' AND to_stage = '{to}'");
+    }
+
+    [Theory]
+    [InlineData(StoreKind.Sqlite, true)]
+    [InlineData(StoreKind.Sqlite, false)]
+    [InlineData(StoreKind.Postgres, true)]
+    public async Task Who_ends_leaves_the_stage_that_it_was_in_also_if_the_lists_learn_of_that_stage_later(StoreKind kind, bool isShown)
+    {
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
+        ViewEntry[] earlier = [In(Seen(Bob, 1, "bob"), null, "lead")];
+        ViewEntry[] late = [In(Seen(Bob, 2, "bob"), "lead", "won")];
+        var bob = new ContactTurn(null, new StagePlace("won", Nine, ""), 1, 0, 0, null, null);
+        var ended = new PersonEntry(Nine, Bob, -1, ["ada"], "") { Moved = ContactEnded.Of(Bob, bob, 3).ToMove() };
+        await FoldAsync(store, isShown ? earlier : []);
+        await FoldAsync(store, Seen(Ada, 3, "ada") with { Ids = ["ada", "bob"], Face = Face("ada") }, ended);
+        await FoldAsync(store, isShown ? late : [.. earlier, .. late]);
+
+        foreach (var stage in (string[])["lead", "won"])
+        {
+            Assert.Equal(1, await CountAsync(store, $"SELECT sum(moves) FROM view_stage_day WHERE to_stage = '{stage}'"));
+            Assert.Equal(1, await CountAsync(store, $"SELECT sum(moves) FROM view_stage_day WHERE from_stage = '{stage}'"));
+            Assert.Equal(0, await CountAsync(store, $"SELECT sum(members) FROM view_stage_total WHERE stage = '{stage}'"));
+        }
     }
 
     [Theory]
@@ -319,6 +335,13 @@ public sealed class ViewFoldTests
         Assert.Equal(1, await CountAsync(store, "SELECT sum(moves) FROM view_stage_day WHERE from_stage = 'lead'"));
         Assert.Equal(1, await CountAsync(store, "SELECT members FROM view_stage_total WHERE stage = 'won'"));
     }
+
+    private static PersonEntry In(PersonEntry entry, string? left, string stage) => entry with
+    {
+        Face = Face(entry.Ids[0]) with { Stage = new StageFace(stage, Nine, "always", null) },
+        Moved = new ContactMove(
+            entry.Version, false, null, true, left is null ? null : new StagePlace(left, Nine, ""), new StagePlace(stage, Nine, "")),
+    };
 
     private static void Erase(Session session)
     {
