@@ -48,11 +48,14 @@ public sealed class StageSweep : ReceiveActor, IWithTimers
     }
 
     // Windows of days all end at midnight: a step that was full is followed by one behind it, so that those who cannot be looked at
-    // hold up nobody. Who was looked at is due until the lists have learnt of it; twice does no harm. Half of the time is for others.
-    private void GoOn(Swept swept) => Timers.StartSingleTimer(
-        nameof(Step),
-        Step.Instance,
-        swept.IsFull ? TimeSpan.FromTicks(Math.Max(Soon.Ticks, swept.Took.Ticks)) : _parts.Options.Views.StageSweep);
+    // hold up nobody. Who was looked at is due until the lists have learnt of it; twice does no harm. Half of the time is for others,
+    // and no step waits longer than a sweep does, however long the clock says that the one before took.
+    private void GoOn(Swept swept)
+    {
+        var rest = _parts.Options.Views.StageSweep;
+        var pause = swept.Took > Soon ? swept.Took : Soon;
+        Timers.StartSingleTimer(nameof(Step), Step.Instance, swept.IsFull && pause < rest ? pause : rest);
+    }
 
     private async Task<Swept> SweepAsync()
     {
