@@ -15,7 +15,7 @@ public sealed class RealRateTests(ITestOutputHelper output)
         Environment.GetEnvironmentVariable("VARIANCE_RATE_SECONDS"), CultureInfo.InvariantCulture, out var seconds) ? seconds : 6;
 
     // What a hiccup of the machine holds up was sent within the rate, and arrives together.
-    private static readonly int Burst = Seconds >= 60 ? PerSecond / 5 : PerSecond;
+    private static readonly int Burst = Seconds >= 60 ? PerSecond / 2 : PerSecond;
 
     [Fact]
     public async Task No_second_sees_more_than_rate_and_burst_and_a_backlog_uses_the_rate()
