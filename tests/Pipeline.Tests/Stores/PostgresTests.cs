@@ -337,10 +337,15 @@ public sealed class PostgresTests
         });
         holds.Wait();
         var clock = Stopwatch.StartNew();
+        try
+        {
+            await store.Database.WriteAsync(session => session.Execute(Take));
+        }
+        finally
+        {
+            thaws.Set();
+        }
 
-        await store.Database.WriteAsync(session => session.Execute(Take));
-
-        thaws.Set();
         Assert.True(clock.Elapsed > TimeSpan.FromSeconds(1), "nobody was in the way"); // above 5 s, the write fails
         await Assert.ThrowsAnyAsync<DbException>(() => frozen);
     }
