@@ -75,7 +75,7 @@ public sealed class ContactPinning(PipelineParts parts, Corrections corrections)
         };
         var messages = corrections.Map(home.ConnectionId, found.Person with { Account = told.Card }, change, uuid, now);
         var rules = parts.Options.Connections[home.ConnectionId].ToContactRules();
-        ImmutableArray<PersonNews> news = [PersonNews.Of(found.Person, moved, rules, now)];
+        ImmutableArray<PersonNews> news = [PersonNews.Of(found.Person, moved, rules, lookedAt: null)];
         return await corrections.AppendAsync(found.Root, uuid, messages, news, now, found.Facts);
     }
 }

@@ -170,7 +170,7 @@ public sealed class MergeUndo(PipelineParts parts, PersonJournal journal, Correc
         var version = persons.Select(person => person.Version).Append(split.Was?.Version ?? 0).Max();
         ImmutableArray<PersonNews> news =
         [
-            .. persons.Select(person => PersonNews.Of(person, MoveOf(person, split), rules, now)),
+            .. persons.Select(person => PersonNews.Of(person, MoveOf(person, split, now), rules, lookedAt: null)),
             .. ((string[])[split.Undone.Ask.SourceId, split.Undone.Ask.TargetId])
                 .Where(id => !persons.Any(person => person.DistinctIds.Contains(id)))
                 .Select(id => new PersonNews(Guid.Empty, version, [id], null)),
@@ -181,11 +181,12 @@ public sealed class MergeUndo(PipelineParts parts, PersonJournal journal, Correc
     }
 
     // Whoever keeps the uuid of the person that came apart moves from where that was, the other one from nowhere.
-    private static ContactMove? MoveOf(PersonSnapshot person, PersonFact.Split split)
+    private static ContactMove? MoveOf(PersonSnapshot person, PersonFact.Split split, DateTimeOffset now)
     {
         var profile = split.Persons.Select(part => part.Profile).FirstOrDefault(one => one?.Uuid == person.PersonUuid);
         return split.Was is { } was && profile is not null
             ? ContactMove.Of(was.Version, was.Person == profile.Uuid ? was.Turn : null, profile.Contact?.Turn)
+                ?.BroughtBack(split.At ?? now)
             : new ContactMove(person.Version, true, person.Contact?.Account, false, null, person.Contact?.Stage);
     }
 

@@ -141,6 +141,13 @@ public sealed record ContactMove(
             : null;
     }
 
+    /// <summary>The move of somebody whom a split put back where it had been: it happened then, whoever had moved it there
+    /// before.</summary>
+    internal ContactMove BroughtBack(DateTimeOffset at) => this with
+    {
+        Stage = Stage is { } to ? to with { By = null, FreedBy = null, ChangedAt = at } : null,
+    };
+
     private static (string? Name, string? By, string? FreedBy, DateTimeOffset? At) Mark(StagePlace? place) =>
         (place?.Name, place?.By, place?.FreedBy, place?.ChangedAt);
 }

@@ -59,12 +59,13 @@ public sealed record PersonNews(Guid Person, long Version, ImmutableArray<string
     /// <param name="person">The person.</param>
     /// <param name="moved">Where it moved.</param>
     /// <param name="rules">The connection's.</param>
-    /// <param name="now">When.</param>
-    public static PersonNews Of(PersonSnapshot person, ContactMove? moved, ContactRules rules, DateTimeOffset now) =>
+    /// <param name="lookedAt">When the rules looked at it last; null if that is not known, and a window may have ended
+    /// since.</param>
+    public static PersonNews Of(PersonSnapshot person, ContactMove? moved, ContactRules rules, DateTimeOffset? lookedAt) =>
         new(person.PersonUuid, person.Version, person.DistinctIds, person.Contact?.Account?.Key)
         {
             Shown = person,
             Moved = moved,
-            DueAt = person.IsIdentified ? rules.DueAt(person.Contact, now) : null,
+            DueAt = person.IsIdentified ? rules.DueAt(person.Contact, lookedAt ?? DateTimeOffset.MinValue) : null,
         };
 }

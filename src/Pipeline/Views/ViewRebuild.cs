@@ -178,13 +178,12 @@ public sealed class ViewRebuild(ActorSystem system, PipelineParts parts)
                 yield break;
             }
 
-            var now = parts.Time.GetUtcNow();
             var contacts = parts.Options.Connections[ConnectionId].ToContactRules();
             foreach (var id in root.Root.FirstIds)
             {
                 if (root.Snapshot(id) is { } person)
                 {
-                    foreach (var entry in rules.Of(person.CreatedAt, PersonNews.Of(person, null, contacts, now)))
+                    foreach (var entry in rules.Of(person.CreatedAt, PersonNews.Of(person, null, contacts, lookedAt: null)))
                     {
                         yield return entry;
                     }
@@ -214,7 +213,7 @@ public sealed class ViewRebuild(ActorSystem system, PipelineParts parts)
                 var was = held.GetValueOrDefault(uuid);
                 if (ContactMove.Of(profile.Version, was?.Contact?.Turn, profile.Contact?.Turn) is { } move)
                 {
-                    Add(profile, move);
+                    Add(profile, fact is PersonFact.Split split ? move.BroughtBack(At(split)) : move);
                 }
             }
 
@@ -245,11 +244,13 @@ public sealed class ViewRebuild(ActorSystem system, PipelineParts parts)
                 .DistinctBy(profile => profile.Uuid)
                 .ToDictionary(profile => profile.Uuid);
 
+        private static DateTimeOffset At(PersonFact.Split split) => split.At ?? split.Event.Timestamp;
+
         private static DateTimeOffset AtOf(PersonState? before, PersonFact fact, PersonProfile profile) => fact switch
         {
             PersonFact.EventApplied applied => applied.Event.Timestamp,
             PersonFact.WindowEnded ended => ended.At,
-            PersonFact.Split split => split.Event.Timestamp,
+            PersonFact.Split split => At(split),
             PersonFact.MergeEnded ended => before?.Root.PendingOf(ended.Settled.Merge)?.Event.Timestamp ?? profile.CreatedAt,
             PersonFact.Absorbed absorbed => (before?.Root.PendingOf(absorbed.Settled.Merge)
                 ?? absorbed.Frozen.PendingOf(absorbed.Settled.Merge))?.Event.Timestamp ?? profile.CreatedAt,

@@ -106,6 +106,54 @@ public sealed class StageSweepTests
     }
 
     [Fact]
+    public async Task A_window_that_ended_while_two_were_one_or_just_before_a_pin_is_looked_at_afterwards()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions(Hocon: $$"""
+            variance.views { lag = "00:00:00.001", stage-sweep = "{{NoSweep}}" }
+            variance.connections.acme.stages {
+              contacts = ["lead: always", "active: event 'report' at least 1 times within 14 days"]
+              accounts = ["quiet: always", "busy: any contact (event 'report' at least 1 times within 14 days)"]
+              contact-policy = free
+              account-policy = free
+            }
+            """));
+        var merge = Guid.NewGuid();
+        await pipeline.CaptureAsync(Identify("ada", "ada@acme.com"), Identify("bob", "bob@beta.io"), Identify("cy", "cy@cy.io"));
+        await pipeline.CaptureAsync(
+            new { @event = "report", distinct_id = "ada" }, new { @event = "report", distinct_id = "cy" });
+        await pipeline.ViewsSettledAsync();
+        pipeline.Clock.Advance(TimeSpan.FromDays(13));
+        await pipeline.CaptureAsync(new { @event = "report", distinct_id = "bob" });
+        await pipeline.CaptureAsync(new
+        {
+            @event = "$merge_dangerously",
+            distinct_id = "ada",
+            uuid = merge,
+            properties = new { alias = "bob" },
+        });
+        await pipeline.ViewsSettledAsync();
+        pipeline.Clock.Advance(TimeSpan.FromDays(1)); // and nobody has looked yet
+
+        using var pinned = await pipeline.ApiAsync(HttpMethod.Post, "persons/cy/stage", new { stage = "active", by = "eve" });
+        using var split = await pipeline.ApiAsync(HttpMethod.Post, "persons/ada/split", new { @event = merge });
+        Assert.True(pinned.IsSuccessStatusCode && split.IsSuccessStatusCode);
+        await pipeline.ViewsSettledAsync();
+        Sweep(pipeline, (_, _) => Task.FromResult<object?>(null));
+
+        await PipelineHarness.UntilAsync(
+            async () => await StageOfAsync("contacts/ada") == "lead" && await StageOfAsync("accounts/cy.io") == "quiet",
+            "both are looked at");
+        Assert.Equal("active", await StageOfAsync("contacts/cy"));
+        Assert.Equal("active", await StageOfAsync("contacts/bob"));
+
+        async Task<string?> StageOfAsync(string path)
+        {
+            var found = await JsonAsync(pipeline, path);
+            return Name(found.TryGetProperty("contact", out var contact) ? contact : found);
+        }
+    }
+
+    [Fact]
     public async Task Who_is_in_no_stage_any_more_has_none_at_Variance_either()
     {
         await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions(Hocon: """
