@@ -532,19 +532,17 @@ public static class Person
 
     private static PersonRoot Part(PersonRoot root, PersonFact.Split split)
     {
+        var apart = root.SeenFrom(split.Undone.Ask.TargetId).Ids.ToHashSet();
         var members = root.Members.ToBuilder();
-        foreach (var (id, member) in root.Members)
+        foreach (var id in apart)
         {
-            var isAliased = split.Aliased.Contains(id);
-            if (member.IsAliased != isAliased)
-            {
-                members[id] = member with { IsAliased = isAliased };
-            }
+            members[id] = root.Members[id] with { IsAliased = split.Aliased.Contains(id) };
         }
 
         var undone = root.Apart?.Undone ?? [];
         var persons = split.Persons.Where(person => root.Members.ContainsKey(person.Ids[0]))
-            .Select(person => MoveOn(root, person)).ToImmutableArray();
+            .Select(person => MoveOn(root, person.Ids.Any(apart.Contains) ? person : PartOf(root, person.Ids[0])))
+            .ToImmutableArray();
         return root with
         {
             Profile = persons[0].Profile,
@@ -552,6 +550,14 @@ public static class Person
             Members = members.ToImmutable(),
             Apart = new PersonsApart(persons.RemoveAt(0), undone.Add(split.Undone)),
         };
+    }
+
+    // Whoever came apart earlier has nothing to do with it: replayed, it would lose what is not in its own history, and be looked
+    // at by the rules of today.
+    private static PersonPart PartOf(PersonRoot root, string distinctId)
+    {
+        var person = root.SeenFrom(distinctId);
+        return new PersonPart(person.Profile, person.Ids);
     }
 
     // A version never falls, whatever the person was before.

@@ -322,6 +322,31 @@ public class SplitTests
         Assert.Equal(["city"], contacts["crm-1"].Keys);
     }
 
+    [Fact]
+    public async Task A_third_person_of_the_same_place_that_came_apart_before_stays_as_it_is()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        var (earlier, merge) = (Guid.NewGuid(), Guid.NewGuid());
+        await Settle(pipeline, Identify("cy", "cy-dev", Guid.NewGuid(), new { email = "cy@beta.io" }));
+        await Settle(pipeline, Identify("gus", "gus-dev", Guid.NewGuid(), new { email = "gus@gamma.io" }));
+        await Settle(pipeline, Identify("bob", "bob-dev", Guid.NewGuid(), new { email = "bob@acme.com" }));
+        await Settle(pipeline, Identify("ann", "ann-dev", Guid.NewGuid(), new { email = "ann@acme.com" }));
+        await Settle(pipeline, Dangerous("ann", "cy", earlier));
+        await Split(pipeline, "ann", earlier);
+        using var merged = await pipeline.ApiAsync(
+            HttpMethod.Post, "accounts/beta.io/merge", new { into = "gamma.io", by = "eve" });
+        Assert.True(merged.IsSuccessStatusCode);
+        await Settle(pipeline, Seen("cy", new { last = 1 }));
+        await Settle(pipeline, Dangerous("ann", "bob", merge));
+        await Split(pipeline, "ann", merge);
+        await pipeline.SettledAsync();
+
+        await Settle(pipeline, new { @event = "$pageview", distinct_id = "cy" });
+
+        var page = pipeline.Variance.Received[^1].Body;
+        Assert.Equal("gamma.io", page.GetProperty("context").GetProperty("groupId").GetString());
+    }
+
     private static async Task<int> TalkAsync(PipelineHarness pipeline, CancellationToken enough)
     {
         var said = 0;
