@@ -126,9 +126,13 @@ internal static class ErasureApi
 
     private static async Task<Results<Ok<SuppressionView>, ProblemHttpResult>> LiftAsync(
         string connection, string distinctId, HttpContext http, ErasureDesk desk, CancellationToken cancellationToken) =>
-        await desk.LiftAsync(new PersonId(connection, RawSegment.Behind(http, "ids", distinctId)), cancellationToken)
-            ? TypedResults.Ok(new SuppressionView(IsSuppressed: false))
-            : TypedResults.Problem("This id is not erased.", statusCode: StatusCodes.Status404NotFound);
+        await desk.LiftAsync(new PersonId(connection, RawSegment.Behind(http, "ids", distinctId)), cancellationToken) switch
+        {
+            LiftResult.Lifted => TypedResults.Ok(new SuppressionView(IsSuppressed: false)),
+            LiftResult.UnderWay => TypedResults.Problem(
+                "An erasure of this id is under way. Wait for its receipt.", statusCode: StatusCodes.Status409Conflict),
+            _ => TypedResults.Problem("This id is not erased.", statusCode: StatusCodes.Status404NotFound),
+        };
 
     private static ErasureView ViewOf(Erasure erasure, IReadOnlyList<string>? held) => new(
         erasure.Number,

@@ -21,10 +21,10 @@ internal static class ErasedText
     /// <param name="json">One JSON value.</param>
     /// <param name="standIns">What stands in for each id.</param>
     public static byte[]? Replace(ReadOnlySpan<byte> json, IReadOnlyDictionary<string, string> standIns) =>
-        Names(json, standIns) ? Rewrite(json, standIns) : null;
+        Names(json, standIns.Keys) ? Rewrite(json, standIns) : null;
 
     /// <summary>Whether some JSON names an id.</summary>
-    public static bool Names(ReadOnlySpan<byte> json, IReadOnlyDictionary<string, string> ids)
+    public static bool Names(ReadOnlySpan<byte> json, IEnumerable<string> ids)
     {
         var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = DepthMax });
         while (reader.Read())
@@ -38,9 +38,9 @@ internal static class ErasedText
         return false;
     }
 
-    private static bool IsNamed(ref Utf8JsonReader reader, IReadOnlyDictionary<string, string> ids)
+    private static bool IsNamed(ref Utf8JsonReader reader, IEnumerable<string> ids)
     {
-        foreach (var id in ids.Keys)
+        foreach (var id in ids)
         {
             if (reader.ValueTextEquals(id))
             {

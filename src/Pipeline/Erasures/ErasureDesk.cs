@@ -2,6 +2,19 @@ using VarianceActors.Pipeline.People;
 
 namespace VarianceActors.Pipeline.Erasures;
 
+/// <summary>How a wish to let an id begin anew ended.</summary>
+public enum LiftResult
+{
+    /// <summary>Events of the id count again.</summary>
+    Lifted,
+
+    /// <summary>The id is not erased.</summary>
+    NotErased,
+
+    /// <summary>An erasure that names the id is not done: it would take what comes meanwhile as well.</summary>
+    UnderWay,
+}
+
 /// <summary>What operators do about erasures.</summary>
 public sealed class ErasureDesk(PipelineParts parts)
 {
@@ -38,20 +51,24 @@ public sealed class ErasureDesk(PipelineParts parts)
             session => ErasureStatements.List(session, NumberOf(connectionId), below, limit), cancellationToken);
 
     /// <summary>Lets a person begin anew under an id that was erased. Nothing that was erased comes back.</summary>
-    /// <returns>False if the id was not erased.</returns>
-    public async Task<bool> LiftAsync(PersonId home, CancellationToken cancellationToken)
+    public async Task<LiftResult> LiftAsync(PersonId home, CancellationToken cancellationToken)
     {
         var connection = NumberOf(home.ConnectionId);
-        var isLifted = await parts.Database.WriteAsync(
+        var result = await parts.Database.WriteAsync(
             session =>
             {
-                var lifted = ErasedIdStatements.Lift(session, connection, home.DistinctId);
+                if (ErasureStatements.IsUnderWay(session, connection, home.DistinctId))
+                {
+                    return LiftResult.UnderWay;
+                }
+
+                var isLifted = ErasedIdStatements.Lift(session, connection, home.DistinctId);
                 ErasedIdStatements.Lift(session, connection, ErasedMessages.LaneName(home.Priority.Lane));
-                return lifted;
+                return isLifted ? LiftResult.Lifted : LiftResult.NotErased;
             },
             cancellationToken).ConfigureAwait(false);
         await parts.Erased.RefreshAsync(parts.Database, cancellationToken).ConfigureAwait(false);
-        return isLifted;
+        return result;
     }
 
     private int NumberOf(string connectionId) => parts.Layout.NumberByConnection[connectionId];

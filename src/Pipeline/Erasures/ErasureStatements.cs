@@ -87,6 +87,11 @@ internal static class ErasureStatements
         session.Query(
             SelectUnfinished, row => (row.GetInt64(0), row.GetInt32(1)), touchedBefore.ToUnixTimeMilliseconds());
 
+    /// <summary>Whether an erasure that is not done names an id.</summary>
+    public static bool IsUnderWay(Session session, int connection, string distinctId) =>
+        Unfinished(session, DateTimeOffset.MaxValue)
+            .Any(one => one.Connection == connection && Work(session, one.Number) is { } work && work.Ids.Contains(distinctId));
+
     /// <summary>Notes how far an erasure is and what it has erased since.</summary>
     public static void Move(
         Session session, long number, ErasurePhase phase, ErasureWork? work, ErasureCounts counts, DateTimeOffset now) =>

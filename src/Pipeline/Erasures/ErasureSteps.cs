@@ -448,9 +448,15 @@ internal sealed class ErasureSteps(
         return rows;
     }
 
-    // The feed first: what is folded from it before its pages are done goes with the tables.
+    // What the feed says of somebody who was one with the person must be in the tables: until then the ids of both are the
+    // person's there. What is folded from it later, before its pages are done, goes with the tables.
     private async Task<ErasureNext> EraseViewsAsync(ErasureWork work)
     {
+        if (work is { Partition: 0, After: 0 } && !await AreViewsUpToDateAsync().ConfigureAwait(false))
+        {
+            return ErasureNext.Wait;
+        }
+
         var (persons, now) = (PersonsOf(work), parts.Time.GetUtcNow());
         await parts.Database.WriteAsync(session =>
         {
@@ -474,13 +480,14 @@ internal sealed class ErasureSteps(
                 now);
             return true;
         }).ConfigureAwait(false);
+        _feedEnds = null; // whoever asks next asks about what came meanwhile too
         return ErasureNext.Step;
     }
 
     // What was deleted leaves the files, and then the logs: only now is it known that they held nothing but what may be read.
     private async Task<ErasureNext> EndAsync()
     {
-        if (parts.Options.Views.Enabled && !await AreViewsUpToDateAsync().ConfigureAwait(false))
+        if (!await AreViewsUpToDateAsync().ConfigureAwait(false))
         {
             return ErasureNext.Wait;
         }
@@ -508,11 +515,12 @@ internal sealed class ErasureSteps(
     }
 
     // Somebody who was one with the person may still be listed with what both had, until the views know that they are two.
-    private Task<bool> AreViewsUpToDateAsync() => parts.Database.ReadAsync(session =>
-    {
-        _feedEnds ??= FeedStatements.Ends(session, _connection);
-        return FeedStatements.IsFolded(session, _connection, _feedEnds);
-    });
+    private async Task<bool> AreViewsUpToDateAsync() => !parts.Options.Views.Enabled
+        || await parts.Database.ReadAsync(session =>
+        {
+            _feedEnds ??= FeedStatements.Ends(session, _connection);
+            return FeedStatements.IsFolded(session, _connection, _feedEnds);
+        }).ConfigureAwait(false);
 
     private async Task<ErasureNext> MoveAsync(ErasurePhase phase, ErasureWork? work, ErasureCounts counts = default)
     {

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text;
 using VarianceActors.Pipeline.DeadLetters;
 using VarianceActors.Pipeline.Delivery;
 using VarianceActors.Pipeline.Mapping;
@@ -154,7 +155,7 @@ internal sealed class OutboxErasing(
             row => (Id: row.GetInt64(0), Uuid: row.GetFieldValue<byte[]>(1), Details: row.GetString(2)),
             connection, after, WarningsPerPage);
         var naming = rows
-            .Where(row => ErasedText.Names(System.Text.Encoding.UTF8.GetBytes(row.Details), _standIns))
+            .Where(row => ErasedText.Names(Encoding.UTF8.GetBytes(row.Details), ids))
             .ToList();
         foreach (var (id, uuid, _) in naming)
         {

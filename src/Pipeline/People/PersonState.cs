@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
+using System.Text;
 using System.Text.Json.Serialization;
 using VarianceActors.Pipeline.Accounts;
+using VarianceActors.Pipeline.Erasures;
 using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.Outbox;
 
@@ -58,6 +60,16 @@ public sealed record KeptOutcome(
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ImmutableArray<ulong>? FurtherBehind { get; init; }
 
+    /// <summary>The outcome once others were erased.</summary>
+    internal KeptOutcome Without(ImmutableHashSet<string> ids, ImmutableHashSet<Guid> persons) => this with
+    {
+        Change = Change with { GivenUpIds = Change.GivenUpIds.RemoveAll(ids.Contains) },
+        Warnings = Warnings.RemoveAll(warning => ErasedText.Names(Encoding.UTF8.GetBytes(warning.Details), ids)),
+        Joined = Joined?.RemoveAll(ids.Contains),
+        Left = Left?.RemoveAll(left => persons.Contains(left.Person)) is { IsEmpty: false } left ? left : null,
+        Ended = Ended is { } ended && persons.Contains(ended.Person) ? null : Ended,
+    };
+
     /// <summary>Every lane behind which its messages must leave.</summary>
     internal ImmutableArray<ulong> AllBehind => Behind is { } lane ? [lane, .. FurtherBehind ?? []] : FurtherBehind ?? [];
 
@@ -102,6 +114,12 @@ public sealed record Member(
     /// <summary>Lanes of the roots that absorbed one another since, on its way here; null for none.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ImmutableArray<ulong>? Through { get; init; }
+
+    /// <summary>The member once others were erased: what became of its events names none of them.</summary>
+    /// <param name="ids">Their ids.</param>
+    /// <param name="persons">Their uuids.</param>
+    internal Member Without(ImmutableHashSet<string> ids, ImmutableHashSet<Guid> persons) =>
+        this with { Kept = [.. Kept.Select(kept => kept.Without(ids, persons))] };
 
     /// <summary>Every lane that its messages, or those of the roots it was part of, may lie in.</summary>
     internal ImmutableArray<ulong> AllFrom => From is { } lane ? [lane, .. Through ?? []] : [];
@@ -251,10 +269,12 @@ public sealed record PersonRoot(
             return Empty;
         }
 
+        var persons = FirstIds.Where(ids.Contains).Select(id => SeenFrom(id).Profile?.Uuid).OfType<Guid>().ToImmutableHashSet();
         var root = SeenFrom(Ids.FirstOrDefault(id => !ids.Contains(id)) ?? first);
         return root with
         {
-            Members = root.Members.RemoveRange(ids),
+            Members = root.Members.RemoveRange(ids).ToImmutableDictionary(
+                member => member.Key, member => member.Value.Without(ids, persons)),
             Refused = root.Refused
                 .Where(one => !ids.Contains(one.Key)
                     && (one.Value.Refusal.Asked?.Ask is not { } ask

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Text;
 using System.Text.Json;
@@ -6,6 +7,8 @@ using Npgsql;
 using VarianceActors.Harness;
 using VarianceActors.Host.Demo;
 using VarianceActors.Pipeline;
+using VarianceActors.Pipeline.Erasures;
+using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Stores;
 using Xunit;
 
@@ -15,6 +18,7 @@ namespace VarianceActors.Host.Tests.Erasures;
 public sealed class ErasureTests
 {
     private const string Canary = "canary-7f3a";
+    private static readonly Statement SelectPhase = new("SELECT phase FROM erasure");
 
     [Theory]
     [InlineData(StoreKind.Sqlite)]
@@ -219,6 +223,7 @@ public sealed class ErasureTests
             using var split = await pipeline.ApiAsync(HttpMethod.Post, $"persons/{other}/split", new { @event = merge });
             Assert.Equal(HttpStatusCode.OK, split.StatusCode);
             await pipeline.SettledAsync();
+            var uuid = (await pipeline.PersonAsync(Id("ada")))!.Value.GetProperty("person_id").GetString()!;
 
             var receipt = await EraseAsync(pipeline, Id("ada"));
             await EraseAsync(pipeline, Id("ada"));
@@ -236,11 +241,62 @@ public sealed class ErasureTests
             if (receipt.GetProperty("routing_keys_kept").GetInt32() == 0)
             {
                 await AssertNothingLeftAsync(pipeline);
+                await AssertNothingLeftAsync(pipeline, uuid);
             }
 
             Assert.Null(await pipeline.PersonAsync(Id("phone")));
             Assert.Equal(0, (await pipeline.LedgerAsync())["imbalance"]);
         }
+    }
+
+    [Fact]
+    public async Task Whoever_was_one_with_the_person_keeps_what_it_did_although_the_lists_did_not_know_it_yet()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions(
+            Hocon: """variance.views.lag = "00:01:00" """));
+        await PlantAsync(pipeline);
+        await pipeline.CaptureAsync(Identify("ann", "ann-phone", new { plan = "pro" }));
+        await pipeline.CaptureAsync(Seen("ann-phone", new { last = "seen" }));
+        await pipeline.SettledAsync();
+        var merge = Guid.NewGuid();
+        await pipeline.CaptureAsync(Dangerous(Id("ada"), "ann", merge));
+        await pipeline.SettledAsync();
+        pipeline.Clock.Advance(TimeSpan.FromMinutes(1));
+        await pipeline.ViewsSettledAsync();
+        using var split = await pipeline.ApiAsync(
+            HttpMethod.Post, $"persons/{Uri.EscapeDataString(Id("ada"))}/split", new { @event = merge });
+        Assert.Equal(HttpStatusCode.OK, split.StatusCode);
+
+        var erasing = EraseAsync(pipeline, Id("ada"));
+        await PipelineHarness.UntilAsync(
+            () => pipeline.Database.ReadAsync(session =>
+                Convert.ToInt32(session.Scalar(SelectPhase), CultureInfo.InvariantCulture) == (int)ErasurePhase.Views),
+            "it is at the lists");
+        pipeline.Clock.Advance(TimeSpan.FromMinutes(1));
+        await erasing;
+
+        using var answer = await pipeline.ApiAsync("contacts/ann/events");
+        var events = JsonDocument.Parse(await answer.Content.ReadAsStringAsync()).RootElement.GetProperty("items");
+        Assert.Equal(2, events.GetArrayLength());
+    }
+
+    [Fact]
+    public async Task An_id_is_not_freed_while_it_is_erased()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        await PlantAsync(pipeline);
+        await pipeline.Services.GetRequiredService<ErasureDesk>()
+            .BeginAsync(new PersonId(PipelineHarness.Connection, Id("ada")), CancellationToken.None);
+        var place = $"erasures/ids/{Uri.EscapeDataString(Id("ada"))}";
+
+        using var early = await pipeline.ApiAsync(HttpMethod.Delete, place);
+        Assert.Equal(HttpStatusCode.Conflict, early.StatusCode);
+        await EraseAsync(pipeline, Id("ada"));
+        pipeline.Clock.Advance(TimeSpan.FromHours(1)); // nobody has begun the first one
+        await PipelineHarness.UntilAsync(async () => await PhaseAsync(pipeline) == "done", "both are done");
+        using var late = await pipeline.ApiAsync(HttpMethod.Delete, place);
+
+        Assert.Equal(HttpStatusCode.OK, late.StatusCode);
     }
 
     [Fact]
