@@ -196,6 +196,11 @@ internal static class ViewsApi
             return AccountsApi.Bad("'from' is behind 'to'.");
         }
 
+        if (first < queries.KeptFrom)
+        {
+            return AccountsApi.Bad($"'from' is before {queries.KeptFrom:yyyy-MM-dd}: what was counted then is not kept any more.");
+        }
+
         var contacts = await queries.ReadStagesAsync(connection, ofAccounts: false, first, last, cancellationToken);
         var accounts = await queries.ReadStagesAsync(connection, ofAccounts: true, first, last, cancellationToken);
         return TypedResults.Ok(new StagesView(

@@ -112,20 +112,20 @@ public sealed record AccountItem(
 /// <param name="From">The first day.</param>
 /// <param name="To">The last day.</param>
 /// <param name="Events">How many events its persons had.</param>
-/// <param name="EventsBefore">The same in the period before.</param>
-/// <param name="EventsChange">The change in percent; null if there were none before.</param>
+/// <param name="EventsBefore">The same in the period before; null if not all of that is kept any more.</param>
+/// <param name="EventsChange">The change in percent; null if there were none before, or that is not known.</param>
 /// <param name="ActiveContacts">How many contacts had some.</param>
-/// <param name="ActiveContactsBefore">The same in the period before.</param>
-/// <param name="ActiveContactsChange">The change in percent; null if there were none before.</param>
+/// <param name="ActiveContactsBefore">The same in the period before; null if not all of that is kept any more.</param>
+/// <param name="ActiveContactsChange">The change in percent; null if there were none before, or that is not known.</param>
 /// <param name="Days">The days on which something happened, the oldest first.</param>
 public sealed record AccountActivityView(
     DateOnly From,
     DateOnly To,
     long Events,
-    long EventsBefore,
+    long? EventsBefore,
     double? EventsChange,
     int ActiveContacts,
-    int ActiveContactsBefore,
+    int? ActiveContactsBefore,
     double? ActiveContactsChange,
     IReadOnlyList<AccountDay> Days)
 {
@@ -133,15 +133,15 @@ public sealed record AccountActivityView(
         to.AddDays(1 - days),
         to,
         page.Period.Events,
-        page.Before.Events,
-        Change(page.Before.Events, page.Period.Events),
+        page.Before?.Events,
+        Change(page.Before?.Events, page.Period.Events),
         page.Period.ActiveContacts,
-        page.Before.ActiveContacts,
-        Change(page.Before.ActiveContacts, page.Period.ActiveContacts),
+        page.Before?.ActiveContacts,
+        Change(page.Before?.ActiveContacts, page.Period.ActiveContacts),
         page.Days);
 
-    private static double? Change(long before, long now) =>
-        before == 0 ? null : Math.Round(100.0 * (now - before) / before, 1);
+    private static double? Change(long? before, long now) =>
+        before is null or 0 ? null : Math.Round(100.0 * (now - before.Value) / before.Value, 1);
 }
 
 /// <summary>The stages of a connection in a period.</summary>

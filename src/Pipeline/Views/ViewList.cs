@@ -72,7 +72,12 @@ internal sealed class ViewList(Session session, int connection, int kind, Immuta
     {
         var items = new List<Item>();
         var order = wanted.Criteria.Stage is { } only ? [only] : Order();
-        var from = after is null ? 0 : Math.Max(0, order.IndexOf(after.Stage));
+        if (after is not null && !order.Contains(after.Stage))
+        {
+            order = [after.Stage, .. order]; // nobody is in it since the last page: better somebody twice than not at all
+        }
+
+        var from = after is null ? 0 : order.IndexOf(after.Stage);
         for (var place = from; place < order.Length && items.Count < count; place++)
         {
             var inStage = wanted with { Criteria = wanted.Criteria with { Stage = order[place] } };

@@ -98,6 +98,7 @@ public sealed class ViewQueries(PipelineParts parts)
     private static readonly Statement SelectEvents = new("""
         SELECT e.uuid, e.event, i.distinct_id, e.at, e.id, e.slot FROM view_id i JOIN view_event e ON e.id = i.number
         WHERE i.connection = @connection AND i.person = @person AND (e.at, e.id, e.slot) < (@at, @id, @slot)
+            AND e.slot < @recent_events
         ORDER BY e.at DESC, e.id DESC, e.slot DESC LIMIT @rows
         """);
 
@@ -223,12 +224,15 @@ public sealed class ViewQueries(PipelineParts parts)
                             row.GetString(2),
                             Time(row.GetInt64(3))),
                         Place: new EventPlace(row.GetInt64(3), row.GetInt64(4), row.GetInt64(5))),
-                    connection, key, from.At, from.Id, from.Slot, limit + 1);
+                    connection, key, from.At, from.Id, from.Slot, parts.Options.Views.RecentEvents, limit + 1);
                 return (
                     [.. rows.Take(limit).Select(row => row.Event)],
                     rows.Count > limit ? rows[limit - 1].Place : null);
             },
             cancellationToken);
+
+    /// <summary>The first day whose activity, and what is counted of stages, is kept.</summary>
+    public DateOnly KeptFrom => DateOnly.FromDateTime((parts.Time.GetUtcNow() - parts.Options.Views.Activity).UtcDateTime);
 
     /// <summary>What an account did, with those that are merged into it; null if the views do not know it.</summary>
     /// <param name="connectionId">The connection.</param>
@@ -248,12 +252,13 @@ public sealed class ViewQueries(PipelineParts parts)
                 }
 
                 var end = DayOf(today) + 1;
+                var before = end - (2 * days);
                 var merged = session.Query(SelectMerged, row => (row.GetString(0), row.GetInt64(1)), connection, account)
                     .ToDictionary();
                 return new AccountPage(
                     Account(session, number) with { LastSeen = TimeOrNever(merged.Values.Max()) },
                     Period(session, connection, account, end - days, end),
-                    Period(session, connection, account, end - (2 * days), end - days),
+                    before < DayOf(KeptFrom) ? null : Period(session, connection, account, before, end - days),
                     AccountDays(session, connection, account, end - days, end),
                     MembershipsOf(session, connection, account, merged.ContainsKey),
                     Moves(session.Query(SelectAccountMoves, ReadMove, number, ShownMax)));

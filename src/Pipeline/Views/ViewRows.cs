@@ -135,14 +135,14 @@ public sealed record AccountDay(
 /// <summary>What an account did; that of the accounts which are merged into it is in it.</summary>
 /// <param name="Row">The account.</param>
 /// <param name="Period">The period.</param>
-/// <param name="Before">The period before it, of the same length.</param>
+/// <param name="Before">The period before it, of the same length; null if not all of it is kept any more.</param>
 /// <param name="Days">The days of the period on which something happened, the oldest first.</param>
 /// <param name="Memberships">Who belongs and belonged to it, those who joined last first; at most 1000.</param>
 /// <param name="Moves">Its moves between stages, the oldest first; at most the newest 1000.</param>
 public sealed record AccountPage(
     AccountRow Row,
     AccountPeriod Period,
-    AccountPeriod Before,
+    AccountPeriod? Before,
     ImmutableArray<AccountDay> Days,
     ImmutableArray<MembershipRow> Memberships,
     ImmutableArray<StageMoveRow> Moves);
