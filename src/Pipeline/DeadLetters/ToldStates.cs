@@ -49,40 +49,32 @@ internal static class ToldStates
         """);
 
     /// <summary>Keeps what messages of a slice, which were delivered, say of entities that have letters.</summary>
-    public static void Note(Session session, int connection, int deliveryPartition, IEnumerable<FinishedMessage> finished)
+    public static void Note(
+        Session session, int connection, int deliveryPartition, IEnumerable<(OutboxEntry Entry, long Newest)> delivered)
     {
-        var delivered = finished
-            .Where(one => one.Outcome is DeliveryOutcome.Delivered && Snapshots.IsSnapshot(one.Entry.Message.Kind))
-            .Select(one => one.Entry)
-            .ToList();
-        if (delivered.Count == 0 || !DeadLetterStatements.HasStates(session, connection))
+        foreach (var told in delivered.GroupBy(one => Snapshots.EntityOf(one.Entry.Message)!.Value).OrderBy(told => told.Key))
         {
-            return;
-        }
-
-        foreach (var told in delivered
-            .Select(entry => (Entity: Snapshots.EntityOf(entry.Message), Entry: entry))
-            .Where(one => one.Entity is not null)
-            .GroupBy(one => one.Entity!.Value, one => one.Entry)
-            .OrderBy(told => told.Key))
-        {
-            if (DeadLetterStatements.NewestOf(session, connection, told.Key) is { } newest)
+            session.Post(Make, connection, told.Key, Array.Empty<byte>());
+            var state = Read(session, SelectToChange, connection, told.Key);
+            foreach (var (entry, newest) in told)
             {
-                session.Post(Make, connection, told.Key, Array.Empty<byte>());
-                var state = Read(session, SelectToChange, connection, told.Key);
-                foreach (var entry in told)
-                {
-                    // A replay overtakes the letters that are older than itself.
-                    var overtakes = entry.IsReplay
-                        ? ReplayStatements.At(session, connection, deliveryPartition, entry.Position).Letter - 1
-                        : newest;
-                    Add(state, entry, overtakes);
-                }
-
-                session.Post(Put, Encode(state), connection, told.Key);
+                // A replay overtakes the letters that are older than itself.
+                var overtakes = entry.IsReplay
+                    ? ReplayStatements.At(session, connection, deliveryPartition, entry.Position).Letter - 1
+                    : newest;
+                Add(state, entry, overtakes);
             }
+
+            session.Post(Put, Encode(state), connection, told.Key);
         }
     }
+
+    /// <summary>The newest letter of the entity whose state a message tells that was just delivered: what dies later, and be it in
+    /// the same commit, is not overtaken by it. Null if there is none, or it tells no state.</summary>
+    public static long? NewestBefore(Session session, int connection, FinishedMessage finished) =>
+        finished.Outcome is DeliveryOutcome.Delivered && Snapshots.EntityOf(finished.Entry.Message) is { } entity
+            ? DeadLetterStatements.NewestOf(session, connection, entity)
+            : null;
 
     /// <summary>What is to be done with a letter that an operator wants to be sent.</summary>
     public static LetterFate FateOf(Session session, int connection, DeadLetter letter)

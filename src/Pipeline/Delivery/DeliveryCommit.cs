@@ -55,8 +55,16 @@ internal sealed class DeliveryCommit
             OutboxStatements.Hold(session, _connection, deliveryPartition);
         }
 
+        var told = new List<(OutboxEntry, long)>();
+        var mayHaveLetters = DeadLetterStatements.HasStates(session, _connection);
         foreach (var finished in _changes.Finished)
         {
+            mayHaveLetters |= finished.Outcome is DeliveryOutcome.DeadLettered;
+            if (mayHaveLetters && ToldStates.NewestBefore(session, _connection, finished) is { } newest)
+            {
+                told.Add((finished.Entry, newest));
+            }
+
             if (UnsentAs(finished.Outcome) is { } reason)
             {
                 DeliveryStatements.AddUnsent(
@@ -73,7 +81,7 @@ internal sealed class DeliveryCommit
             }
         }
 
-        ToldStates.Note(session, _connection, deliveryPartition, _changes.Finished);
+        ToldStates.Note(session, _connection, deliveryPartition, told);
         var sent = _changes.Sent.ToList();
         foreach (var (position, attempt) in sent)
         {

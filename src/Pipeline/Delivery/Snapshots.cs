@@ -26,8 +26,9 @@ internal static class Snapshots
         _ => null,
     };
 
-    /// <summary>What a message says of its entity: hashes of names, each with the hash of its value. That a contact belongs to an
-    /// account is said of the account under the contact's name.</summary>
+    /// <summary>What a message says of its entity: hashes of names, each with the hash of its value. Objects may be merged by the
+    /// receiver name by name, so each name in them counts. That a contact belongs to an account is said of the account under the
+    /// contact's name.</summary>
     public static IEnumerable<KeyValuePair<ulong, ulong>> Says(OutboundMessage message)
     {
         using var body = JsonDocument.Parse(message.Body);
@@ -39,11 +40,28 @@ internal static class Snapshots
 
         if (body.RootElement.TryGetProperty("traits", out var traits) && traits.ValueKind == JsonValueKind.Object)
         {
-            says.AddRange(traits.EnumerateObject().Select(trait => new KeyValuePair<ulong, ulong>(
-                Hash($"trait:{trait.Name}"), Hash(trait.Value.GetRawText()))));
+            foreach (var trait in traits.EnumerateObject())
+            {
+                Say(Hash($"trait:{trait.Name}"), trait.Value, says);
+            }
         }
 
         return says;
+    }
+
+    private static void Say(ulong path, JsonElement value, List<KeyValuePair<ulong, ulong>> says)
+    {
+        if (value.ValueKind != JsonValueKind.Object)
+        {
+            says.Add(new(path, Hash(value.GetRawText())));
+            return;
+        }
+
+        says.Add(new(path, Hash("an object")));
+        foreach (var trait in value.EnumerateObject())
+        {
+            Say(Hash($"{path} {trait.Name}"), trait.Value, says);
+        }
     }
 
     /// <summary>
