@@ -522,8 +522,8 @@ public sealed class DeliveryActor : ReceiveActor
             }
         }
 
-        var outcome = RetryRules.Conclude(
-            attempt, lane.History, _demand.TakenAt(_receiver.Flights.TakenAt), _options.Retry, _context.Random());
+        var takenAt = _demand.TakenAt(_receiver.Flights.TakenAt);
+        var outcome = RetryRules.Conclude(attempt, lane.History, takenAt, _options.Retry, _context.Random());
         if (outcome is DeliveryOutcome.RetryLater later)
         {
             _lanes.Defer(lane, later, attempt);
@@ -533,7 +533,7 @@ public sealed class DeliveryActor : ReceiveActor
             _lanes.End(lane, outcome, attempt);
         }
 
-        _demand.Note(attempt, outcome, flight.IsProbe);
+        _demand.Note(attempt, outcome, flight.IsProbe, takenAt);
     }
 
     private void BeginDraining()

@@ -3,8 +3,6 @@ namespace VarianceActors.Pipeline.Delivery;
 /// <summary>The permits that a slice has been granted and has not used yet.</summary>
 internal sealed class HeldPermits
 {
-    private static readonly TimeSpan Late = TimeSpan.FromSeconds(1);
-
     /// <summary>No permit is for a time further ahead, unless the clock was turned back.</summary>
     private static readonly TimeSpan Ahead = TimeSpan.FromSeconds(2);
     private readonly Queue<(DateTimeOffset From, DateTimeOffset Until, long Epoch)> _live = [];
@@ -75,8 +73,8 @@ internal sealed class HeldPermits
         var away = TimeSpan.FromMilliseconds(now.ToUnixTimeMilliseconds() - asked - granted.HeldFor);
         away = away < TimeSpan.Zero ? TimeSpan.Zero : away; // the clock was turned back
         var late = away - _usual;
-        _usual = late > TimeSpan.Zero ? _usual + (late / 16) : away;
-        return late > Late ? late : TimeSpan.Zero;
+        _usual = late > TimeSpan.Zero ? _usual + (late / 4) : away;
+        return late > TimeSpan.Zero ? late : TimeSpan.Zero;
     }
 
     private Queue<(DateTimeOffset From, DateTimeOffset Until, long Epoch)> Of(bool backfill) => backfill ? _backfill : _live;

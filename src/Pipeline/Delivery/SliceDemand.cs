@@ -27,7 +27,7 @@ internal sealed class SliceDemand(DeliveryId id, int lanesMax, RetryOptions retr
     private string _reason = "";
     private bool _wrongSetup;
     private DateTimeOffset _holdUntil;
-    private bool _isThrottled;
+    private DateTimeOffset? _throttledSince;
     private ProbeResult? _probe;
     private bool _tellAll;
 
@@ -99,7 +99,11 @@ internal sealed class SliceDemand(DeliveryId id, int lanesMax, RetryOptions retr
     }
 
     /// <summary>An attempt is over.</summary>
-    public void Note(DeliveryAttempt attempt, DeliveryOutcome outcome, bool isProbe)
+    /// <param name="attempt">The attempt.</param>
+    /// <param name="outcome">What came of it.</param>
+    /// <param name="isProbe">Whether it was a probe.</param>
+    /// <param name="takenAt">When a message of the connection was last taken, by any slice as far as that is known here.</param>
+    public void Note(DeliveryAttempt attempt, DeliveryOutcome outcome, bool isProbe, DateTimeOffset? takenAt)
     {
         var failed = attempt.Verdict is DeliveryVerdict.Retry or DeliveryVerdict.Hold;
         (_taken, _failed) = failed ? (_taken, _failed + 1) : (_taken + 1, _failed);
@@ -114,11 +118,11 @@ internal sealed class SliceDemand(DeliveryId id, int lanesMax, RetryOptions retr
 
         if (RetryRules.HoldOf(attempt, retry) is { } hold)
         {
-            Hold(attempt.At + attempt.Latency + hold);
+            Hold(attempt.At + attempt.Latency, hold, takenAt);
         }
         else if (!failed)
         {
-            _isThrottled = false;
+            _throttledSince = null;
         }
 
         if (_wrongSetup)
@@ -127,16 +131,19 @@ internal sealed class SliceDemand(DeliveryId id, int lanesMax, RetryOptions retr
         }
     }
 
-    /// <summary>One 429 may be about its message. Where nothing is taken between two, it is about the sender: all wait.</summary>
-    private void Hold(DateTimeOffset until)
+    /// <summary>One 429 may be about its message or its person. Where nothing of the connection is taken between two, it is about
+    /// the sender: all wait.</summary>
+    private void Hold(DateTimeOffset at, TimeSpan hold, DateTimeOffset? takenAt)
     {
-        if (_isThrottled && until > _holdUntil)
+        if (_throttledSince is null || takenAt > _throttledSince)
         {
-            _holdUntil = until;
+            _throttledSince = at;
+        }
+        else if (at + hold > _holdUntil)
+        {
+            _holdUntil = at + hold;
             _permits.DropAll();
         }
-
-        _isThrottled = true;
     }
 
     /// <summary>A report may have been lost: what is needed is told again.</summary>

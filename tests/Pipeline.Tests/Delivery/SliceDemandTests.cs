@@ -13,7 +13,7 @@ public sealed class SliceDemandTests
     public void What_was_answered_2xx_is_told_beside_what_was_only_answered()
     {
         var demand = new SliceDemand(new DeliveryId("acme", 0), lanesMax: 64, Options.Retry);
-        demand.Note(Attempt(200), new DeliveryOutcome.Delivered(), isProbe: false);
+        demand.Note(Attempt(200), new DeliveryOutcome.Delivered(), isProbe: false, takenAt: null);
         Refuse(demand);
         Refuse(demand);
         var report = demand.TryReport(new SliceNeed(1, 64), default, Noon)!;
@@ -37,7 +37,7 @@ public sealed class SliceDemandTests
             }
 
             demand.NoteLatency(TimeSpan.FromSeconds(3 * seconds));
-            demand.Note(Attempt(200), new DeliveryOutcome.Delivered(), isProbe: false);
+            demand.Note(Attempt(200), new DeliveryOutcome.Delivered(), isProbe: false, takenAt: null);
             gate.Hear(demand.TryReport(new SliceNeed(1, 64), default, Noon)!, Noon);
             demand.Forget();
             Assert.True(demand.TryReport(new SliceNeed(1, 64), default, Noon)!.Latencies.IsDefault);
@@ -64,9 +64,21 @@ public sealed class SliceDemandTests
         Assert.Null(demand.TryReport(new SliceNeed(2, 64), default, Noon)!.HoldMilliseconds);
     }
 
+    [Fact]
+    public void A_person_whose_messages_alone_are_answered_429_stops_nobody_else()
+    {
+        var demand = new SliceDemand(new DeliveryId("acme", 0), lanesMax: 64, Options.Retry);
+        Throttle(demand);
+        Throttle(demand, takenAt: Noon.AddSeconds(1)); // by another slice
+        Throttle(demand, takenAt: Noon.AddSeconds(2));
+
+        Assert.Null(demand.TryReport(new SliceNeed(2, 64), default, Noon)!.HoldMilliseconds);
+    }
+
     [Theory]
     [InlineData(0, 2)]
-    [InlineData(900, 2)] // machines are slow
+    [InlineData(40, 2)]
+    [InlineData(900, 0)] // others were given out since
     [InlineData(2_000, 1)] // the first permit is of a time that is over; the second one's has come
     [InlineData(9_000, 0)]
     public void Permits_that_were_away_for_long_are_not_used_but_given_back(int milliseconds, int usable)
@@ -184,16 +196,16 @@ public sealed class SliceDemandTests
     private static PermitsGranted Revoked() => new(
         [], [], Patience: 0, Epoch: 0, IsPlenty: true, IsProbe: false, IsRevoked: true, ResumeMode.All, Noon, TakenAt: null);
 
-    private static void Throttle(SliceDemand demand)
+    private static void Throttle(SliceDemand demand, DateTimeOffset? takenAt = null)
     {
         var attempt = DeliveryAttempt.Answered(429, TimeSpan.FromHours(1), default) with { Number = 1, At = Noon };
-        demand.Note(attempt, RetryRules.Conclude(attempt, null, null, Options.Retry, random: 0), isProbe: false);
+        demand.Note(attempt, RetryRules.Conclude(attempt, null, null, Options.Retry, random: 0), isProbe: false, takenAt);
     }
 
     private static void Refuse(SliceDemand demand)
     {
         var attempt = Attempt(400);
-        demand.Note(attempt, RetryRules.Conclude(attempt, null, null, Options.Retry, random: 0.5), isProbe: false);
+        demand.Note(attempt, RetryRules.Conclude(attempt, null, null, Options.Retry, random: 0.5), isProbe: false, takenAt: null);
     }
 
     private static DeliveryAttempt Attempt(int status) =>
