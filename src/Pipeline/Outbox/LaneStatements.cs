@@ -22,7 +22,10 @@ internal static class LaneStatements
 
     private static readonly Statement DeleteOld = new("""
         DELETE FROM closed_lane WHERE (connection, lane) IN (
-            SELECT connection, lane FROM closed_lane WHERE closed_at < @closed_before LIMIT @rows)
+            SELECT c.connection, c.lane FROM closed_lane c
+            WHERE c.connection = @connection AND c.closed_at < @closed_before AND NOT EXISTS (
+                SELECT 1 FROM dead_letter d WHERE d.connection = c.connection AND d.lane = c.lane AND d.state <= 2)
+            LIMIT @rows)
         """);
 
     /// <summary>The person of a lane became part of the person of another one.</summary>
@@ -52,8 +55,8 @@ internal static class LaneStatements
         .Where(pair => pair.IsFound)
         .Select(pair => pair.One);
 
-    /// <summary>Forgets lanes that were closed so long ago that nothing for them can be under way any more.</summary>
+    /// <summary>Forgets lanes of a connection that were closed so long ago that nothing for them is under way any more.</summary>
     /// <returns>How many rows went.</returns>
-    public static int DeleteOldest(Session session, int rows, DateTimeOffset closedBefore) =>
-        session.Execute(DeleteOld, closedBefore.ToUnixTimeMilliseconds(), rows);
+    public static int DeleteOldest(Session session, int connection, int rows, DateTimeOffset closedBefore) =>
+        session.Execute(DeleteOld, connection, closedBefore.ToUnixTimeMilliseconds(), rows);
 }

@@ -73,6 +73,11 @@ internal static class OutboxStatements
         ORDER BY first_position DESC LIMIT @rows
         """);
 
+    private static readonly Statement SelectOldestAt = new("""
+        SELECT created_at FROM outbox WHERE connection = @connection AND delivery_partition = @delivery_partition
+        ORDER BY first_position LIMIT 1
+        """);
+
     private static readonly Statement DeleteOld = new("""
         DELETE FROM outbox WHERE connection = @connection AND delivery_partition = @delivery_partition
         AND first_position IN (
@@ -244,6 +249,10 @@ internal static class OutboxStatements
 
         return entries.ToImmutable();
     }
+
+    /// <summary>When the oldest row of a delivery partition was written; null if there is none.</summary>
+    public static DateTimeOffset? OldestAt(Session session, int connection, int deliveryPartition) =>
+        session.Scalar(SelectOldestAt, connection, deliveryPartition) is long at ? DateTimeOffset.FromUnixTimeMilliseconds(at) : null;
 
     /// <summary>Deletes the oldest rows whose messages all have an outcome and that are older than <paramref name="createdBefore"/>.</summary>
     /// <returns>How many rows went.</returns>

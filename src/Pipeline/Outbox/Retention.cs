@@ -67,7 +67,6 @@ public sealed class Retention : ReceiveActor, IWithTimers
                 var rows = attempts.Rows
                     + ledger.Rows
                     + ToldStates.DeleteOldest(session, RowsPerStep)
-                    + LaneStatements.DeleteOldest(session, RowsPerStep, outboxBefore)
                     + LaneVersions.DeleteOldest(session, RowsPerStep, outboxBefore)
                     + WarningStatements.DeleteOldest(session, RowsPerStep, ledgerBefore)
                     + DeadLetterStatements.DeleteOldest(session, RowsPerStep, ledgerBefore)
@@ -75,6 +74,7 @@ public sealed class Retention : ReceiveActor, IWithTimers
                     + DeliveryErrors.DeleteOldest(session, outboxBefore)
                     + _parts.Layout.NumberByConnection.Values.Sum(
                         connection => DeleteOutbox(session, connection, outboxBefore)
+                            + DeleteLanes(session, connection, outboxBefore)
                             + DeleteUnsent(session, connection, ledgerBefore)
                             + DeleteGivenUp(session, connection))
                     + ViewRetention.DeleteOldest(session, _parts, RowsPerStep, now);
@@ -91,6 +91,14 @@ public sealed class Retention : ReceiveActor, IWithTimers
             RowsPerStep,
             DeliveryStatements.ReadProgress(session, connection, partition).Next,
             before));
+
+    // As long as a message waits, it may become a dead letter, which goes to the lane that its person has then.
+    private int DeleteLanes(Session session, int connection, DateTimeOffset before)
+    {
+        var oldest = Enumerable.Range(0, _parts.Layout.DeliveryPartitions)
+            .Min(partition => OutboxStatements.OldestAt(session, connection, partition));
+        return LaneStatements.DeleteOldest(session, connection, RowsPerStep, oldest < before ? oldest.Value : before);
+    }
 
     private int DeleteUnsent(Session session, int connection, DateTimeOffset before) =>
         Enumerable.Range(0, _parts.Layout.DeliveryPartitions).Sum(partition => DeliveryStatements.DeleteOldestUnsent(

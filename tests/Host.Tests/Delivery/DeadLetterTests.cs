@@ -508,6 +508,37 @@ public class DeadLetterTests
             async () => await TurnAndCountAsync(pipeline, "given_up_id") == 0, "the id is forgotten");
     }
 
+    [Fact]
+    public async Task What_dies_after_it_waited_for_long_is_its_persons_letter_whatever_the_person_became_part_of()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(
+            new HarnessOptions(Hocon: """variance.retention.interval = "00:00:01" """));
+        await IdentifyAsync(pipeline, "bob", "bob-phone");
+        using var paused = await pipeline.ApiAsync(HttpMethod.Post, "pause");
+        var waiting = await CaptureAsync(pipeline, "visitor", 1);
+        await DecidedAsync(pipeline, 2);
+        await pipeline.CaptureAsync(new
+        {
+            @event = "$identify",
+            distinct_id = "bob",
+            properties = new Dictionary<string, object> { ["$anon_distinct_id"] = "visitor" },
+        });
+        await PipelineHarness.UntilAsync(
+            async () => await TurnAndCountAsync(pipeline, "closed_lane") == 1, "the two are one");
+        pipeline.Clock.Advance(TimeSpan.FromDays(8));
+        for (var sweep = 0; sweep < 5; sweep++)
+        {
+            await TurnAndCountAsync(pipeline, "closed_lane");
+        }
+
+        RefuseAll(pipeline);
+        using var resumed = await pipeline.ApiAsync(HttpMethod.Post, "resume", new { });
+        await pipeline.SettledAsync();
+
+        var letters = await LettersAsync(pipeline, "?distinct_id=bob");
+        Assert.Contains(waiting, letters.Select(letter => letter.GetProperty("uuid").GetGuid()));
+    }
+
     private static async Task SweptAsync(PipelineHarness pipeline)
     {
         Assert.Equal(1, await TurnAndCountAsync(pipeline, "given_up_id"));
