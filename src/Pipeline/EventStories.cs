@@ -103,13 +103,15 @@ internal sealed class EventStories(Session session, int connection)
     private readonly Dictionary<int, Progress> _progress = [];
     private readonly bool _isParked = ConnectionStatements.IsParked(session, connection);
 
-    /// <summary>The events of a uuid, the oldest first: one, unless different events were sent under one uuid.</summary>
-    public ImmutableArray<EventStory> Of(Guid uuid)
+    /// <summary>The events of a uuid, the oldest first: one, unless different events were sent under one uuid; and whether all that
+    /// waits to be decided was searched.</summary>
+    public (ImmutableArray<EventStory> Stories, bool IsAll) Of(Guid uuid)
     {
         var letters = DeadLetterStatements.OfEvent(session, connection, uuid)
             .ToDictionary(letter => (letter.DeliveryPartition, letter.Position));
         var stories = LedgerStatements.Find(session, connection, uuid).Select(row => Tell(row, letters));
-        return [.. stories, .. InInbox(uuid).Select(Tell)];
+        var (waiting, isAll) = InboxStatements.Find(session, connection, uuid, InboxBytesMax);
+        return ([.. stories, .. waiting.Where(IsUndecided).Select(Tell)], isAll);
     }
 
     private static EventStory Tell((int Partition, InboxEvent Event) waiting)
@@ -225,10 +227,8 @@ internal sealed class EventStories(Session session, int connection)
             [.. attempts]);
     }
 
-    private IEnumerable<(int Partition, InboxEvent Event)> InInbox(Guid uuid) => InboxStatements
-        .Find(session, connection, uuid, InboxBytesMax)
-        .Where(waiting =>
-            !IngestStatements.ReadProgress(session, waiting.Partition).Progress.IsDone(waiting.Event.Offset));
+    private bool IsUndecided((int Partition, InboxEvent Event) waiting) =>
+        !IngestStatements.ReadProgress(session, waiting.Partition).Progress.IsDone(waiting.Event.Offset);
 
     private Progress ProgressOf(int partition)
     {

@@ -60,8 +60,8 @@ public sealed class PipelineQueries(PipelineParts parts)
             cancellationToken);
 
     /// <summary>What became of the events of a uuid, the oldest first: one, unless different events were sent under one uuid;
-    /// none if it is unknown, or older than the ledger's retention.</summary>
-    public Task<ImmutableArray<EventStory>> ReadEventsAsync(
+    /// none if it is unknown, or older than the ledger's retention; and whether all that waits to be decided was searched.</summary>
+    public Task<(ImmutableArray<EventStory> Stories, bool IsAll)> ReadEventsAsync(
         string connectionId, Guid uuid, CancellationToken cancellationToken)
     {
         var connection = parts.Layout.NumberByConnection[connectionId];

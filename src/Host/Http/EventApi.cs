@@ -78,7 +78,14 @@ internal static class EventApi
         PersonJournal journal,
         CancellationToken cancellationToken)
     {
-        var stories = await queries.ReadEventsAsync(connection, uuid, cancellationToken);
+        var (stories, isAll) = await queries.ReadEventsAsync(connection, uuid, cancellationToken);
+        if (stories.IsEmpty && !isAll)
+        {
+            return TypedResults.Problem(
+                "So many events wait to be decided that not all of them were searched. Ask again when they are fewer.",
+                statusCode: StatusCodes.Status503ServiceUnavailable);
+        }
+
         if (stories.IsEmpty)
         {
             return TypedResults.Problem(

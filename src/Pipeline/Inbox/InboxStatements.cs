@@ -88,10 +88,13 @@ internal static class InboxStatements
     /// <param name="connection">The number of the connection.</param>
     /// <param name="uuid">The uuid.</param>
     /// <param name="bytesMax">The search ends when so much was read.</param>
-    public static List<(int Partition, InboxEvent Event)> Find(Session session, int connection, Guid uuid, long bytesMax)
+    /// <returns>What was found, and whether the search came to the end.</returns>
+    public static (List<(int Partition, InboxEvent Event)> Found, bool IsAll) Find(
+        Session session, int connection, Guid uuid, long bytesMax)
     {
         var (found, bytes, sought) = (new List<(int, InboxEvent)>(), 0L, uuid.ToByteArray(bigEndian: true));
-        for (var (rows, partition, offset) = (RowsPerPage, -1, -1L); rows == RowsPerPage && bytes < bytesMax;)
+        var (rows, partition, offset) = (RowsPerPage, -1, -1L);
+        while (rows == RowsPerPage && bytes < bytesMax)
         {
             rows = 0;
             session.Scan(
@@ -113,7 +116,7 @@ internal static class InboxStatements
                 connection, partition, offset, RowsPerPage);
         }
 
-        return found;
+        return (found, rows < RowsPerPage);
     }
 
     /// <summary>Where the last row begins that is read: a server sends all that a query finds, wanted or not.</summary>

@@ -28,11 +28,11 @@ public sealed class EventStoriesTests
         });
 
         var story = Assert.Single(await store.Database.ReadAsync(
-            session => new EventStories(session, connection).Of(second)));
+            session => new EventStories(session, connection).Of(second).Stories));
         Assert.Equal(
             ("accepted", 3, 1L, Now, "ada"), (story.State, story.Partition, story.Offset, story.ReceivedAt, story.NamedId));
         Assert.Empty(await store.Database.ReadAsync(
-            session => new EventStories(session, layout.NumberByConnection["other"]).Of(uuid)));
+            session => new EventStories(session, layout.NumberByConnection["other"]).Of(uuid).Stories));
 
         var progress = Progress.Start();
         progress.Add(0);
@@ -42,9 +42,9 @@ public sealed class EventStoriesTests
             return true;
         });
         Assert.Empty(await store.Database.ReadAsync(
-            session => new EventStories(session, connection).Of(uuid)));
+            session => new EventStories(session, connection).Of(uuid).Stories));
         Assert.Single(await store.Database.ReadAsync(
-            session => new EventStories(session, connection).Of(second)));
+            session => new EventStories(session, connection).Of(second).Stories));
     }
 
     private static byte[] Row(params Guid[] uuids)
