@@ -2,12 +2,13 @@ using Akka.Actor;
 using Akka.Cluster;
 using Akka.Hosting;
 using VarianceActors.Pipeline;
+using VarianceActors.Pipeline.Clustering;
 using VarianceActors.Pipeline.Ingest;
 
 namespace VarianceActors.Host.Http;
 
 /// <summary>
-/// Whether the node can accept events, and process them as a part of its cluster. That partitions are on the move between nodes
+/// Whether the node can accept events, and process them if that is one of its roles. That partitions are on the move between nodes
 /// makes no node unready, once it has been ready: to accept needs the database alone, and nodes that are all taken out of
 /// service at once would serve nobody.
 /// </summary>
@@ -30,13 +31,16 @@ internal sealed class Readiness(
             return "the node has not joined its cluster yet";
         }
 
-        if (!_hasProcessed && !await IsProcessingAsync(cancellationToken))
+        if (Processes && !_hasProcessed && !await IsProcessingAsync(cancellationToken))
         {
             return "the ingest actors do not answer yet";
         }
 
         return await parts.Database.CanWriteAsync(Patience) ? null : "the database does not take writes";
     }
+
+    /// <summary>A node that leaves the processing to others can accept without them.</summary>
+    private bool Processes => !parts.Options.Cluster.IsClustered || Cluster.Get(system).SelfRoles.Contains(NodeRoles.Ingest);
 
     private async Task<bool> IsProcessingAsync(CancellationToken cancellationToken)
     {

@@ -73,12 +73,15 @@ public static class PostgresAddress
         }
     }
 
-    /// <summary>For changes of the schema, which may take their time.</summary>
+    /// <summary>For changes of the schema: they may take their time, but they wait for nobody for longer than the nodes that run wait
+    /// for them. A node that is lost while it holds the lock of migrations loses it within seconds.</summary>
     internal static string ForMigrations(PostgresOptions options)
     {
         var parts = Parts(options);
         parts.SearchPath = PipelineSchema;
-        parts.Options = null;
+        parts.Options = string.Create(CultureInfo.InvariantCulture, $"""
+            -c lock_timeout={(long)(options.LockTimeout * 0.5).TotalMilliseconds} -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=5
+            """);
         parts.CommandTimeout = 0;
         parts.Pooling = false;
         return parts.ConnectionString;
