@@ -95,7 +95,7 @@ public sealed class PipelineHarness : IAsyncDisposable
         var directory = Directory.CreateTempSubdirectory("variance-").FullName;
         var variance = await VarianceStandIn.StartAsync(Authorization);
         options ??= new HarnessOptions();
-        var store = await TestStore.ConfigureAsync(options.Store);
+        var store = TestStore.Configuration(await TestStore.CreateAsync(options.Store));
         var harness = new PipelineHarness(
             options, directory, store, variance, new FakeTimeProvider(TimeProvider.System.GetUtcNow()));
         await harness.RunAsync();

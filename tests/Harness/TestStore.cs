@@ -18,13 +18,15 @@ public static class TestStore
     /// <summary>Names the database of the running test; the constructor of a test class is the place for it.</summary>
     public static void Use(StoreKind kind) => OfThisTest.Value = kind;
 
-    /// <summary>The configuration of a database of its own; empty for SQLite, whose files lie in the data directory.</summary>
-    public static async Task<string> ConfigureAsync(StoreKind? kind) => (kind ?? Default) == StoreKind.Postgres
-        ? Configuration(await (await PostgresServer.Shared).CreateDatabaseAsync())
-        : "";
+    /// <summary>The connection string of a PostgreSQL database of its own; null for SQLite, whose files lie in the data
+    /// directory.</summary>
+    public static async Task<string?> CreateAsync(StoreKind? kind) => (kind ?? Default) == StoreKind.Postgres
+        ? await (await PostgresServer.Shared).CreateDatabaseAsync()
+        : null;
 
-    /// <summary>The configuration of a PostgreSQL database, with few connections, since many tests share a server.</summary>
-    public static string Configuration(string connectionString) => $$"""
+    /// <summary>The configuration of a PostgreSQL database, with few connections, since many tests share a server; empty for
+    /// null.</summary>
+    public static string Configuration(string? connectionString) => connectionString is null ? "" : $$"""
         variance {
           store = postgres
           postgres {

@@ -1,6 +1,9 @@
 using System.Collections.Concurrent;
+using System.Data.Common;
 using System.Diagnostics;
 using System.Net.Http.Json;
+using Microsoft.Data.Sqlite;
+using Npgsql;
 using VarianceActors.Databases;
 using VarianceActors.Harness;
 using VarianceActors.Pipeline.Stores;
@@ -15,6 +18,7 @@ internal sealed class HostProcess : IAsyncDisposable
     private readonly string _connectionBlock;
     private readonly string _furtherBlocks;
     private readonly StoreKind? _store;
+    private string? _postgres;
     private Process? _process;
 
     /// <param name="connectionBlock">The block of each connection.</param>
@@ -38,6 +42,16 @@ internal sealed class HostProcess : IAsyncDisposable
 
     public int Id => _process!.Id;
 
+    /// <summary>A connection to the pipeline's tables, past the process.</summary>
+    public DbConnection OpenTables()
+    {
+        DbConnection connection = _postgres is { } postgres
+            ? new NpgsqlConnection($"{postgres};Search Path=pipeline")
+            : new SqliteConnection($"Data Source={Path.Combine(DataDirectory, "pipeline.db")};Pooling=False");
+        connection.Open();
+        return connection;
+    }
+
     private string ConfigPath => Path.Combine(_directory.FullName, "variance.conf");
 
     /// <summary>Starts the process and returns when it is ready.</summary>
@@ -51,7 +65,7 @@ internal sealed class HostProcess : IAsyncDisposable
                   connections { {{_connectionBlock}} }
                   {{_furtherBlocks}}
                 }
-                {{await TestStore.ConfigureAsync(_store)}}
+                {{TestStore.Configuration(_postgres = await TestStore.CreateAsync(_store))}}
                 """);
         }
 

@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 using System.Net;
 using System.Net.Http.Json;
-using Microsoft.Data.Sqlite;
 using VarianceActors.Harness;
 using VarianceActors.Host.Demo;
 using Xunit;
@@ -70,11 +70,10 @@ public sealed class KillTests(ITestOutputHelper output)
 
     private static long MessagesInOutbox(HostProcess host)
     {
-        using var connection = new SqliteConnection($"Data Source={Path.Combine(host.DataDirectory, "pipeline.db")}");
-        connection.Open();
+        using var connection = host.OpenTables();
         using var command = connection.CreateCommand();
         command.CommandText = "SELECT sum(next_position) FROM outbox_partition";
-        return (long)command.ExecuteScalar()!;
+        return Convert.ToInt64(command.ExecuteScalar(), CultureInfo.InvariantCulture);
     }
 
     /// <summary>First deliveries of one distinct id are in the order in which they were sent.</summary>

@@ -1,10 +1,10 @@
 using System.Net;
 using System.Net.Http.Json;
 using System.Text;
-using Microsoft.Data.Sqlite;
 using VarianceActors.Databases;
 using VarianceActors.Harness;
 using VarianceActors.Host.Demo;
+using VarianceActors.Pipeline.Stores;
 using Xunit;
 using Xunit.Abstractions;
 
@@ -31,7 +31,7 @@ public sealed class SecrecyTests(ITestOutputHelper output)
               mapping = plugin
               allow-private-network = on
             }
-            """);
+            """, store: StoreKind.Sqlite); // somebody else locks its file
         await host.StartAsync();
         var shown = new List<string>();
         await CaptureAsync(host, 20);
@@ -115,9 +115,7 @@ public sealed class SecrecyTests(ITestOutputHelper output)
     /// <summary>Another process has the database for itself for longer than anybody waits for it, so that commits fail.</summary>
     private static async Task HoldDatabaseAsync(HostProcess host)
     {
-        await using var connection = new SqliteConnection(
-            $"Data Source={Path.Combine(host.DataDirectory, "pipeline.db")};Pooling=False");
-        await connection.OpenAsync();
+        await using var connection = host.OpenTables();
         await using var hold = connection.CreateCommand();
         hold.CommandText = "BEGIN EXCLUSIVE";
         await hold.ExecuteNonQueryAsync();

@@ -4,7 +4,6 @@ using System.Net.Http.Json;
 using System.Text.Json;
 using Akka.Actor;
 using Akka.Hosting;
-using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.DependencyInjection;
 using VarianceActors.Harness;
 using VarianceActors.Host.Commands;
@@ -24,6 +23,16 @@ public sealed class ViewsTests
           accounts = ["prospect: always", "customer: any contact (plan = 'pro')"]
         }
         """;
+
+    private static readonly Statement[] Lose =
+    [
+        new("DELETE FROM view_contact"),
+        new("DELETE FROM view_membership"),
+        new("DELETE FROM view_contact_move"),
+        new("DELETE FROM view_account_move"),
+        new("DELETE FROM view_stage_day"),
+        new("UPDATE view_account SET name = 'wrong', version = 99"),
+    ];
 
     [Fact]
     public async Task Contacts_are_listed_by_filters_in_order_and_page_by_page()
@@ -142,6 +151,11 @@ public sealed class ViewsTests
         Assert.Equal(2, activity.GetProperty("events_before").GetInt64());
         Assert.Equal(-50, activity.GetProperty("events_change").GetDouble());
         Assert.Equal(1, activity.GetProperty("active_contacts").GetInt32());
+        var year = (await JsonAsync(pipeline, "accounts/acme.com?days=300")).GetProperty("activity"); // not all before it is kept
+        Assert.Equal((3, JsonValueKind.Null, JsonValueKind.Null), (
+            year.GetProperty("events").GetInt64(),
+            year.GetProperty("events_before").ValueKind,
+            year.GetProperty("active_contacts_change").ValueKind));
         var stages = await JsonAsync(pipeline, "stages");
         Assert.Equal(
             ["lead 1 1 0 0", "active 0 0 0 0", "customer 1 1 0 0", " 0 0 2 2"],
@@ -305,12 +319,16 @@ public sealed class ViewsTests
     [InlineData("contacts/u1?days=9999", "'days' is a whole number from 1 to 366.")]
     [InlineData("stages?from=2026-13-01", "'from' is no day, such as 2026-03-01.")]
     [InlineData("stages?from=2026-03-02&to=2026-03-01", "'from' is behind 'to'.")]
+    [InlineData("stages?from=1999-12-31", "'from' is before TODAY-400: what was counted then is not kept any more.")]
     public async Task What_is_asked_wrongly_is_told_exactly(string path, string detail)
     {
         await using var pipeline = await StartAsync();
         using var answer = await pipeline.ApiAsync(path);
         Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
-        Assert.Equal(detail, (await answer.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("detail").GetString());
+        var kept = $"{pipeline.Clock.GetUtcNow().AddDays(-400):yyyy-MM-dd}";
+        Assert.Equal(
+            detail.Replace("TODAY-400", kept, StringComparison.Ordinal),
+            (await answer.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("detail").GetString());
     }
 
     [Fact]
@@ -375,22 +393,12 @@ public sealed class ViewsTests
             "accounts/beta.io", "stages",
         ];
         var before = await ReadAsync(pipeline, paths);
-        await pipeline.RestartAsync(async () =>
+        if (areTablesLost)
         {
-            if (areTablesLost)
-            {
-                await using var connection = new SqliteConnection($"Data Source={pipeline.DataDirectory}/pipeline.db;Pooling=False");
-                await connection.OpenAsync();
-                using var command = connection.CreateCommand();
-                command.CommandText = """
-                    DELETE FROM view_contact; DELETE FROM view_membership; DELETE FROM view_contact_move;
-                    DELETE FROM view_account_move; DELETE FROM view_stage_day; UPDATE view_account SET name = 'wrong', version = 99;
-                    """;
-                await command.ExecuteNonQueryAsync();
-            }
+            await pipeline.Database.WriteAsync(session => Lose.Sum(statement => session.Execute(statement)));
+        }
 
-            await RebuildAsync(pipeline, "3 persons and 3 accounts are in the views");
-        });
+        await pipeline.RestartAsync(() => RebuildAsync(pipeline, "3 persons and 3 accounts are in the views"));
         Assert.Equal(before, await ReadAsync(pipeline, paths));
     }
 
@@ -423,6 +431,40 @@ public sealed class ViewsTests
 
         await pipeline.RestartAsync(() => RebuildAsync(pipeline, "2 persons and 2 accounts are in the views"));
 
+        Assert.Equal(before, await ReadAsync(pipeline, paths));
+    }
+
+    [Fact]
+    public async Task Who_was_pinned_comes_back_by_a_split_on_that_day_and_by_nobody()
+    {
+        await using var pipeline = await StartAsync();
+        var merge = Guid.NewGuid();
+        await SettleAsync(
+            pipeline,
+            Identify("u1", new { email = "ada@acme.com", plan = "pro" }),
+            Identify("u2", new { email = "bob@beta.io" }));
+        await PinAsync(pipeline, "persons/u2", "lead", "eve");
+        await SettleAsync(pipeline, Merge("u1", "u2", merge));
+        pipeline.Clock.Advance(TimeSpan.FromDays(40));
+        using var split = await pipeline.ApiAsync(HttpMethod.Post, "persons/u1/split", new { @event = merge });
+        Assert.Equal(HttpStatusCode.OK, split.StatusCode);
+        await pipeline.ViewsSettledAsync();
+
+        var last = (await JsonAsync(pipeline, "contacts/u2")).GetProperty("moves").EnumerateArray().Last();
+        var ago = pipeline.Clock.GetUtcNow() - last.GetProperty("at").GetDateTimeOffset();
+        Assert.Equal(("lead", null, 0), (Text(last, "to"), Text(last, "by"), (int)ago.TotalSeconds));
+        var stages = $"stages?from={pipeline.Clock.GetUtcNow().AddDays(-60):yyyy-MM-dd}";
+        foreach (var stage in (await JsonAsync(pipeline, stages)).GetProperty("contacts").EnumerateArray())
+        {
+            Assert.True(
+                Text(stage, "stage") is null or "" || stage.GetProperty("count").GetInt64()
+                    == stage.GetProperty("entered").GetInt64() - stage.GetProperty("left").GetInt64(),
+                stage.ToString());
+        }
+
+        string[] paths = ["contacts", "contacts/u1", "contacts/u2", stages];
+        var before = await ReadAsync(pipeline, paths);
+        await pipeline.RestartAsync(() => RebuildAsync(pipeline, "2 persons and 2 accounts are in the views"));
         Assert.Equal(before, await ReadAsync(pipeline, paths));
     }
 
