@@ -144,8 +144,7 @@ internal sealed class ClusterNode : IAsyncDisposable
 
     private async Task EndAsync(Signal signal)
     {
-        _isWanted = false;
-        IsReady = false;
+        _isWanted = false; // that it ends a load balancer learns from the node, or by not reaching it
         if (_process is { HasExited: false } process)
         {
             Signals.Send(process.Id, signal);

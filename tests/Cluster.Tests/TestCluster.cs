@@ -54,6 +54,9 @@ public class TestCluster : IAsyncLifetime
     /// <summary>Everything that the receiver got, in order.</summary>
     internal IReadOnlyCollection<Arrival> Arrivals => _arrivals;
 
+    /// <summary>How many pieces were held back on their way from node to node.</summary>
+    internal long Held => _links.Sum(link => link.Held);
+
     /// <summary>From which node to which one nothing gets through.</summary>
     internal ConcurrentDictionary<(int From, int To), bool> Apart { get; } = [];
 
@@ -228,9 +231,26 @@ public class TestCluster : IAsyncLifetime
 
     private static Uri Api(string path) => new($"/api/v1/connections/{PipelineHarness.Connection}/{path}", UriKind.Relative);
 
+    /// <summary>The nodes in the order in which they became members: the first one is the oldest, which has the coordinators.</summary>
+    internal async Task<IReadOnlyList<ClusterNode>> ByAgeAsync()
+    {
+        var ports = (string)(await Postgres.ExecuteAsync(
+            _database, "SELECT string_agg(address, ' ' ORDER BY joined_at) FROM pipeline.node WHERE joined_at IS NOT NULL"))!;
+        return
+        [
+            .. ports.Split(' ')
+                .Select(address => int.Parse(address[(address.LastIndexOf(':') + 1)..], CultureInfo.InvariantCulture))
+                .Select(port => Nodes[_links.FindIndex(link => link.Port == port)]),
+        ];
+    }
+
+    /// <summary>How many merges are under way.</summary>
+    internal async Task<long> MergingAsync() =>
+        (long)(await Postgres.ExecuteAsync(_database, "SELECT count(*) FROM pipeline.unfinished_merge"))!;
+
     /// <summary>Returns when no merge is under way in any home.</summary>
     internal Task MergedAsync() => UntilAsync(
-        async () => (await Postgres.ExecuteAsync(_database, "SELECT count(*) FROM pipeline.unfinished_merge")) is 0L,
+        async () => await MergingAsync() == 0,
         "no merge is under way");
 
     /// <summary>The message ids of the tracks that are dead letters.</summary>
@@ -293,7 +313,7 @@ public class TestCluster : IAsyncLifetime
             hostname = "127.0.0.1"
             port = {{_links[node.Number - 1].Port}}
             bind-port = {{node.RemotingPort}}
-            stop-after = "00:00:01"
+            stop-after = "00:00:02"
           }
           connections.{{PipelineHarness.Connection}} {
             tokens = ["{{PipelineHarness.Token}}"]

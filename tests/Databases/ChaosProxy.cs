@@ -25,6 +25,7 @@ public sealed class ChaosProxy : IAsyncDisposable
     private readonly CancellationTokenSource _ended = new();
     private readonly int _target;
     private readonly Task _accepting;
+    private long _held;
 
     /// <summary>Stands in front of a port of loopback.</summary>
     public ChaosProxy(int target)
@@ -53,6 +54,9 @@ public sealed class ChaosProxy : IAsyncDisposable
 
     /// <summary>How many connections were cut.</summary>
     public int Cuts { get; private set; }
+
+    /// <summary>How many pieces a silent connection held back.</summary>
+    public long Held => Volatile.Read(ref _held);
 
     /// <summary>Cuts every connection.</summary>
     public void CutAll()
@@ -126,6 +130,11 @@ public sealed class ChaosProxy : IAsyncDisposable
         {
             while (await from.ReadAsync(buffer, _ended.Token) is > 0 and var read)
             {
+                if (IsSilent(source, isToTarget))
+                {
+                    Interlocked.Increment(ref _held);
+                }
+
                 while (IsSilent(source, isToTarget))
                 {
                     await ticks.WaitForNextTickAsync(_ended.Token);
