@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using Spectre.Console;
 using VarianceActors.Benchmarks.Measures;
@@ -20,7 +19,7 @@ internal sealed class BacklogRun(int events)
     {
         await using var bench = await Bench.StartAsync(withReceiver: false);
         await using var contestant = await Contestant.HostAsync(
-            HostSettings.For(bench.Receiver, "plugin"), "sqlite", cancellationToken);
+            HostSettings.For(bench.Receiver, "plugin") with { Coalesces = false }, "sqlite", cancellationToken);
         var host = contestant.Host!;
         var idle = await host.CalmAsync(cancellationToken);
         var load = bench.Load(contestant, events, 100);
@@ -29,10 +28,7 @@ internal sealed class BacklogRun(int events)
         await host.RestartAsync(cancellationToken);
         var waiting = await host.CalmAsync(cancellationToken);
 
-        await bench.ReceiveAsync();
-        await bench.ExpectAsync(load);
-        var started = Stopwatch.GetTimestamp();
-        await host.RestartAsync(cancellationToken);
+        var started = await bench.ReceiveAsync(host, load, cancellationToken);
         var most = 0L;
         var arrived = await bench.ArrivedAsync(
             load, _ => most = Math.Max(most, ProcessUsage.Of(host.Process.Id).ResidentBytes), cancellationToken);

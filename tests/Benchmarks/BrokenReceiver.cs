@@ -34,6 +34,10 @@ internal sealed class BrokenReceiver : IAsyncDisposable
         ["endless"] = new(_root, "endless"),
     };
 
+    /// <summary>As many that take everything.</summary>
+    public IReadOnlyDictionary<string, Uri> WellUrls =>
+        Urls.Keys.ToDictionary(id => $"not-{id}", _ => new Uri(_root, "status/200"));
+
     public static async Task<BrokenReceiver> StartAsync()
     {
         var builder = WebApplication.CreateSlimBuilder();

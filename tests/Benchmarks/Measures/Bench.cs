@@ -37,6 +37,21 @@ internal sealed class Bench : IAsyncDisposable
     public async Task ReceiveAsync() =>
         _receiver = await ChildProcess.StartRoleAsync(Roles.Command, "receiver", $"{Port}");
 
+    /// <summary>The receiver comes back while a host is down, so that nothing arrives before it is expected, and the host starts
+    /// again.</summary>
+    /// <returns>When the host was started.</returns>
+    public async Task<long> ReceiveAsync(BenchmarkHost host, Load load, CancellationToken cancellationToken)
+    {
+        var started = 0L;
+        await host.RestartAsync(cancellationToken, async () =>
+        {
+            await ReceiveAsync();
+            await ExpectAsync(load);
+            started = Stopwatch.GetTimestamp();
+        });
+        return started;
+    }
+
     /// <summary>The receiver goes away.</summary>
     public async Task DepartAsync()
     {

@@ -20,6 +20,9 @@ internal sealed record HostSettings(string Connections)
     /// <summary>Whether it is a node of the cluster that meets in the database.</summary>
     public bool IsNode { get; init; }
 
+    /// <summary>Whether waiting states that later ones supersede are left out, as the default is.</summary>
+    public bool Coalesces { get; init; } = true;
+
     /// <summary>A directory that is there before and stays; null for one that goes with the host.</summary>
     public string? Data { get; init; }
 
@@ -68,6 +71,7 @@ internal sealed class BenchmarkHost : IAsyncDisposable
               store = {{(settings.Postgres is null ? "sqlite" : "postgres")}}
               postgres.connection-string = "{{settings.Postgres}}"
               views.enabled = {{(settings.WithViews ? "on" : "off")}}
+              {{(settings.Coalesces ? "" : "delivery.coalesce-after = \"1.00:00:00\"")}}
               {{(settings.IsNode ? $"cluster {{ hostname = \"127.0.0.1\", port = {FreePort()} }}" : "")}}
               connections { {{settings.Connections}} }
             }
@@ -99,11 +103,14 @@ internal sealed class BenchmarkHost : IAsyncDisposable
     }
 
     /// <summary>Ends the process as SIGKILL does and starts it again on the same data, until it is ready.</summary>
-    public async Task RestartAsync(CancellationToken cancellationToken)
+    /// <param name="cancellationToken">Ends the waiting.</param>
+    /// <param name="meanwhile">What happens while it is down.</param>
+    public async Task RestartAsync(CancellationToken cancellationToken, Func<Task>? meanwhile = null)
     {
         Process.Kill();
         await Process.WaitForExitAsync(cancellationToken);
         Process.Dispose();
+        await (meanwhile?.Invoke() ?? Task.CompletedTask);
         Process = StartProcess();
         await ReadyAsync(cancellationToken);
     }

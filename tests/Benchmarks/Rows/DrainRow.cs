@@ -17,13 +17,11 @@ internal sealed class DrainRow(RowOptions options)
         {
             await using var bench = await Bench.StartAsync(withReceiver: false);
             await using var host = await Contestant.HostAsync(
-                HostSettings.For(bench.Receiver, "plugin"), "sqlite", cancellationToken);
+                HostSettings.For(bench.Receiver, "plugin") with { Coalesces = false }, "sqlite", cancellationToken);
             var load = bench.Load(host, options.Size(100_000, 3_000), 100);
             await bench.SendAsync(load);
             await BacklogStore.WaitingAsync(host.Host!, load.Count, cancellationToken);
-            await bench.ReceiveAsync();
-            await bench.ExpectAsync(load);
-            await host.Host!.RestartAsync(cancellationToken);
+            await bench.ReceiveAsync(host.Host!, load, cancellationToken);
             var ours = await bench.DrainedAsync(load, cancellationToken);
             var bare = bench.Load(host, load.Count, 100);
             await bench.ExpectAsync(bare);
