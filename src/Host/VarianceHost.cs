@@ -25,6 +25,9 @@ public static partial class VarianceHost
     /// <summary>Where a node listens unless told otherwise.</summary>
     public const string DefaultUrl = "http://127.0.0.1:8000";
 
+    // Bodies of messages stand in answers, and are deeper than events are.
+    private const int ApiDepthMax = 1_024;
+
     /// <summary>Opens the stores and builds the node; it runs when the application is started.</summary>
     /// <param name="options">The configuration, already validated.</param>
     /// <param name="urls">Where to listen.</param>
@@ -108,6 +111,7 @@ public static partial class VarianceHost
         builder.Services.ConfigureHttpJsonOptions(json =>
         {
             json.SerializerOptions.PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower;
+            json.SerializerOptions.MaxDepth = ApiDepthMax;
             json.SerializerOptions.UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow;
         });
         builder.Services.AddAkka(NodeHosting.SystemName, (akka, services) => akka.ConfigureLoggers(loggers =>

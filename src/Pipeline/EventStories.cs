@@ -221,7 +221,7 @@ internal sealed class EventStories(Session session, int connection)
             entry.Message.MessageId,
             entry.Message.Kind.ToString().ToLowerInvariant(),
             StandingAt(partition, entry.Position, letters),
-            JsonDocument.Parse(entry.Message.Body).RootElement,
+            entry.Message.ReadBody().RootElement,
             Convert.ToBase64String(entry.Message.Body.Span),
             letter?.Id,
             [.. attempts]);

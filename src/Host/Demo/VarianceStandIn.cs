@@ -93,6 +93,8 @@ public sealed class VarianceStandIn : IAsyncDisposable
         await _app.DisposeAsync();
     }
 
+    private static readonly JsonDocumentOptions Deep = new() { MaxDepth = 1_024 };
+
     private async Task TakeAsync(HttpContext http)
     {
         var presented = Encoding.UTF8.GetBytes(http.Request.Headers.Authorization.ToString());
@@ -103,7 +105,7 @@ public sealed class VarianceStandIn : IAsyncDisposable
             return;
         }
 
-        using var body = await JsonDocument.ParseAsync(http.Request.Body, cancellationToken: http.RequestAborted);
+        using var body = await JsonDocument.ParseAsync(http.Request.Body, Deep, http.RequestAborted);
         var message = new ReceivedMessage(
             Interlocked.Increment(ref _sequence), body.RootElement.Clone(), StatusCodes.Status200OK)
         {

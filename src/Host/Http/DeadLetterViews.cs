@@ -57,7 +57,7 @@ public sealed record DeadLetterView(
         letter.ChangedAt,
         letter.Note,
         DeliveryHints.For(letter.Reason),
-        JsonDocument.Parse(letter.Message.Body).RootElement);
+        letter.Message.ReadBody().RootElement);
 }
 
 /// <summary>A page of dead letters.</summary>

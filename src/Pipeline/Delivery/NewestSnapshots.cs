@@ -40,7 +40,7 @@ internal sealed class NewestSnapshots(int entitiesMax)
             return false;
         }
 
-        using var body = JsonDocument.Parse(entry.Message.Body);
+        using var body = entry.Message.ReadBody();
         return IsSuperseded(entry, body.RootElement);
     }
 

@@ -31,7 +31,7 @@ internal static class Snapshots
     /// contact's name.</summary>
     public static IEnumerable<KeyValuePair<ulong, ulong>> Says(OutboundMessage message)
     {
-        using var body = JsonDocument.Parse(message.Body);
+        using var body = message.ReadBody();
         var says = new List<KeyValuePair<ulong, ulong>>();
         if (message.Kind == MessageKind.Group && MessageFields.ContactOf(message) is { } member)
         {
@@ -88,8 +88,8 @@ internal static class Snapshots
 
                 if (entry.Message.Kind == older.Message.Kind)
                 {
-                    body ??= JsonDocument.Parse(older.Message.Body);
-                    using var newer = JsonDocument.Parse(entry.Message.Body);
+                    body ??= older.Message.ReadBody();
+                    using var newer = entry.Message.ReadBody();
                     if (Covers(newer.RootElement, body.RootElement))
                     {
                         return true;

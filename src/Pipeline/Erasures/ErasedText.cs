@@ -9,7 +9,7 @@ namespace VarianceActors.Pipeline.Erasures;
 /// string that is JSON itself.</summary>
 internal static class ErasedText
 {
-    private const int DepthMax = 256;
+    private const int DepthMax = 1_024; // deeper than any body, and JSON in its strings
     private static readonly JsonWriterOptions Plain = new()
     {
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,

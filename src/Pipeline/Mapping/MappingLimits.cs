@@ -13,5 +13,10 @@ internal static class MappingLimits
     public const int PaddingMax = 65_536;
 
     /// <summary>Events are at most 64 levels deep; a body made of paths and event values may be deeper.</summary>
-    public static readonly JsonReaderOptions Reader = new() { MaxDepth = 512 };
+    public static readonly JsonReaderOptions Reader = new() { MaxDepth = DepthMax };
+
+    /// <summary>The same for trees.</summary>
+    public static readonly JsonDocumentOptions Document = new() { MaxDepth = DepthMax };
+
+    private const int DepthMax = 512;
 }

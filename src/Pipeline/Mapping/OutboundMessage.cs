@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace VarianceActors.Pipeline.Mapping;
 
 /// <summary>The Segment call that a message is.</summary>
@@ -27,4 +29,8 @@ public enum MessageKind : byte
 /// <param name="MessageId">The body's <c>messageId</c>: the event's uuid for its main message, a UUIDv5 of it for
 /// derived ones.</param>
 /// <param name="Body">The exact bytes of the POST, UTF-8 JSON; the same on every attempt.</param>
-public sealed record OutboundMessage(MessageKind Kind, string MessageId, ReadOnlyMemory<byte> Body);
+public sealed record OutboundMessage(MessageKind Kind, string MessageId, ReadOnlyMemory<byte> Body)
+{
+    /// <summary>The body as a tree, however deep it is.</summary>
+    public JsonDocument ReadBody() => JsonDocument.Parse(Body, MappingLimits.Document);
+}

@@ -24,7 +24,7 @@ internal static class MessageFields
 
     private static string? Find(ReadOnlySpan<byte> body, ReadOnlySpan<byte> name)
     {
-        var reader = new Utf8JsonReader(body);
+        var reader = new Utf8JsonReader(body, MappingLimits.Reader);
         if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
         {
             return null;

@@ -539,6 +539,45 @@ public class DeadLetterTests
         Assert.Contains(waiting, letters.Select(letter => letter.GetProperty("uuid").GetGuid()));
     }
 
+    [Fact]
+    public async Task A_body_that_is_deeper_than_any_event_is_refused_coalesced_replayed_and_shown_like_any_other()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        RefuseAll(pipeline);
+        var seen = Guid.NewGuid();
+        await DeepAsync("seen", "device", $$"""{"uuid":"{{seen}}",""", "");
+        await DeepAsync("$identify", "ada", "{", ""","$anon_distinct_id":"device","$set":{"plan":"pro"}""");
+        await pipeline.SettledAsync();
+        Assert.Contains(seen, (await LettersAsync(pipeline, "")).Select(letter => letter.GetProperty("uuid").GetGuid()));
+        Assert.Equal("dead", await StateAsync(pipeline, seen));
+
+        using var paused = await pipeline.ApiAsync(HttpMethod.Post, "pause");
+        await DeepAsync("$identify", "ada", "{", ""","$set":{"city":"Oslo"}""");
+        await DeepAsync("$identify", "ada", "{", ""","$set":{"city":"Bern"}""");
+        await DecidedAsync(pipeline, 4);
+        pipeline.Clock.Advance(TimeSpan.FromMinutes(1));
+        TakeAll(pipeline);
+        using var resumed = await pipeline.ApiAsync(HttpMethod.Post, "resume", new { mode = "latest" });
+        Assert.Equal(HttpStatusCode.OK, resumed.StatusCode);
+        await ReplayAsync(pipeline, new { all = true });
+        await pipeline.SettledAsync();
+        await PipelineHarness.UntilAsync(async () => (await LettersAsync(pipeline, "")).Length == 0, "nothing is dead");
+        Assert.Equal(0, (await pipeline.LedgerAsync())["imbalance"]);
+
+        // With the event and its properties these are the 64 levels that the doors take.
+        async Task DeepAsync(string name, string id, string begins, string properties)
+        {
+            var deep = new string('[', 62) + new string(']', 62);
+            var says = $$"""{{begins}}"api_key":"{{PipelineHarness.Token}}","event":"{{name}}","distinct_id":"{{id}}",""";
+            using var content = new StringContent(
+                $"{says}\"properties\":{{\"$os\":{deep}{properties}}}}}", Encoding.UTF8, "application/json");
+            using var taken = await pipeline.Http.PostAsync("/e", content);
+            Assert.Equal(HttpStatusCode.OK, taken.StatusCode);
+        }
+    }
+
+    private static readonly JsonSerializerOptions Deep = new() { MaxDepth = 1_024 };
+
     private static async Task SweptAsync(PipelineHarness pipeline)
     {
         Assert.Equal(1, await TurnAndCountAsync(pipeline, "given_up_id"));
@@ -662,7 +701,7 @@ public class DeadLetterTests
     private static async Task<JsonElement> GetAsync(PipelineHarness pipeline, string path)
     {
         using var answer = await pipeline.ApiAsync(path);
-        return await answer.EnsureSuccessStatusCode().Content.ReadFromJsonAsync<JsonElement>();
+        return await answer.EnsureSuccessStatusCode().Content.ReadFromJsonAsync<JsonElement>(Deep);
     }
 
     private static async Task<JsonElement[]> LettersAsync(PipelineHarness pipeline, string query) =>
