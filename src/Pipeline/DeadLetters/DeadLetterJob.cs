@@ -1,3 +1,4 @@
+using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.Stores;
 
 namespace VarianceActors.Pipeline.DeadLetters;
@@ -102,10 +103,14 @@ public sealed record DeadLetterJob(
     /// of them, and holds so many bytes.</summary>
     private static (List<DeadLetter> Letters, long Cursor) Next(Session session, DeadLetterJob job)
     {
+        // The person may have become part of another one since the job began.
+        var filter = job.Filter.Lane is { } lane
+            ? job.Filter with { Lane = LaneStatements.Current(session, job.Connection, lane) }
+            : job.Filter;
         var (letters, bytes) = (new List<DeadLetter>(), 0L);
         var cursor = Math.Min(job.LastLetter, job.Cursor + StepNumbers);
         DeadLetterStatements.ScanDeadToChange(
-            session, job.Connection, job.Filter, (job.Cursor, cursor), StepLetters,
+            session, job.Connection, filter, (job.Cursor, cursor), StepLetters,
             letter =>
             {
                 letters.Add(letter);

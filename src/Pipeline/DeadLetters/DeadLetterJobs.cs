@@ -103,8 +103,8 @@ public sealed class DeadLetterJobs : ReceiveActor, IWithTimers
     private void Fail(Status.Failure failure)
     {
         _log.Warning(failure.Cause, "A step of a job about dead letters did not happen; it is tried again soon.");
-        _running.Clear();
-        _busy = false;
+        _running.TryDequeue(out _); // the next look finds it again; the others go on
+        StepNext();
     }
 
     /// <summary>There may be a new job: look. May be lost or repeated.</summary>

@@ -59,12 +59,6 @@ internal sealed class DeliveryCommit
         var mayHaveLetters = DeadLetterStatements.HasStates(session, _connection);
         foreach (var finished in _changes.Finished)
         {
-            mayHaveLetters |= finished.Outcome is DeliveryOutcome.DeadLettered;
-            if (mayHaveLetters && ToldStates.NewestBefore(session, _connection, finished) is { } newest)
-            {
-                told.Add((finished.Entry, newest));
-            }
-
             if (UnsentAs(finished.Outcome) is { } reason)
             {
                 DeliveryStatements.AddUnsent(
@@ -78,6 +72,12 @@ internal sealed class DeliveryCommit
             else
             {
                 counts += Count(session, deliveryPartition, finished);
+            }
+
+            mayHaveLetters |= finished.Outcome is DeliveryOutcome.DeadLettered;
+            if (mayHaveLetters && ToldStates.NewestBefore(session, _connection, finished) is { } newest)
+            {
+                told.Add((finished.Entry, newest));
             }
         }
 

@@ -60,6 +60,32 @@ public sealed class ReplayTests
         await AssertReplayedAsync(store, connection, Last + 1);
     }
 
+    [Fact]
+    public async Task A_job_finds_the_letters_of_its_person_also_when_that_became_part_of_another_one()
+    {
+        await using var store = await TemporaryDatabase.CreateAsync(StoreKind.Sqlite);
+        var connection = await MakeAsync(store);
+        var (id, job) = await store.Database.WriteAsync(session =>
+        {
+            var letter = Add(session, connection);
+            var wish = new DeadLetterJob(
+                0, connection, DeadLetterJobKind.Discard, new DeadLetterFilter(Lane: Into), Force: false, "test orders", Now,
+                FinishedAt: null, letter, Cursor: 0, Total: 1, Done: 0, Refused: 0, Delivered: 0, Dead: 0, CancelledAt: null,
+                Superseded: 0);
+            return (letter, DeadLetterJobStatements.Add(session, wish));
+        });
+        await store.Database.WriteAsync(session =>
+        {
+            LaneStatements.Close(session, connection, Into, Last, Now);
+            return true;
+        });
+
+        await store.Database.WriteAsync(session => DeadLetterJob.Step(session, job, Partitions, Now));
+
+        var found = await store.Database.ReadAsync(session => DeadLetterStatements.Find(session, connection, id));
+        Assert.Equal(DeadLetterState.Discarded, found!.State);
+    }
+
     private static async Task<int> MakeAsync(TemporaryDatabase store)
     {
         var layout = await PipelineLayout.ReadAsync(store.Database, 4, Partitions, ["acme"]);
