@@ -73,7 +73,7 @@ internal static class DeliveryApi
         string connection, RateRequest request, [AsParameters] GateParts parts, CancellationToken cancellationToken) =>
         request is { PerSecond: >= 0 and <= RateMax, Burst: >= 1 and <= RateMax }
             ? await AskAsync(
-                new ConnectionMessage.ChangeRate(connection, request.PerSecond, request.Burst), parts, cancellationToken)
+                new ConnectionMessage.ChangeRate(connection, request.PerSecond.Value, request.Burst.Value), parts, cancellationToken)
             : Bad($"per_second is 0 to {RateMax}, burst 1 to {RateMax}.");
 
     private static async Task<Results<Ok<DeliveryView>, ProblemHttpResult>> AskAsync(

@@ -110,6 +110,12 @@ public sealed record EstimateView(double PerSecond, DateTimeOffset? DoneAt, stri
             return new EstimateView(0, null, $"{waiting}, {state}");
         }
 
+        var begins = status.HoldUntil > now ? status.HoldUntil.Value : now;
+        if (begins > now)
+        {
+            waiting += $", held by the receiver until {TimeOf(begins, now)}";
+        }
+
         var seconds = perSecond > 0 ? report.Waiting / perSecond : double.PositiveInfinity;
         var speed = string.Create(
             CultureInfo.InvariantCulture, $"{Math.Round(perSecond, perSecond < 10 ? 1 : 0)}/s");
@@ -118,10 +124,12 @@ public sealed record EstimateView(double PerSecond, DateTimeOffset? DoneAt, stri
             return new EstimateView(Math.Round(perSecond, 1), null, $"{waiting}, {speed}");
         }
 
-        var done = now.AddSeconds(Math.Ceiling(seconds));
-        var time = done.ToString(done.Date == now.Date ? "HH:mm" : "yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture);
-        return new EstimateView(Math.Round(perSecond, 1), done, $"{waiting}, {speed}, done {time}");
+        var done = begins.AddSeconds(Math.Ceiling(seconds));
+        return new EstimateView(Math.Round(perSecond, 1), done, $"{waiting}, {speed}, done {TimeOf(done, now)}");
     }
+
+    private static string TimeOf(DateTimeOffset time, DateTimeOffset now) =>
+        time.ToString(time.Date == now.Date ? "HH:mm" : "yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture);
 }
 
 /// <summary>How long messages took, in milliseconds; told at most a fifth too high.</summary>
@@ -148,4 +156,4 @@ public sealed record ResumeRequest(string Mode = "all", DateTimeOffset? Since = 
 /// <summary>A new rate.</summary>
 /// <param name="PerSecond">Messages a second in the long run, 0 to 1000000; 0: no limit.</param>
 /// <param name="Burst">Messages that may leave at once after a quiet time, 1 to 1000000.</param>
-public sealed record RateRequest(int PerSecond, int Burst);
+public sealed record RateRequest(int? PerSecond, int? Burst);

@@ -96,7 +96,8 @@ public sealed class ConnectionActor : ReceiveActor, IWithStash
             _parts.Options.Connections[_connectionId].Rate,
             _parts.Options.Delivery,
             read.State ?? GateState.New(Now),
-            Now);
+            Now,
+            isDryRun: _parts.Options.Connections[_connectionId].Url.Length == 0);
         _kept ??= _gate.State;
         Become(Running);
         Stash.UnstashAll();

@@ -56,6 +56,7 @@ internal sealed class ConnectionGate
     private readonly string _connectionId;
     private readonly RateOptions _configured;
     private readonly DeliveryOptions _options;
+    private readonly bool _isDryRun;
     private readonly AttemptSample _sample;
     private readonly SortedDictionary<int, (int Live, int Backfill)> _needs = [];
     private readonly Dictionary<int, (long? At, DateTimeOffset Heard)> _asked = [];
@@ -70,10 +71,22 @@ internal sealed class ConnectionGate
     private bool _revoke;
 
     /// <summary>The gate, as an earlier one left it.</summary>
+    /// <param name="connectionId">The connection.</param>
+    /// <param name="configured">Its rate.</param>
+    /// <param name="options">The breaker's rules.</param>
+    /// <param name="state">The state.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="isDryRun">Whether there is no receiver: there is no limit then, and no probe shows that it is well. Where
+    /// messages are kept for one, they are kept until an operator lets them go.</param>
     public ConnectionGate(
-        string connectionId, RateOptions configured, DeliveryOptions options, GateState state, DateTimeOffset now)
+        string connectionId,
+        RateOptions configured,
+        DeliveryOptions options,
+        GateState state,
+        DateTimeOffset now,
+        bool isDryRun = false)
     {
-        (_connectionId, _configured, _options) = (connectionId, configured, options);
+        (_connectionId, _configured, _options, _isDryRun) = (connectionId, configured, options, isDryRun);
         _sample = new AttemptSample(options.Breaker);
         State = state.Mode is DeliveryMode.Open or DeliveryMode.HalfOpen ? ProbeSoon(state, now) : state;
 
@@ -94,7 +107,7 @@ internal sealed class ConnectionGate
         {
             DeliveryMode.Running when IsHeld(now) => State.HoldUntil,
             DeliveryMode.Running when IsNeeded => _schedule.Next(now) - (Horizon / 2),
-            DeliveryMode.Open when IsNeeded => State.ProbeAt > State.HoldUntil || State.HoldUntil is null
+            DeliveryMode.Open when IsNeeded && !_isDryRun => State.ProbeAt > State.HoldUntil || State.HoldUntil is null
                 ? State.ProbeAt
                 : State.HoldUntil,
             DeliveryMode.HalfOpen => _probe?.Until,
@@ -182,7 +195,7 @@ internal sealed class ConnectionGate
         return State.Mode switch
         {
             DeliveryMode.Running when !IsHeld(now) => [.. revoked, .. Share(now).Select(one => Dated(one, now))],
-            DeliveryMode.Open when IsNeeded && now >= State.ProbeAt && !IsHeld(now) => [.. revoked, Dated(Probe(now), now)],
+            DeliveryMode.Open when IsNeeded && !_isDryRun && now >= State.ProbeAt && !IsHeld(now) => [.. revoked, Dated(Probe(now), now)],
             _ => revoked,
         };
     }
@@ -282,7 +295,7 @@ internal sealed class ConnectionGate
 
     private bool IsNeeded => _needs.Values.Any(needs => needs.Live + needs.Backfill > 0);
 
-    private Rate SetRate => State.RateByHand ?? new Rate(_configured.PerSecond, _configured.Burst);
+    private Rate SetRate => State.RateByHand ?? new Rate(_isDryRun ? 0 : _configured.PerSecond, _configured.Burst);
 
     private AdaptiveRate? NewAdaptive(DateTimeOffset now) => _configured.Adaptive && SetRate.PerSecond > 0
         ? new AdaptiveRate(_configured.PerSecondMin, SetRate.PerSecond, now)

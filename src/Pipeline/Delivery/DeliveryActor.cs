@@ -400,7 +400,7 @@ public sealed class DeliveryActor : ReceiveActor
 
         var now = Now;
         var waiter = WaiterFor(backfill);
-        if (waiter.IsWaiting || (!_receiver.IsDryRun && !_demand.MaySend(backfill, now)))
+        if (waiter.IsWaiting || !_demand.MaySend(backfill, now))
         {
             return false;
         }
@@ -417,7 +417,7 @@ public sealed class DeliveryActor : ReceiveActor
             return false;
         }
 
-        var isProbe = !_receiver.IsDryRun && _demand.Use(backfill, now);
+        var isProbe = _demand.Use(backfill, now);
         _lanes.TakeReady(backfill, now);
         var flight = new Flight(lane.Entries.Peek(), (lane.History?.Attempts ?? 0) + 1, isProbe, _receiver.Flights);
         _inFlight.Add(flight);
@@ -453,7 +453,8 @@ public sealed class DeliveryActor : ReceiveActor
             return new DeliveryOutcome.Coalesced();
         }
 
-        var mayCoalesce = lane.Entries.Count > 1
+        var mayCoalesce = !first.IsReplay // an operator asked for it, and what it may put back was looked at
+            && lane.Entries.Count > 1
             && Snapshots.IsSnapshot(first.Message.Kind)
             && (_demand.IsCoalesced(first) || Now - first.AcceptedAt > _options.CoalesceAfter);
         return mayCoalesce && Snapshots.IsSuperseded(first, lane.Entries.Skip(1)) ? new DeliveryOutcome.Coalesced() : null;
@@ -625,7 +626,7 @@ public sealed class DeliveryActor : ReceiveActor
     /// <summary>Tells the gate what the slice needs and how its attempts went, if there is anything new to tell.</summary>
     private void Report()
     {
-        if (_receiver.IsDryRun || _draining)
+        if (_draining)
         {
             return;
         }

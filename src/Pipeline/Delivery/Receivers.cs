@@ -6,8 +6,7 @@ namespace VarianceActors.Pipeline.Delivery;
 /// <summary>How this node delivers the messages of one connection.</summary>
 /// <param name="Send">Makes one attempt.</param>
 /// <param name="Flights">What its slices on this node share.</param>
-/// <param name="IsDryRun">Whether there is no receiver: nothing is sent, and no permit is needed for that.</param>
-public sealed record Receiver(Send Send, ConnectionFlights Flights, bool IsDryRun);
+public sealed record Receiver(Send Send, ConnectionFlights Flights);
 
 /// <summary>How this node delivers the messages of each connection: each has sockets and limits of its own. A connection
 /// without a URL is a dry run.</summary>
@@ -24,11 +23,10 @@ public sealed class Receivers : IDisposable
         _receivers = options.Connections.ToFrozenDictionary(
             connection => connection.Key,
             connection => connection.Value.Url.Length == 0
-                ? new Receiver(DryRunAsync, new ConnectionFlights(int.MaxValue, backfillPercent: 100), IsDryRun: true)
+                ? new Receiver(DryRunAsync, new ConnectionFlights(int.MaxValue, backfillPercent: 100))
                 : new Receiver(
                     SendIf(maySend, Sender(connection.Value, options.Delivery, time).SendAsync),
-                    new ConnectionFlights(options.Delivery.InFlightMax, options.Delivery.BackfillPercent),
-                    IsDryRun: false));
+                    new ConnectionFlights(options.Delivery.InFlightMax, options.Delivery.BackfillPercent)));
 
     /// <summary>The receiver of a connection.</summary>
     public Receiver For(string connectionId) => _receivers[connectionId];

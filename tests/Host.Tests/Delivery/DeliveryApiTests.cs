@@ -154,6 +154,7 @@ public sealed class DeliveryApiTests
     [InlineData("PUT", "rate", """{"per_second":1,"burst":0}""")]
     [InlineData("PUT", "rate", """{"per_second":1000001,"burst":1}""")]
     [InlineData("PUT", "rate", "{}")]
+    [InlineData("PUT", "rate", """{"burst":100}""")]
     public async Task A_wish_that_makes_no_sense_is_refused_and_changes_nothing(string method, string path, string body)
     {
         await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions("plugin"));
@@ -221,6 +222,14 @@ public sealed class DeliveryApiTests
     [InlineData(0, 3, "nothing is waiting")]
     public void The_estimate_says_when_the_backlog_is_done(long waiting, double perSecond, string text) =>
         Assert.Equal(text, EstimateView.Of(Status(DeliveryMode.Running, "", perSecond), Report(waiting), Noon).Text);
+
+    [Fact]
+    public void The_estimate_of_a_connection_that_the_receiver_holds_begins_when_it_may_go_on()
+    {
+        var held = Status(DeliveryMode.Running, "", 10) with { HoldUntil = Noon.AddHours(1) };
+        var estimate = EstimateView.Of(held, Report(600), Noon);
+        Assert.Equal("600 waiting, held by the receiver until 13:00, 10/s, done 13:01", estimate.Text);
+    }
 
     [Theory]
     [InlineData(DeliveryMode.Paused, "paused", "3 waiting, paused")]

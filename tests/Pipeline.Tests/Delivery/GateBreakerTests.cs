@@ -21,6 +21,18 @@ public sealed class GateBreakerTests
     }
 
     [Fact]
+    public void Without_a_receiver_what_was_kept_for_one_is_kept_until_an_operator_lets_it_go()
+    {
+        var gate = Gate(perSecond: 5, isDryRun: true, state: GateState.New(Noon) with { Mode = DeliveryMode.Open, ProbeAt = Noon });
+        gate.Hear(Report(live: 10), Noon);
+        Assert.Empty(gate.Pump(Noon.AddHours(1)));
+
+        gate.Resume(ResumeMode.All, null, [], Noon.AddHours(1));
+        gate.Hear(Report(live: 10), Noon.AddHours(1));
+        Assert.Contains(gate.Pump(Noon.AddHours(1)), allotment => allotment.Permits.Live.Length == 10);
+    }
+
+    [Fact]
     public void A_quarter_that_gets_through_keeps_it_closed()
     {
         var gate = Gate();

@@ -39,12 +39,14 @@ internal static class GateSetup
         },
     };
 
-    public static ConnectionGate Gate(int perSecond = 0, int burst = 100, bool adaptive = false, GateState? state = null) => new(
+    public static ConnectionGate Gate(
+        int perSecond = 0, int burst = 100, bool adaptive = false, GateState? state = null, bool isDryRun = false) => new(
         "acme",
         new RateOptions { PerSecond = perSecond, Burst = burst, Adaptive = adaptive, PerSecondMin = 1 },
         Options,
         state ?? GateState.New(Noon),
-        Noon);
+        Noon,
+        isDryRun);
 
     public static ConnectionMessage.SliceReport Report(
         int partition = 0,
