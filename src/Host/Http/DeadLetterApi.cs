@@ -14,12 +14,14 @@ namespace VarianceActors.Host.Http;
 internal static class DeadLetterApi
 {
     private const int ReasonCharactersMax = 500;
+    private const string NoAnswer = "The person does not answer now; ask again.";
 
     public static void MapDeadLetters(this RouteGroupBuilder connection)
     {
         var letters = connection.MapGroup("/dead-letters");
         letters.MapGet("", ListAsync)
             .ProducesProblem(StatusCodes.Status400BadRequest)
+            .ProducesProblem(StatusCodes.Status503ServiceUnavailable)
             .WithSummary("Messages that could not be delivered, in the order they came.")
             .WithDescription(
                 "Every parameter narrows the list. state is dead unless given; any shows letters in every state. distinct_id is "
@@ -36,6 +38,7 @@ internal static class DeadLetterApi
                 + "not sent.");
         letters.MapPost("/replay", ReplayManyAsync)
             .ProducesProblem(StatusCodes.Status400BadRequest)
+            .ProducesProblem(StatusCodes.Status503ServiceUnavailable)
             .WithSummary("Sends many dead letters again, by a filter or all: a job that survives restarts.");
         letters.MapPost("/{id:long}/discard", DiscardAsync)
             .ProducesProblem(StatusCodes.Status400BadRequest)
@@ -43,6 +46,7 @@ internal static class DeadLetterApi
             .WithSummary("Gives one dead letter up. It stays in the books, with the reason.");
         letters.MapPost("/discard", DiscardManyAsync)
             .ProducesProblem(StatusCodes.Status400BadRequest)
+            .ProducesProblem(StatusCodes.Status503ServiceUnavailable)
             .WithSummary("Gives many dead letters up, by a filter or all: a job that survives restarts.");
         connection.MapGet("/replays", ReplaysAsync).WithSummary("Jobs that send dead letters again, the newest first.");
         connection.MapGet("/replays/{job:long}", ReplayJobAsync).WithSummary("How far a job is that sends dead letters again.");
@@ -69,7 +73,7 @@ internal static class DeadLetterApi
         var (filter, fault) = await ReadAsync(query.ToCriteria(), connection, people, cancellationToken);
         if (fault is not null)
         {
-            return Bad(fault);
+            return Fault(fault);
         }
 
         var limit = Math.Clamp(query.Limit ?? 100, 1, Api.PageMax);
@@ -192,7 +196,7 @@ internal static class DeadLetterApi
             criteria ?? new DeadLetterCriteria(), connection, parts.People, cancellationToken);
         if (filter is null)
         {
-            return Bad(fault ?? "There is no person with this distinct id.");
+            return Fault(fault ?? "There is no person with this distinct id.");
         }
 
         var job = await parts.Desk.StartAsync(connection, kind, filter, force, note, cancellationToken);
@@ -289,7 +293,7 @@ internal static class DeadLetterApi
         return await Api.AskAsync(people, new GetHistory(new PersonId(connection, distinctId)), cancellationToken) switch
         {
             HistoryFound found => (filter with { Lane = found.Root.Priority.Lane }, null),
-            null => (null, "The person does not answer now; ask again."),
+            null => (null, NoAnswer),
             _ => (null, null),
         };
     }
@@ -307,6 +311,10 @@ internal static class DeadLetterApi
 
     private static ProblemHttpResult BadReason() =>
         Bad($"Give a reason of 1 to {ReasonCharactersMax} characters, in one line.");
+
+    private static ProblemHttpResult Fault(string fault) => fault == NoAnswer
+        ? TypedResults.Problem(fault, statusCode: StatusCodes.Status503ServiceUnavailable)
+        : Bad(fault);
 
     private static ProblemHttpResult Bad(string fault) =>
         TypedResults.Problem(fault, statusCode: StatusCodes.Status400BadRequest);

@@ -62,6 +62,7 @@ internal static class EventApi
 {
     public static void MapEvents(this RouteGroupBuilder connection) =>
         connection.MapGet("/events/{uuid:guid}", EventAsync)
+            .ProducesProblem(StatusCodes.Status503ServiceUnavailable)
             .WithSummary("The complete story of one event.")
             .WithDescription(
                 "When it was received and through which door, the person it belongs to and why, what it became or why it was "
