@@ -155,7 +155,7 @@ public sealed class AccountMerging(PipelineParts parts, Corrections corrections)
         var place = account.ChangedAt.UtcTicks.ToString(CultureInfo.InvariantCulture);
         var uuid = UuidV5.Create(person.PersonUuid, $"account:{account.Target?.Key}:{account.IsMerged}:{place}");
         var messages = corrections.Map(
-            home.ConnectionId, person with { Account = told.Card }, EventChange.None, uuid, now);
+            home.ConnectionId, person with { Account = told.Card }, new EventChange(true, []), uuid, now);
         return await corrections.AppendAsync(found.Root, uuid, messages, [], now, found.Facts);
     }
 }

@@ -47,8 +47,9 @@ public sealed record AccountView(
     /// <summary>What its persons did, those of accounts that are merged into it among them; null if no views are kept, or they do not know it yet.</summary>
     public AccountActivityView? Activity { get; init; }
 
-    /// <summary>Who belongs and belonged to it, or to an account that is merged into it, and for how long, those who joined last
-    /// first; at most 1000. From the views.</summary>
+    /// <summary>Which contacts belong and belonged to it, or to an account that is merged into it, and for how long, those who joined
+    /// last first; at most 1000. Of contacts that became part of another one only <c>contacts</c> tells when they left. From the
+    /// views.</summary>
     public IReadOnlyList<MembershipView> Memberships { get; init; } = [];
 }
 
@@ -173,7 +174,7 @@ internal static class AccountsApi
         CancellationToken cancellationToken,
         string? days = null)
     {
-        if (ViewsApi.Days(days, out var fault) is not { } length)
+        if (ViewsApi.Days(days, views, time, out var fault) is not { } length)
         {
             return Bad(fault!);
         }

@@ -11,14 +11,14 @@ public static class AccountNews
     /// <param name="connectionId">The connection.</param>
     /// <param name="outcomes">In the order of the events.</param>
     /// <param name="rules">The connection's.</param>
-    /// <param name="hasCard">Whether it is known how an account calls itself: the messages of a changed contact say
-    /// so.</param>
+    /// <param name="hasCard">Whether it is known, when an event is received, how an account calls itself: the messages of a
+    /// changed contact say so.</param>
     /// <returns>The accounts and what each is told.</returns>
     public static ImmutableArray<ObserveAccount> Of(
         string connectionId,
         ImmutableArray<EventOutcome> outcomes,
         ContactRules rules,
-        Func<string, bool> hasCard)
+        Func<string, DateTimeOffset, bool> hasCard)
     {
         if (rules.Matching is null)
         {
@@ -35,15 +35,16 @@ public static class AccountNews
 
             news.Leave(outcome.Person, outcome.Left, outcome.At.Event.Timestamp);
             var needsCard = outcome.Change.ContactChanged || outcome.Change.AccountChanged;
-            if (outcome.TellsAccount || (needsCard && !hasCard(outcome.Person?.Contact?.Account?.Key ?? "")))
+            var key = outcome.Person?.Contact?.Account?.Key ?? "";
+            if (outcome.TellsAccount || (needsCard && !hasCard(key, outcome.At.Event.ReceivedAt)))
             {
                 news.Join(outcome.Person, outcome.At.Event.Timestamp);
             }
 
             var group = rules.GroupOf(outcome.At.Event);
-            if (group is { Key: { } key } && !group.Set.IsEmpty)
+            if (group is { Key: { } named } && !group.Set.IsEmpty)
             {
-                news.Set(key, new GroupSays(
+                news.Set(named, new GroupSays(
                     outcome.At.Event.Uuid,
                     group.Type,
                     outcome.At.Event.Timestamp,

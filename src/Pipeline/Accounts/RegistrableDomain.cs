@@ -40,7 +40,7 @@ public static class RegistrableDomain
 
         try
         {
-            var ascii = Idn.GetAscii(domain).ToLowerInvariant();
+            var ascii = Idn.GetAscii(domain.ToLowerInvariant());
             return ascii.Length <= DomainCharsMax && !IsNumber(ascii[(ascii.LastIndexOf('.') + 1)..]) ? ascii : null;
         }
         catch (ArgumentException)

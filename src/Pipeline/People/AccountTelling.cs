@@ -12,16 +12,25 @@ internal sealed class AccountTelling(Func<IActorRef?> accounts)
 {
     private const int WaitingMax = 1_000;
     private const int CardsMax = 64;
+    private static readonly TimeSpan CardAgeMax = TimeSpan.FromMinutes(1);
     private readonly Dictionary<string, Untold> _byKey = [];
     private readonly Queue<Untold> _inOrder = [];
-    private readonly Dictionary<string, AccountCard> _cards = [];
+    private readonly Dictionary<string, (AccountCard Card, DateTimeOffset At)> _cards = [];
     private long _number;
+    private DateTimeOffset _newest;
 
-    /// <summary>Whether it is known how an account calls itself.</summary>
-    public bool HasCard(string key) => key.Length == 0 || _cards.ContainsKey(key);
+    /// <summary>Whether it is known how an account calls itself. It may be renamed, and nobody tells its contacts: after a minute
+    /// it is asked again.</summary>
+    /// <param name="key">The account.</param>
+    /// <param name="now">When the event was received that asks.</param>
+    public bool HasCard(string key, DateTimeOffset now)
+    {
+        _newest = now > _newest ? now : _newest;
+        return key.Length == 0 || (_cards.TryGetValue(key, out var held) && _newest - held.At < CardAgeMax);
+    }
 
-    /// <summary>How an account calls itself; null if that is not known.</summary>
-    public AccountCard? CardOf(string? key) => key is null ? null : _cards.GetValueOrDefault(key);
+    /// <summary>How an account calls itself, as far as that is known; null if it is not.</summary>
+    public AccountCard? CardOf(string? key) => key is null ? null : _cards.GetValueOrDefault(key).Card;
 
     /// <summary>Tells the news and answers after that; at once if there are none and no other answer waits.</summary>
     /// <param name="key">What is answered: a later answer of the same key replaces one that waits.</param>
@@ -67,7 +76,7 @@ internal sealed class AccountTelling(Func<IActorRef?> accounts)
             _cards.Clear();
         }
 
-        _cards[observed.Key] = observed.Card;
+        _cards[observed.Key] = (observed.Card, _newest);
         var key = observed.Token[(observed.Token.IndexOf(':', StringComparison.Ordinal) + 1)..];
         if (_byKey.TryGetValue(key, out var untold) && untold.Token == observed.Token)
         {

@@ -620,7 +620,7 @@ public static class Person
                     : kept.Change.Without([.. Held(source), .. Held(target)]),
                 Joined = Joined(joining, joined),
                 Left = left.Count == 0 ? null : left.DrainToImmutable(),
-                Ended = source is { IsIdentified: true } && target is not null
+                Ended = source is { IsIdentified: true } or { Contact.Turn.Account: not null } && target is not null
                     ? ContactEnded.Of(source.Uuid, source.Contact?.Turn, profile.Version)
                     : null,
                 Moved = move,

@@ -82,7 +82,7 @@ public sealed record KeptOutcome(
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ImmutableArray<AccountLeft>? Left { get; init; }
 
-    /// <summary>The contact that ended by its merge; null for none.</summary>
+    /// <summary>The contact, or the visitor of an account, that ended by its merge; null for none.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ContactEnded? Ended { get; init; }
 

@@ -208,6 +208,23 @@ public class AccountTests
     }
 
     [Fact]
+    public async Task Contacts_tell_the_name_that_their_account_has_by_now()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        await pipeline.CaptureAsync(Identify("bob", new { plan = "free" }), Group("bob", "acme", new { name = "Acme" }));
+        await pipeline.SettledAsync();
+        using var named = await PostAsync(pipeline, "accounts/acme/name", new { name = "ACME!", by = "ada" });
+        pipeline.Clock.Advance(TimeSpan.FromMinutes(2));
+
+        await pipeline.CaptureAsync(Identify("bob", new { plan = "pro" }));
+        await pipeline.SettledAsync();
+
+        var identify = pipeline.Variance.Received.Last(message => message.Type == "identify");
+        Assert.Equal("pro", Text(identify.Body.GetProperty("traits"), "plan"));
+        Assert.Equal("ACME!", Text(identify.Body.GetProperty("traits").GetProperty("company"), "name"));
+    }
+
+    [Fact]
     public async Task A_name_and_a_pin_of_an_operator_hold_and_can_be_taken_back()
     {
         await using var pipeline = await StartAsync("""
@@ -230,6 +247,24 @@ public class AccountTests
         Assert.Equal(("Other", "customer"), (Text(freed, "name"), Text(freed.GetProperty("stage"), "name")));
         using var bad = await PostAsync(pipeline, "accounts/acme/stage", new { stage = "nope", by = "ada" });
         Assert.Equal(System.Net.HttpStatusCode.BadRequest, bad.StatusCode);
+    }
+
+    [Fact]
+    public async Task Contacts_of_a_merged_account_are_told_although_a_filter_sends_hardly_any_event()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions(
+            Hocon: $$"""variance.connections.{{PipelineHarness.Connection}}.filters.events-allowed = ["seen"]"""));
+        await pipeline.CaptureAsync(
+            Identify("ada", new { email = "ada@example.com" }), Identify("bob"), Group("bob", "acme", new { name = "Acme" }));
+        await pipeline.SettledAsync();
+
+        using var merged = await PostAsync(pipeline, "accounts/example.com/merge", new { into = "acme", by = "op" });
+        Assert.Equal(System.Net.HttpStatusCode.OK, merged.StatusCode);
+        await pipeline.SettledAsync();
+
+        var identify = pipeline.Variance.Received.Last(message =>
+            message.Type == "identify" && Text(message.Body, "userId") == "ada");
+        Assert.Equal("acme", Text(identify.Body.GetProperty("traits").GetProperty("company"), "id"));
     }
 
     [Fact]

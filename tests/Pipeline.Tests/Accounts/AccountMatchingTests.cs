@@ -40,6 +40,7 @@ public sealed class AccountMatchingTests
     [InlineData(" ada@example.com. ", "example.com")]
     [InlineData("\\\"a@b\\\"@example.com", "example.com")]
     [InlineData("ada@münchen.de", "xn--mnchen-3ya.de")]
+    [InlineData("INFO@MÜNCHEN.DE", "xn--mnchen-3ya.de")]
     [InlineData("ada@shop.city.kobe.jp", "city.kobe.jp")]
     [InlineData("ada@a.b.kobe.jp", "a.b.kobe.jp")]
     [InlineData("ada@unlisted.nosuchsuffix", "unlisted.nosuchsuffix")]

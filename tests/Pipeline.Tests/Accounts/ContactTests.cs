@@ -371,7 +371,7 @@ public sealed class ContactTests
     };
 
     private static ImmutableArray<ObserveAccount> News(params EventOutcome[] outcomes) =>
-        AccountNews.Of(Captured.Connection, [.. outcomes], Rules().Contacts, _ => true);
+        AccountNews.Of(Captured.Connection, [.. outcomes], Rules().Contacts, (_, _) => true);
 
     private static CaptureEvent Identify(string user, string? device = null, string set = "{}") => Captured.Event(
         "$identify", user, $$"""{"$anon_distinct_id":"{{device ?? $"device-of-{user}"}}","$set":{{set}}}""");
