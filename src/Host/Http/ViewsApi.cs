@@ -53,13 +53,14 @@ internal static class ViewsApi
             .WithSummary("How many are in each stage, and how many came, left and advanced in a period.");
     }
 
-    /// <summary>The length of a period in days; null and a fault if it is none.</summary>
-    internal static int? Days(string? text, out string? fault)
+    /// <summary>The length of a period in days; null and a fault if it is none, or begins before what is kept.</summary>
+    internal static int? Days(string? text, ViewQueries queries, TimeProvider time, out string? fault)
     {
-        var days = DaysUsual;
-        fault = text is null || (int.TryParse(text, out days) && days is >= 1 and <= DaysMax)
+        var kept = Today(time).DayNumber - queries.KeptFrom.DayNumber + 1;
+        var (days, daysMax) = (Math.Min(DaysUsual, kept), Math.Min(DaysMax, kept));
+        fault = text is null || (int.TryParse(text, out days) && days >= 1 && days <= daysMax)
             ? null
-            : $"'days' is a whole number from 1 to {DaysMax}.";
+            : $"'days' is a whole number from 1 to {daysMax}.";
         return fault is null ? days : null;
     }
 
@@ -130,7 +131,7 @@ internal static class ViewsApi
         CancellationToken cancellationToken,
         string? days = null)
     {
-        if (Days(days, out var fault) is not { } length)
+        if (Days(days, queries, time, out var fault) is not { } length)
         {
             return AccountsApi.Bad(fault!);
         }

@@ -53,8 +53,9 @@ public sealed class ViewQueries(PipelineParts parts)
         SELECT m.person, m.version, m.at, a.id, m.rule, m.rule_value FROM view_membership m
         LEFT JOIN view_account a ON a.number = m.account
         WHERE m.connection = @connection AND m.person IN (
-            SELECT person FROM view_membership WHERE account IN {Merged}
-            GROUP BY person ORDER BY max(at) DESC, person LIMIT @rows)
+            SELECT t.person FROM (
+                SELECT person FROM view_membership WHERE account IN {Merged} GROUP BY person ORDER BY max(at) DESC, person) t
+            WHERE EXISTS (SELECT 1 FROM view_contact c WHERE c.connection = @connection AND c.person = t.person) LIMIT @rows)
         ORDER BY m.person, m.version
         """);
 

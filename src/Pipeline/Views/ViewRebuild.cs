@@ -173,7 +173,7 @@ public sealed class ViewRebuild(ActorSystem system, PipelineParts parts)
                 yield return move;
             }
 
-            if (_state is not { Parent: null, Seal: null } root)
+            if (_state is not { Parent: null } root)
             {
                 yield break;
             }
@@ -221,7 +221,7 @@ public sealed class ViewRebuild(ActorSystem system, PipelineParts parts)
             var version = Settled(fact) is { } settled ? after.Root.SeenFrom(settled.Merge.DistinctId).Profile?.Version : null;
             foreach (var (uuid, ended) in held)
             {
-                if (ended.IsIdentified && !there.ContainsKey(uuid))
+                if ((ended.IsIdentified || ended.Contact?.Account is not null) && !there.ContainsKey(uuid))
                 {
                     Add(ended, ContactEnded.Of(uuid, ended.Contact?.Turn, version ?? ended.Version + 1).ToMove());
                 }

@@ -256,6 +256,11 @@ internal static class ViewStatements
         // Whoever speaks for it counts: it leaves its stage for none, and comes back to where it was.
         var (before, after) = (version == 0 || isMerged ? null : stage, entry.MergedInto is null ? entry.Stage?.Name ?? "" : null);
         Recount(session, connection, OfAccounts, before, after);
+        if (entry.MergedInto is not null && entry.Stage?.Name is { } silent)
+        {
+            session.Execute(AddStageTotal, connection, OfAccounts, silent, 0); // the order by stage must know of it
+        }
+
         if (version > 0 && (before is null) != (after is null))
         {
             var (from, to) = after is null ? (entry.Stage?.Name ?? "", "") : ("", stage);

@@ -91,7 +91,7 @@ public static class ViewText
 
     private static IEnumerable<string> Split(string text)
     {
-        var lower = Cut(text, 1_000).ToLowerInvariant().Normalize(NormalizationForm.FormC);
+        var lower = Cut(text, 1_000).ToLowerInvariant();
         var from = 0;
         while (from < lower.Length)
         {

@@ -166,6 +166,11 @@ public class ViewsModelTests(ITestOutputHelper output)
                 .DistinctBy(person => person.GetProperty("person_id").GetGuid()).ToArray();
             Assert.Equal((id, members.Length), (id, item.GetProperty("contact_count").GetInt32()));
             Assert.Equal(members.Length, account.GetProperty("contact_count").GetInt32());
+            Assert.Equal(
+                members.Select(person => person.GetProperty("person_id").GetGuid()).Order(),
+                account.GetProperty("memberships").EnumerateArray()
+                    .Where(membership => membership.GetProperty("to").ValueKind is JsonValueKind.Null)
+                    .Select(membership => membership.GetProperty("person_id").GetGuid()).Order());
             var planned = members.Count(person => person.GetProperty("properties").TryGetProperty("plan", out _));
             var stage = model.SeatsOf(id) >= 5 ? "large" : planned >= 2 ? "growing" : "prospect";
             Assert.Equal((id, stage), (id, item.GetProperty("stage").GetProperty("name").GetString()));

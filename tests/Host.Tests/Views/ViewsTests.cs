@@ -169,6 +169,42 @@ public sealed class ViewsTests
     }
 
     [Fact]
+    public async Task A_visitor_is_no_member_of_an_account_and_leaves_none_behind_when_it_logs_in()
+    {
+        await using var pipeline = await StartAsync();
+        await SettleAsync(pipeline, Identify("u1", new { plan = "pro" }), Event("u1", "report", -2, null, "beta"));
+        await SettleAsync(
+            pipeline,
+            new
+            {
+                @event = "$groupidentify",
+                distinct_id = "visitor",
+                properties = new Dictionary<string, object>
+                {
+                    ["$group_type"] = "company",
+                    ["$group_key"] = "acme",
+                    ["$group_set"] = new { name = "Acme" },
+                },
+            },
+            Event("visitor", "report", -1, new { seen = 1 }, "acme"));
+        Assert.Empty(await MembershipsAsync("acme"));
+        var visitor = (await pipeline.PersonAsync("visitor"))!.Value.GetProperty("person_id").GetGuid();
+
+        await SettleAsync(pipeline, Identify("u1", new { plan = "pro" }, from: "visitor"));
+
+        Assert.Equal(["group_call"], await MembershipsAsync("beta"));
+        Assert.Empty(await MembershipsAsync("acme"));
+        Assert.Equal(0L, await pipeline.Database.ReadAsync(session => session.Scalar(new Statement(
+            "SELECT count(*) FROM view_membership m WHERE m.person = @person AND COALESCE(m.account, 0) <> 0 AND NOT EXISTS "
+            + "(SELECT 1 FROM view_membership n WHERE n.person = m.person AND n.version > m.version)"),
+            visitor.ToByteArray(bigEndian: true))));
+
+        async Task<IEnumerable<string?>> MembershipsAsync(string account) =>
+            (await JsonAsync(pipeline, $"accounts/{account}")).GetProperty("memberships").EnumerateArray()
+                .Select(membership => Text(membership, "rule"));
+    }
+
+    [Fact]
     public async Task A_merged_account_brings_its_activity_along_and_nobody_is_counted_twice()
     {
         await using var pipeline = await StartAsync();
