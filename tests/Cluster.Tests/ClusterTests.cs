@@ -21,13 +21,11 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
     /// <summary>Short runs share their machine with other tests: what is measured in them may take longer.</summary>
     private static readonly double Leniency = Rounds == 0 ? 3 : 1;
 
-    /// <summary>The short form of the faults below.</summary>
+    // The short forms of the faults below.
     [Fact]
-    public Task A_node_is_killed_another_one_drains_and_the_database_dies_and_nothing_is_lost_or_done_twice() => cluster.TellingAsync(
-        output,
-        async () =>
+    public Task A_node_is_killed_another_one_drains_and_the_database_dies_and_nothing_is_lost_or_done_twice() => ShortAsync(
+        async load =>
         {
-            await using var load = Load.Start(cluster, personsPerSender: 2, pauseMilliseconds: 300);
             await cluster.Nodes[0].KillAsync();
             await load.ServedAsync();
             Assert.All(load.Failures, failure => Assert.Equal(1, failure.Node));
@@ -44,7 +42,31 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
             await RefusesAsync(load);
             await cluster.Postgres.RestartAsync();
             await AcceptsAsync(load);
-            output.WriteLine($"{await load.CheckAsync()}");
+        });
+
+    [Fact]
+    public Task A_node_stands_still_one_is_cut_off_a_link_flaps_the_oldest_dies_then_all_and_nothing_is_lost_or_done_twice() => ShortAsync(
+        async load =>
+        {
+            await StandStillAsync(cluster.Nodes[1], 12);
+            await CutOffAsync(load, cluster.Nodes[2], isMute: true, isDeaf: false);
+            await FlapAsync(load, cluster.Nodes[0], 1);
+            await KillWhileSharesMoveAsync(load, isOldest: true, later: 0);
+            await KillAllAsync(load);
+        });
+
+    [Fact]
+    public Task A_database_takes_no_writes_stands_still_has_no_place_loses_answers_and_opposite_merges_meet_a_dead_node() => ShortAsync(
+        async load =>
+        {
+            await TakeNoWritesAsync(load);
+            cluster.Postgres.Freeze();
+            await RefusesAsync(load);
+            cluster.Postgres.Thaw();
+            await AcceptsAsync(load);
+            await TakeConnectionsAsync(load);
+            await LoseCommitsAsync(3);
+            await MergeBothWaysAsync(load, cluster.Nodes[0], 40);
         });
 
     [Fact]
@@ -74,16 +96,7 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
         {
             await using var load = Load.Start(cluster);
             await Load.GoOnAsync(2);
-            await Task.WhenAll(cluster.Nodes.Select(node => node.KillAsync()));
-            foreach (var node in cluster.Nodes)
-            {
-                node.Start();
-            }
-
-            var clock = Stopwatch.StartNew();
-            await cluster.ReadyAsync();
-            await load.ServedAsync();
-            Assert.True(clock.Elapsed < Within(20), $"served after {clock.Elapsed}");
+            await KillAllAsync(load);
             return await load.CheckAsync();
         });
 
@@ -114,18 +127,7 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
         {
             await using var load = Load.Start(cluster);
             await Load.GoOnAsync(2);
-            var zombie = cluster.Nodes[(round + 1) % 3];
-            var ends = zombie.Ends.Count;
-            zombie.Send(Signal.Stop);
-            await Load.GoOnAsync(Rounds > 0 ? 30 : 12);
-            var woken = Stopwatch.GetTimestamp();
-            zombie.Send(Signal.Continue);
-            await TestCluster.UntilAsync(() => Task.FromResult(zombie.Ends.Count > ends), "the zombie has ended");
-            var (code, at) = zombie.Ends.Last();
-            Assert.Equal(3, code);
-            Assert.True(Stopwatch.GetElapsedTime(woken, at) < Within(5), $"ended {Stopwatch.GetElapsedTime(woken, at)} after it woke");
-            Assert.DoesNotContain(cluster.Arrivals, one => one.Source == zombie.Number && one.At > woken && one.At < at);
-            await cluster.ReadyAsync();
+            await StandStillAsync(cluster.Nodes[(round + 1) % 3], Rounds > 0 ? 30 : 12);
             var outcome = await load.CheckAsync();
             Assert.True(outcome.Gap < Within(3), $"no 200 for {outcome.Gap}");
             return outcome;
@@ -141,18 +143,8 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
         {
             await using var load = Load.Start(cluster);
             await Load.GoOnAsync(2);
-            var alone = cluster.Nodes[(round + 2) % 3];
-            var others = cluster.Nodes.Where(node => node != alone).Select(node => (node, node.Ends.Count)).ToList();
-            var ends = alone.Ends.Count;
-            cluster.CutOff(alone, isMute, isDeaf);
-            await TestCluster.UntilAsync(() => Task.FromResult(alone.Ends.Count > ends), "the one that is alone has ended");
-            Assert.All(alone.Ends.Skip(ends), end => Assert.Equal(3, end.Code));
-            await load.ServedAsync();
-            await Load.GoOnAsync(Rounds > 0 ? 60 : 1);
-            cluster.Apart.Clear();
-            await cluster.ReadyAsync();
+            await CutOffAsync(load, cluster.Nodes[(round + 2) % 3], isMute, isDeaf);
             var outcome = await load.CheckAsync();
-            Assert.All(others, other => Assert.Equal(other.Count, other.node.Ends.Count));
             Assert.True(outcome.Slowest < Within(15), $"served after {outcome.Slowest}");
             return outcome;
         });
@@ -163,26 +155,8 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
         async round =>
         {
             await using var load = Load.Start(cluster);
-            foreach (var isOldest in (bool[])[true, false])
-            {
-                var byAge = await cluster.ByAgeAsync();
-                await byAge[1].KillAsync();
-                byAge[1].Start();
-                await cluster.ReadyAsync();
-                var started = byAge[1].StartedAt;
-                await TestCluster.UntilAsync(
-                    () => Task.FromResult(cluster.Arrivals.Any(one => one.Source == byAge[1].Number && one.At > started)),
-                    "the first share has moved to the new node, and others are about to");
-                await Load.GoOnAsync(round % 4 * 0.5);
-                var victim = isOldest ? byAge[0] : byAge[1];
-                await victim.KillAsync();
-                var clock = Stopwatch.StartNew();
-                await load.ServedAsync();
-                Assert.True(clock.Elapsed < Within(20), $"served after {clock.Elapsed}");
-                victim.Start();
-                await cluster.ReadyAsync();
-            }
-
+            await KillWhileSharesMoveAsync(load, isOldest: true, round % 4 * 0.5);
+            await KillWhileSharesMoveAsync(load, isOldest: false, round % 4 * 0.5);
             return await load.CheckAsync();
         });
 
@@ -217,23 +191,10 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
     public Task A_commit_whose_answer_is_lost_has_no_effect_twice() => RoundsAsync(
         async _ =>
         {
-            var random = new Random(17);
-            var cuts = cluster.DatabaseLink.Cuts;
             await using var load = Load.Start(cluster);
             await Load.GoOnAsync(1);
-            cluster.DatabaseLink.ToTarget = bytes =>
-            {
-                lock (random)
-                {
-                    return bytes.Span.IndexOf("COMMIT\0"u8) >= 0 && random.Next(4) == 0 ? Fate.PassThenCut : Fate.Pass;
-                }
-            };
-            await Load.GoOnAsync(6);
-            cluster.DatabaseLink.ToTarget = _ => Fate.Pass;
-            var outcome = await load.CheckAsync();
-            output.WriteLine($"{cluster.DatabaseLink.Cuts - cuts} commits were cut");
-            Assert.True(cluster.DatabaseLink.Cuts - cuts > 20, "the fault must have fired");
-            return outcome;
+            await LoseCommitsAsync(6);
+            return await load.CheckAsync();
         });
 
     [Fact]
@@ -243,13 +204,7 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
         {
             await using var load = Load.Start(cluster);
             await Load.GoOnAsync(1);
-            await cluster.Postgres.ExecuteAsync("postgres", "ALTER SYSTEM SET default_transaction_read_only = on");
-            await cluster.Postgres.ExecuteAsync("postgres", "SELECT pg_reload_conf()");
-            await RefusesAsync(load);
-            await cluster.Postgres.ExecuteAsync(
-                "postgres", "ALTER SYSTEM RESET default_transaction_read_only");
-            await cluster.Postgres.ExecuteAsync("postgres", "SELECT pg_reload_conf()");
-            await AcceptsAsync(load);
+            await TakeNoWritesAsync(load);
             var sizes = cluster.Nodes.Select(node => node.Size).ToList();
             cluster.Postgres.Freeze();
             await RefusesAsync(load);
@@ -272,18 +227,7 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
         {
             await using var load = Load.Start(cluster);
             await Load.GoOnAsync(1);
-            await using (var crowd = await cluster.Postgres.CrowdAsync())
-            {
-                using var enough = new CancellationTokenSource();
-                cluster.DatabaseLink.CutAll();
-                var filling = FillAsync(crowd, enough.Token); // the server notices only by and by who is gone
-                await RefusesAsync(load);
-                await Load.GoOnAsync(5);
-                await enough.CancelAsync();
-                await filling;
-            }
-
-            await AcceptsAsync(load);
+            await TakeConnectionsAsync(load);
             return await load.CheckAsync();
         });
 
@@ -293,20 +237,7 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
         async round =>
         {
             await using var load = Load.Start(cluster);
-            var (flaps, held) = (cluster.Nodes[round % 3], cluster.Held);
-            for (var flap = 0; flap < (Rounds > 0 ? 20 : 3); flap++)
-            {
-                cluster.CutOff(flaps, isMute: true, isDeaf: true);
-                await Load.GoOnAsync(3);
-                cluster.Apart.Clear();
-                await Load.GoOnAsync(3);
-            }
-
-            var clock = Stopwatch.StartNew();
-            await cluster.ReadyAsync();
-            await load.ServedAsync();
-            Assert.True(clock.Elapsed < Within(20), $"served after {clock.Elapsed}");
-            Assert.True(cluster.Held > held, "the fault must have fired");
+            await FlapAsync(load, cluster.Nodes[round % 3], Rounds > 0 ? 20 : 3);
             return await load.CheckAsync();
         });
 
@@ -315,40 +246,165 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
     public Task Opposite_merges_on_different_nodes_make_one_person_also_when_one_of_them_is_killed() => RoundsAsync(
         async round =>
         {
-            var pairs = Enumerable.Range(0, Settings.Number("VARIANCE_CLUSTER_PAIRS", 100))
-                .Select(pair => ($"{round}-{Guid.NewGuid():n}-a", $"{pair}-{Guid.NewGuid():n}-b"))
-                .ToList();
             await using var load = Load.Start(cluster);
             await CalmAsync(load);
-            var times = new ConcurrentBag<double>();
-            var merging = Parallel.ForEachAsync(pairs.Index(), Many, async (one, _) =>
-            {
-                var (number, (first, second)) = one;
-                await Task.WhenAll(
-                    load.MergeAsync(first, second, number % 3), load.MergeAsync(second, first, (number + 1) % 3));
-                var clock = Stopwatch.StartNew();
-                await TestCluster.UntilAsync(async () => (await cluster.IdsAsync(first)).Count == 2, "both ids are shown");
-                times.Add(clock.Elapsed.TotalSeconds);
-            });
-            var underWay = 0L;
-            while (!merging.IsCompleted && underWay == 0)
-            {
-                underWay = await cluster.MergingAsync();
-            }
-
-            var victim = cluster.Nodes[(round + 1) % 3];
-            await victim.KillAsync();
-            victim.Start();
-            await merging;
-            var slow = times.Order().ElementAt((int)(times.Count * 0.99));
-            output.WriteLine($"{underWay} merges were under way; 99 % were shown within {slow:N1} s, the last after {times.Max():N1}");
-            Assert.True(underWay > 0, "the fault must have fired");
-            Assert.True(slow < Within(15).TotalSeconds, $"99 % within {slow} s");
-            var outcome = await load.CheckAsync();
-            await Parallel.ForEachAsync(pairs, Few, async (pair, _) => Assert.Equal(
-                ((string[])[pair.Item1, pair.Item2]).Order(StringComparer.Ordinal), await cluster.IdsAsync(pair.Item1)));
-            return outcome;
+            await MergeBothWaysAsync(load, cluster.Nodes[(round + 1) % 3], Settings.Number("VARIANCE_CLUSTER_PAIRS", 100));
+            return await load.CheckAsync();
         });
+
+    private async Task KillAllAsync(Load load)
+    {
+        await Task.WhenAll(cluster.Nodes.Select(node => node.KillAsync()));
+        foreach (var node in cluster.Nodes)
+        {
+            node.Start();
+        }
+
+        var clock = Stopwatch.StartNew();
+        await cluster.ReadyAsync();
+        await load.ServedAsync();
+        Assert.True(clock.Elapsed < Within(20), $"served after {clock.Elapsed}");
+    }
+
+    // Until it is thought dead; it must find out when it wakes, and end.
+    private async Task StandStillAsync(ClusterNode zombie, double seconds)
+    {
+        var ends = zombie.Ends.Count;
+        zombie.Send(Signal.Stop);
+        await Load.GoOnAsync(seconds);
+        var woken = Stopwatch.GetTimestamp();
+        zombie.Send(Signal.Continue);
+        await TestCluster.UntilAsync(() => Task.FromResult(zombie.Ends.Count > ends), "the zombie has ended");
+        var (code, at) = zombie.Ends.Last();
+        Assert.Equal(3, code);
+        Assert.True(Stopwatch.GetElapsedTime(woken, at) < Within(5), $"ended {Stopwatch.GetElapsedTime(woken, at)} after it woke");
+        Assert.DoesNotContain(cluster.Arrivals, one => one.Source == zombie.Number && one.At > woken && one.At < at);
+        await cluster.ReadyAsync();
+    }
+
+    private async Task CutOffAsync(Load load, ClusterNode alone, bool isMute, bool isDeaf)
+    {
+        var others = cluster.Nodes.Where(node => node != alone).Select(node => (Node: node, node.Ends.Count)).ToList();
+        var ends = alone.Ends.Count;
+        cluster.CutOff(alone, isMute, isDeaf);
+        await TestCluster.UntilAsync(() => Task.FromResult(alone.Ends.Count > ends), "the one that is alone has ended");
+        Assert.All(alone.Ends.Skip(ends), end => Assert.Equal(3, end.Code));
+        await load.ServedAsync();
+        await Load.GoOnAsync(Rounds > 0 ? 60 : 1);
+        cluster.Apart.Clear();
+        await cluster.ReadyAsync();
+        Assert.All(others, other => Assert.Equal(other.Count, other.Node.Ends.Count));
+    }
+
+    private async Task FlapAsync(Load load, ClusterNode flaps, int times)
+    {
+        var held = cluster.Held;
+        for (var flap = 0; flap < times; flap++)
+        {
+            cluster.CutOff(flaps, isMute: true, isDeaf: true);
+            await Load.GoOnAsync(3);
+            cluster.Apart.Clear();
+            await Load.GoOnAsync(3);
+        }
+
+        var clock = Stopwatch.StartNew();
+        await cluster.ReadyAsync();
+        await load.ServedAsync();
+        Assert.True(clock.Elapsed < Within(20), $"served after {clock.Elapsed}");
+        Assert.True(cluster.Held > held, "the fault must have fired");
+    }
+
+    private async Task KillWhileSharesMoveAsync(Load load, bool isOldest, double later)
+    {
+        var byAge = await cluster.ByAgeAsync();
+        await byAge[1].KillAsync();
+        byAge[1].Start();
+        await cluster.ReadyAsync();
+        var started = byAge[1].StartedAt;
+        await TestCluster.UntilAsync(
+            () => Task.FromResult(cluster.Arrivals.Any(one => one.Source == byAge[1].Number && one.At > started)),
+            "the first share has moved to the new node, and others are about to");
+        await Load.GoOnAsync(later);
+        var victim = isOldest ? byAge[0] : byAge[1];
+        await victim.KillAsync();
+        var clock = Stopwatch.StartNew();
+        await load.ServedAsync();
+        Assert.True(clock.Elapsed < Within(20), $"served after {clock.Elapsed}");
+        victim.Start();
+        await cluster.ReadyAsync();
+    }
+
+    private async Task LoseCommitsAsync(double seconds)
+    {
+        var (random, cuts) = (new Random(17), cluster.DatabaseLink.Cuts);
+        cluster.DatabaseLink.ToTarget = bytes =>
+        {
+            lock (random)
+            {
+                return bytes.Span.IndexOf("COMMIT\0"u8) >= 0 && random.Next(4) == 0 ? Fate.PassThenCut : Fate.Pass;
+            }
+        };
+        await Load.GoOnAsync(seconds);
+        await TestCluster.UntilAsync(() => Task.FromResult(cluster.DatabaseLink.Cuts - cuts > 20), "some commits were cut");
+        cluster.DatabaseLink.ToTarget = _ => Fate.Pass;
+        output.WriteLine($"{cluster.DatabaseLink.Cuts - cuts} commits were cut");
+    }
+
+    private async Task TakeNoWritesAsync(Load load)
+    {
+        await cluster.Postgres.ExecuteAsync("postgres", "ALTER SYSTEM SET default_transaction_read_only = on");
+        await cluster.Postgres.ExecuteAsync("postgres", "SELECT pg_reload_conf()");
+        await RefusesAsync(load);
+        await cluster.Postgres.ExecuteAsync("postgres", "ALTER SYSTEM RESET default_transaction_read_only");
+        await cluster.Postgres.ExecuteAsync("postgres", "SELECT pg_reload_conf()");
+        await AcceptsAsync(load);
+    }
+
+    private async Task TakeConnectionsAsync(Load load)
+    {
+        await using (var crowd = await cluster.Postgres.CrowdAsync())
+        {
+            using var enough = new CancellationTokenSource();
+            cluster.DatabaseLink.CutAll();
+            var filling = FillAsync(crowd, enough.Token); // the server notices only by and by who is gone
+            await RefusesAsync(load);
+            await Load.GoOnAsync(Rounds > 0 ? 5 : 1);
+            await enough.CancelAsync();
+            await filling;
+        }
+
+        await AcceptsAsync(load);
+    }
+
+    private async Task MergeBothWaysAsync(Load load, ClusterNode victim, int count)
+    {
+        var pairs = Enumerable.Range(0, count).Select(_ => ($"{Guid.NewGuid():n}-a", $"{Guid.NewGuid():n}-b")).ToList();
+        var times = new ConcurrentBag<double>();
+        var merging = Parallel.ForEachAsync(pairs.Index(), Many, async (one, _) =>
+        {
+            var (number, (first, second)) = one;
+            await Task.WhenAll(
+                load.MergeAsync(first, second, number % 3), load.MergeAsync(second, first, (number + 1) % 3));
+            var clock = Stopwatch.StartNew();
+            await TestCluster.UntilAsync(async () => (await cluster.IdsAsync(first)).Count == 2, "both ids are shown");
+            times.Add(clock.Elapsed.TotalSeconds);
+        });
+        var underWay = 0L;
+        while (!merging.IsCompleted && underWay == 0)
+        {
+            underWay = await cluster.MergingAsync();
+        }
+
+        await victim.KillAsync();
+        victim.Start();
+        await merging;
+        var slow = times.Order().ElementAt((int)(times.Count * 0.99));
+        output.WriteLine($"{underWay} merges were under way; 99 % were shown within {slow:N1} s, the last after {times.Max():N1}");
+        Assert.True(underWay > 0, "the fault must have fired");
+        Assert.True(slow < Within(15).TotalSeconds, $"99 % within {slow} s");
+        await Parallel.ForEachAsync(pairs, Few, async (pair, _) => Assert.Equal(
+            ((string[])[pair.Item1, pair.Item2]).Order(StringComparer.Ordinal), await cluster.IdsAsync(pair.Item1)));
+    }
 
     // One after the other, while nobody dies: from the answer 200 until the person shows both ids.
     private async Task CalmAsync(Load load)
@@ -394,6 +450,13 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
     }
 
     private static TimeSpan Within(double seconds) => TimeSpan.FromSeconds(seconds * Leniency);
+
+    private Task ShortAsync(Func<Load, Task> faults) => cluster.TellingAsync(output, async () =>
+    {
+        await using var load = Load.Start(cluster, personsPerSender: 2, pauseMilliseconds: 300);
+        await faults(load);
+        output.WriteLine($"{await load.CheckAsync()}");
+    });
 
     private Task RoundsAsync(Func<int, Task<Outcome>> fault) => cluster.TellingAsync(output, async () =>
     {

@@ -313,7 +313,7 @@ public class TestCluster : IAsyncLifetime
             hostname = "127.0.0.1"
             port = {{_links[node.Number - 1].Port}}
             bind-port = {{node.RemotingPort}}
-            stop-after = "00:00:02"
+            stop-after = "00:00:03"
           }
           connections.{{PipelineHarness.Connection}} {
             tokens = ["{{PipelineHarness.Token}}"]
