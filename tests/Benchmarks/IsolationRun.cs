@@ -13,6 +13,7 @@ internal sealed class IsolationRun(int events)
     private const int PerRequest = 100;
     private const int WarmUp = 20_000;
     private const int BacklogPerConnection = 5_000;
+    private const int PersonsPerConnection = 500; // few, so that those of nine connections do not slow the tenth by the memory they take
 
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
@@ -54,7 +55,7 @@ internal sealed class IsolationRun(int events)
     {
         foreach (var id in ids)
         {
-            await bench.SendAsync(bench.Load(contestant, BacklogPerConnection, PerRequest) with { Token = TokenOf(id) });
+            await bench.SendAsync(bench.Load(contestant, BacklogPerConnection, PerRequest, persons: PersonsPerConnection) with { Token = TokenOf(id) });
         }
     }
 
