@@ -171,15 +171,23 @@ public class TestCluster : IAsyncLifetime
         await UntilAsync(
             async () =>
             {
-                using var answer = await Nodes[0].Http.GetAsync(Api($"persons/{Uri.EscapeDataString(distinctId)}"));
-                if (!answer.IsSuccessStatusCode)
+                try
                 {
-                    return false;
-                }
+                    var node = Nodes.FirstOrDefault(one => one.IsReady) ?? Nodes[0];
+                    using var answer = await node.Http.GetAsync(Api($"persons/{Uri.EscapeDataString(distinctId)}"));
+                    if (!answer.IsSuccessStatusCode)
+                    {
+                        return false;
+                    }
 
-                var person = await answer.Content.ReadFromJsonAsync<JsonElement>();
-                ids = [.. person.GetProperty("distinct_ids").EnumerateArray().Select(id => id.GetString()!)];
-                return true;
+                    var person = await answer.Content.ReadFromJsonAsync<JsonElement>();
+                    ids = [.. person.GetProperty("distinct_ids").EnumerateArray().Select(id => id.GetString()!)];
+                    return true;
+                }
+                catch (Exception e) when (e is HttpRequestException or OperationCanceledException)
+                {
+                    return false; // the node has died meanwhile
+                }
             },
             "a person answers");
         return ids;

@@ -7,6 +7,9 @@ public sealed class Crowd(string connectionString) : IAsyncDisposable
 {
     private readonly List<NpgsqlConnection> _held = [];
 
+    /// <summary>How many it has.</summary>
+    public int Count => _held.Count;
+
     /// <summary>Takes what has become free.</summary>
     public async Task FillAsync()
     {
