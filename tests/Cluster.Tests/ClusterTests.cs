@@ -45,6 +45,7 @@ public sealed class ClusterTests(TestCluster cluster, ITestOutputHelper output) 
         });
 
     [Fact]
+    [Trait("Run", "long")] // three minutes
     public Task A_node_stands_still_one_is_cut_off_a_link_flaps_the_oldest_dies_then_all_and_nothing_is_lost_or_done_twice() => ShortAsync(
         async load =>
         {
