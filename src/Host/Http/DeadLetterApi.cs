@@ -14,7 +14,6 @@ namespace VarianceActors.Host.Http;
 internal static class DeadLetterApi
 {
     private const int ReasonCharactersMax = 500;
-    private const string NoAnswer = "The person does not answer now; ask again.";
 
     public static void MapDeadLetters(this RouteGroupBuilder connection)
     {
@@ -73,7 +72,7 @@ internal static class DeadLetterApi
         var (filter, fault) = await ReadAsync(query.ToCriteria(), connection, people, cancellationToken);
         if (fault is not null)
         {
-            return Fault(fault);
+            return fault;
         }
 
         var limit = Math.Clamp(query.Limit ?? 100, 1, Api.PageMax);
@@ -196,7 +195,7 @@ internal static class DeadLetterApi
             criteria ?? new DeadLetterCriteria(), connection, parts.People, cancellationToken);
         if (filter is null)
         {
-            return Fault(fault ?? "There is no person with this distinct id.");
+            return fault ?? Bad("There is no person with this distinct id.");
         }
 
         var job = await parts.Desk.StartAsync(connection, kind, filter, force, note, cancellationToken);
@@ -264,7 +263,7 @@ internal static class DeadLetterApi
             : TypedResults.Problem("There is no such job.", statusCode: StatusCodes.Status404NotFound);
 
     /// <summary>The filter that criteria mean; neither a filter nor a fault if they name a person that is not there.</summary>
-    private static async Task<(DeadLetterFilter? Filter, string? Fault)> ReadAsync(
+    private static async Task<(DeadLetterFilter? Filter, ProblemHttpResult? Fault)> ReadAsync(
         DeadLetterCriteria criteria,
         string connection,
         IRequiredActor<PeopleRegion> people,
@@ -278,7 +277,7 @@ internal static class DeadLetterApi
                 .FirstOrDefault(one => one.ToString()!.Equals(type, StringComparison.OrdinalIgnoreCase));
             if (kind is null)
             {
-                return (null, "type is alias, identify, group, page, screen or track.");
+                return (null, Bad("type is alias, identify, group, page, screen or track."));
             }
         }
 
@@ -293,7 +292,8 @@ internal static class DeadLetterApi
         return await Api.AskAsync(people, new GetHistory(new PersonId(connection, distinctId)), cancellationToken) switch
         {
             HistoryFound found => (filter with { Lane = found.Root.Priority.Lane }, null),
-            null => (null, NoAnswer),
+            null => (null, TypedResults.Problem(
+                "The person does not answer now; ask again.", statusCode: StatusCodes.Status503ServiceUnavailable)),
             _ => (null, null),
         };
     }
@@ -311,10 +311,6 @@ internal static class DeadLetterApi
 
     private static ProblemHttpResult BadReason() =>
         Bad($"Give a reason of 1 to {ReasonCharactersMax} characters, in one line.");
-
-    private static ProblemHttpResult Fault(string fault) => fault == NoAnswer
-        ? TypedResults.Problem(fault, statusCode: StatusCodes.Status503ServiceUnavailable)
-        : Bad(fault);
 
     private static ProblemHttpResult Bad(string fault) =>
         TypedResults.Problem(fault, statusCode: StatusCodes.Status400BadRequest);

@@ -76,6 +76,7 @@ internal static class ErasureApi
         connection.MapGet("/erasures", ListAsync).WithSummary("Receipts, the newest first.");
         connection.MapGet("/erasures/{number:long}", FindAsync).WithSummary("The receipt of an erasure.");
         connection.MapDelete("/erasures/ids/{distinctId}", LiftAsync)
+            .ProducesProblem(StatusCodes.Status409Conflict)
             .WithSummary("Lets a person begin anew under an id that was erased. Nothing that was erased comes back.");
     }
 
