@@ -52,7 +52,7 @@ internal sealed class BrokenReceiver : IAsyncDisposable
             return Task.CompletedTask;
         });
         app.MapPost("/drip", http => PourAsync(http, "x"u8.ToArray(), TimeSpan.FromSeconds(1)));
-        app.MapPost("/endless", http => PourAsync(http, Encoding.ASCII.GetBytes(new string('x', 65_536)), TimeSpan.Zero));
+        app.MapPost("/endless", http => PourAsync(http, Encoding.ASCII.GetBytes(new string('x', 65_536)), TimeSpan.FromMilliseconds(10)));
         await app.StartAsync();
         var addresses = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!;
         return new BrokenReceiver(app, new Uri(addresses.Addresses.Single()));
@@ -60,6 +60,7 @@ internal sealed class BrokenReceiver : IAsyncDisposable
 
     public async ValueTask DisposeAsync() => await _app.DisposeAsync();
 
+    // A pause must be one: a loop whose every step is done at once never leaves its thread, also when nobody is there to read any more.
     private static async Task PourAsync(HttpContext http, byte[] bytes, TimeSpan pause)
     {
         http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
