@@ -30,7 +30,9 @@ internal sealed class Load : IAsyncDisposable
     private readonly int _personsPerRequest;
     private readonly int _aheadMax;
     private readonly List<Task> _senders = [];
+    private readonly ConcurrentQueue<(long From, long To)> _stalls = [];
     private readonly Task _balancer;
+    private readonly Task _watch;
     private readonly long _begun = Stopwatch.GetTimestamp();
     private int _next;
     private int _tracks;
@@ -40,6 +42,7 @@ internal sealed class Load : IAsyncDisposable
         (_cluster, _personsPerSender, _pause) = (cluster, personsPerSender, pause);
         (_personsPerRequest, _aheadMax) = (personsPerRequest, aheadMax);
         _balancer = BalanceAsync();
+        _watch = WatchAsync();
         _senders.AddRange(Enumerable.Range(0, Senders).Select(SendAsync));
     }
 
@@ -48,6 +51,14 @@ internal sealed class Load : IAsyncDisposable
 
     /// <summary>Requests that were not answered with 200.</summary>
     public IReadOnlyCollection<Failure> Failures => _failures;
+
+    /// <summary>Whether a request failed while the machine held up everybody: it took seconds itself, or ours passed unseen shortly
+    /// before it failed, so that a node went or stood still without our learning it in time.</summary>
+    public bool WasHeldUp(Failure failure)
+    {
+        var before = failure.At - (Stopwatch.Frequency * 5);
+        return failure.Milliseconds > 2_000 || _stalls.Any(stall => stall.To > before && stall.From < failure.At);
+    }
 
     /// <summary>Begins to send.</summary>
     public static Load Start(TestCluster cluster, int personsPerSender = 5, int pauseMilliseconds = 60) =>
@@ -183,7 +194,7 @@ internal sealed class Load : IAsyncDisposable
     {
         await _stop.CancelAsync();
         await Task.WhenAll(_senders);
-        await _balancer;
+        await Task.WhenAll(_balancer, _watch);
     }
 
     // A device is called after its user.
@@ -201,6 +212,24 @@ internal sealed class Load : IAsyncDisposable
         {
             await Task.WhenAll(_cluster.Nodes.Select(node => node.LookAsync()));
             await ticks.WaitForNextTickAsync();
+        }
+    }
+
+    // Notes when a second and more passed between two ticks.
+    private async Task WatchAsync()
+    {
+        var last = Stopwatch.GetTimestamp();
+        using var ticks = new PeriodicTimer(TimeSpan.FromMilliseconds(100));
+        while (!_stop.IsCancellationRequested)
+        {
+            await ticks.WaitForNextTickAsync();
+            var now = Stopwatch.GetTimestamp();
+            if (now - last > Stopwatch.Frequency)
+            {
+                _stalls.Enqueue((last, now));
+            }
+
+            last = now;
         }
     }
 
@@ -292,7 +321,7 @@ internal sealed class Load : IAsyncDisposable
             }
 
             void Note(string what) => _failures.Enqueue(
-                new Failure(node.Number, what, Stopwatch.GetElapsedTime(begun).TotalMilliseconds));
+                new Failure(node.Number, what, Stopwatch.GetTimestamp(), Stopwatch.GetElapsedTime(begun).TotalMilliseconds));
 
             await Task.Delay(100);
         }
@@ -308,8 +337,9 @@ internal sealed class Load : IAsyncDisposable
 /// <summary>A request that was not answered with 200.</summary>
 /// <param name="Node">Who was asked.</param>
 /// <param name="What">The status, or what went wrong.</param>
+/// <param name="At">When it failed, by <see cref="Stopwatch.GetTimestamp"/>.</param>
 /// <param name="Milliseconds">How long it took.</param>
-internal sealed record Failure(int Node, string What, double Milliseconds);
+internal sealed record Failure(int Node, string What, long At, double Milliseconds);
 
 /// <summary>What a run came to.</summary>
 /// <param name="Events">Accepted events whose delivery was checked.</param>

@@ -233,7 +233,7 @@ public class TestCluster : IAsyncLifetime
         var health = await Task.WhenAll(Nodes.Select(async node => $"{node.Number}: {await node.HealthAsync()}"));
         return string.Join('\n', health.Concat(Nodes.SelectMany(node => node.Output
             .Where(line => line.Length > 0 && !line.Contains("/system/sharding/", StringComparison.Ordinal))
-            .TakeLast(40)
+            .TakeLast(12)
             .Select(line => $"{node.Number}: {line[..Math.Min(line.Length, 400)]}"))));
     }
 
