@@ -3,17 +3,23 @@ using VarianceActors.Pipeline.Outbox;
 namespace VarianceActors.Pipeline.Delivery;
 
 /// <summary>What the slices of one connection share on a node: how many requests may be in flight, and when one was last
-/// taken. While live traffic and backfill both wait, backfill has its share of the requests, and live traffic the rest.</summary>
+/// taken. While live traffic and backfill both wait, backfill has its share of the requests, and live traffic the rest. Persons whose
+/// message failed before are tried again with a part of the requests only: those whose messages hang would else have all of
+/// them.</summary>
 /// <param name="max">Requests in flight at most.</param>
 /// <param name="backfillPercent">The share of backfill.</param>
 public sealed class ConnectionFlights(int max, int backfillPercent)
 {
     private readonly Lock _lock = new();
     private readonly List<RoomWaiter> _waiting = [];
+    private readonly List<RoomWaiter> _waitingToRetry = [];
     private readonly int _backfillMax = (int)Math.Max(1, (long)max * backfillPercent / 100);
+    private readonly int _retriesMax = Math.Max(1, max - (max / 4));
+    private readonly int _retriesMaxWhileOthersWait = Math.Max(1, max / 4);
     private long _takenAtTicks;
     private int _live;
     private int _backfill;
+    private int _retries;
 
     /// <summary>When a message was last taken by the receiver; null if none was since the node started.</summary>
     public DateTimeOffset? TakenAt =>
@@ -62,12 +68,51 @@ public sealed class ConnectionFlights(int max, int backfillPercent)
         PassOn();
     }
 
+    /// <summary>Takes one of the places for persons who are tried again: while nobody waits for room three quarters of the requests,
+    /// else one quarter.</summary>
+    /// <param name="waiter">As for <see cref="TryEnter"/>.</param>
+    /// <returns>Whether there was a place.</returns>
+    public bool TryRetry(RoomWaiter waiter)
+    {
+        lock (_lock)
+        {
+            if (MayRetry())
+            {
+                _retries++;
+                return true;
+            }
+
+            waiter.IsWaiting = true;
+            _waitingToRetry.Add(waiter);
+            return false;
+        }
+    }
+
+    /// <summary>Gives places for persons who are tried again back.</summary>
+    public void EndRetries(int persons)
+    {
+        lock (_lock)
+        {
+            _retries -= persons;
+        }
+
+        PassOn();
+    }
+
     /// <summary>Calls the next one that waits, if there is room for it.</summary>
     public void PassOn()
     {
         RoomWaiter? next;
+        RoomWaiter? retries = null;
         lock (_lock)
         {
+            _waitingToRetry.RemoveAll(waiter => waiter.IsGone);
+            if (_waitingToRetry.Count > 0 && MayRetry())
+            {
+                retries = _waitingToRetry[0];
+                _waitingToRetry.RemoveAt(0);
+            }
+
             _waiting.RemoveAll(waiter => waiter.IsGone);
             var (live, backfill) = (MayEnter(isBackfill: false), MayEnter(isBackfill: true));
             next = _waiting.Find(waiter => waiter.IsBackfill ? backfill : live);
@@ -78,6 +123,7 @@ public sealed class ConnectionFlights(int max, int backfillPercent)
         }
 
         next?.Free();
+        retries?.Free();
     }
 
     /// <summary>A message was taken.</summary>
@@ -91,11 +137,14 @@ public sealed class ConnectionFlights(int max, int backfillPercent)
             && (isWithinShare || !_waiting.Exists(other => other.IsBackfill != isBackfill && !other.IsGone));
     }
 
+    private bool MayRetry() =>
+        _retries < (_waiting.Exists(other => !other.IsGone) ? _retriesMaxWhileOthersWait : _retriesMax);
+
     private void Count(bool isBackfill, int flights) =>
         (_live, _backfill) = isBackfill ? (_live, _backfill + flights) : (_live + flights, _backfill);
 }
 
-/// <summary>Who waits for room: a slice, for one kind of its messages.</summary>
+/// <summary>Who waits for room: a slice, for one kind of its messages, or for a person who is tried again.</summary>
 /// <param name="isBackfill">Whether it is for backfill.</param>
 /// <param name="free">Tells that there is room; must return at once.</param>
 public sealed class RoomWaiter(bool isBackfill, Action<RoomWaiter> free)

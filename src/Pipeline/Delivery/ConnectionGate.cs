@@ -68,6 +68,7 @@ internal sealed class ConnectionGate
     private DateTimeOffset? _takenAt;
     private double _backfillCredit;
     private int _lastServed = -1;
+    private readonly HashSet<int> _asking = [];
     private bool _revoke;
 
     /// <summary>The gate, as an earlier one left it.</summary>
@@ -143,6 +144,7 @@ internal sealed class ConnectionGate
     {
         _needs[report.Partition] = (report.Live, report.Backfill);
         _asked[report.Partition] = (report.At, now);
+        _asking.Add(report.Partition);
         _schedule.Return(report.Unused, report.UnusedEpoch);
         if ((report.Delivered ?? report.Taken) is > 0 and var delivered)
         {
@@ -191,7 +193,7 @@ internal sealed class ConnectionGate
             EndProbe(ProbeResult.Failed, "probe-lost", now);
         }
 
-        var revoked = Revoke();
+        var revoked = Revoke(now);
         return State.Mode switch
         {
             DeliveryMode.Running when !IsHeld(now) => [.. revoked, .. Share(now).Select(one => Dated(one, now))],
@@ -348,15 +350,17 @@ internal sealed class ConnectionGate
         return Allot(partition, probe with { IsProbe = true, Patience = Microseconds(ProbePatience) });
     }
 
-    private ImmutableArray<Allotment> Revoke()
+    /// <summary>What was granted is void, or a slice asks for what it will not get for now.</summary>
+    private ImmutableArray<Allotment> Revoke(DateTimeOffset now)
     {
-        if (!_revoke)
-        {
-            return [];
-        }
-
+        var isStopped = State.Mode != DeliveryMode.Running || IsHeld(now);
+        var told = _revoke ? _needs.Keys
+            : isStopped ? _asking.Where(partition => partition != _probe?.Partition).Order()
+            : Enumerable.Empty<int>();
+        ImmutableArray<Allotment> revoked = [.. told.Select(partition => Allot(partition, Grant([], []) with { IsRevoked = true }))];
+        _asking.Clear();
         _revoke = false;
-        return [.. _needs.Keys.Select(partition => Allot(partition, Grant([], []) with { IsRevoked = true }))];
+        return revoked;
     }
 
     /// <summary>Deals permits out one by one, each slice in its turn, so that all slices get their part of a scarce rate.</summary>

@@ -66,6 +66,7 @@ public sealed class DeliveryActor : ReceiveActor
     private readonly int _backfillSendingMax;
     private readonly RoomWaiter _waiter;
     private readonly RoomWaiter _backfillWaiter;
+    private readonly RoomWaiter _retryWaiter;
     private ITimer? _timer;
     private DateTimeOffset? _wakesAt;
     private WaitingPass? _pass;
@@ -96,12 +97,14 @@ public sealed class DeliveryActor : ReceiveActor
             _changes,
             suspectsMax: Math.Max(1, _options.LanesMax / 4),
             backfillMax: Math.Max(1, _options.WindowMessages / 4),
-            RetryRules.LongestWait(_options.Retry));
+            RetryRules.LongestWait(_options.Retry),
+            new RetryPlaces(TryRetry, () => _receiver.Flights.EndRetries(1)));
         _demand = new SliceDemand(id, _options.LanesMax, _options.Retry);
         _backfillSendingMax = Math.Max(1, _options.LanesMax * _options.BackfillPercent / 100);
         var self = Self;
         _waiter = new RoomWaiter(isBackfill: false, waiter => self.Tell(new RoomFree(waiter)));
         _backfillWaiter = new RoomWaiter(isBackfill: true, waiter => self.Tell(new RoomFree(waiter)));
+        _retryWaiter = new RoomWaiter(isBackfill: false, waiter => self.Tell(new RoomFree(waiter)));
         Loading();
     }
 
@@ -142,8 +145,8 @@ public sealed class DeliveryActor : ReceiveActor
             flight.GiveUp();
         }
 
-        (_waiter.IsGone, _backfillWaiter.IsGone) = (true, true);
-        _receiver.Flights.PassOn(); // it may have been called for nothing
+        (_waiter.IsGone, _backfillWaiter.IsGone, _retryWaiter.IsGone) = (true, true, true);
+        _receiver.Flights.EndRetries(_lanes.Suspects); // also calls the next one: this one may have been called for nothing
     }
 
     private void Loading()
@@ -234,9 +237,12 @@ public sealed class DeliveryActor : ReceiveActor
         StopWhenDrained();
     }
 
+    private bool TryRetry() => !_retryWaiter.IsWaiting && _receiver.Flights.TryRetry(_retryWaiter);
+
+    /// <summary>Reads on in the outbox, unless nothing may leave anyhow: what is read then would only fill memory.</summary>
     private void TryRead()
     {
-        if (_reading || IsFull || _draining || !_mayHaveMore)
+        if (_reading || IsFull || _draining || !_mayHaveMore || (_demand.IsStopped && _lanes.InWindow > 0))
         {
             return;
         }

@@ -24,6 +24,11 @@ internal enum LaneState
     Loading,
 }
 
+/// <summary>The places for lanes that are tried again.</summary>
+/// <param name="TryTake">Takes one; false if there is none.</param>
+/// <param name="GiveBack">Gives one back.</param>
+internal sealed record RetryPlaces(Func<bool> TryTake, Action GiveBack);
+
 /// <summary>A lane that is not empty: some entries in memory, and behind them some on disk as held messages.</summary>
 internal sealed class DeliveryLane(ulong key)
 {
@@ -66,7 +71,13 @@ internal sealed class DeliveryLane(ulong key)
 /// that are read later, go to disk as held messages and come back when it may go on. Backfill beyond what may be in memory is
 /// shelved: of such a lane hardly more than its number is known.
 /// </summary>
-internal sealed class DeliveryLanes(SliceChanges changes, int suspectsMax, int backfillMax, TimeSpan waitMax)
+/// <param name="changes">What the next commit writes.</param>
+/// <param name="suspectsMax">Lanes in memory at most that are tried again.</param>
+/// <param name="backfillMax">Messages of backfill in memory at most.</param>
+/// <param name="waitMax">The longest time for which a lane waits.</param>
+/// <param name="retries">Where a lane that is tried again has its place.</param>
+internal sealed class DeliveryLanes(
+    SliceChanges changes, int suspectsMax, int backfillMax, TimeSpan waitMax, RetryPlaces retries)
 {
     private readonly Dictionary<ulong, DeliveryLane> _lanes = [];
     private readonly Queue<DeliveryLane> _marks = [];
@@ -84,6 +95,9 @@ internal sealed class DeliveryLanes(SliceChanges changes, int suspectsMax, int b
 
     /// <summary>How many lanes there are, without those that are shelved.</summary>
     public int Count => _lanes.Count;
+
+    /// <summary>How many lanes have a place among those that are tried again.</summary>
+    public int Suspects => _suspects;
 
     /// <summary>How many lanes are shelved.</summary>
     public int Shelved => _shelf.Count;
@@ -319,20 +333,27 @@ internal sealed class DeliveryLanes(SliceChanges changes, int suspectsMax, int b
         {
             for (var left = queue.Count; left > 0 && lanes.Count < lanesMax && mayTake(); left--)
             {
-                var lane = queue.Dequeue();
+                var lane = queue.Peek();
                 if (lane.StoredIn > committed)
                 {
-                    queue.Enqueue(lane);
+                    queue.Enqueue(queue.Dequeue());
                     continue;
                 }
 
-                lane.State = LaneState.Loading;
-                lanes.Add(lane);
                 if (lane.History is not null)
                 {
+                    if (!retries.TryTake())
+                    {
+                        return;
+                    }
+
                     lane.IsSuspect = true;
                     _suspects++;
                 }
+
+                queue.Dequeue();
+                lane.State = LaneState.Loading;
+                lanes.Add(lane);
             }
         }
     }
@@ -440,6 +461,7 @@ internal sealed class DeliveryLanes(SliceChanges changes, int suspectsMax, int b
         {
             lane.IsSuspect = false;
             _suspects--;
+            retries.GiveBack();
         }
     }
 

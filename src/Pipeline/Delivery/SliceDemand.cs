@@ -19,6 +19,7 @@ internal sealed class SliceDemand(DeliveryId id, int lanesMax, RetryOptions retr
     private (ResumeMode Mode, DateTimeOffset Before, long? Below) _skip = (ResumeMode.All, DateTimeOffset.UnixEpoch, null);
     private DateTimeOffset? _takenAt;
     private bool _isPlenty;
+    private bool _isStopped;
     private bool _isProbe;
     private int _taken;
     private int _delivered;
@@ -46,12 +47,16 @@ internal sealed class SliceDemand(DeliveryId id, int lanesMax, RetryOptions retr
     /// <summary>Below which position only the newest snapshots are sent; null if nothing is to be left out of that kind.</summary>
     public long? LatestBelow => _skip.Mode == ResumeMode.Latest ? _skip.Below : null;
 
+    /// <summary>Whether nothing may leave: the connection is paused, held, or its breaker is open.</summary>
+    public bool IsStopped => _isStopped;
+
     /// <summary>The gate has answered.</summary>
     public void Add(PermitsGranted granted, DateTimeOffset now)
     {
         _skip = (granted.SkipMode, granted.SkipBefore, granted.SkipBelow);
         _takenAt = granted.TakenAt;
         _isPlenty = granted.IsPlenty;
+        _isStopped = granted.IsRevoked || granted.IsProbe;
         if (granted.IsRevoked)
         {
             _holdUntil = default; // the gate knows of it, unless an operator has ended it

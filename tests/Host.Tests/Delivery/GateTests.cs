@@ -7,6 +7,7 @@ using VarianceActors.Harness;
 using VarianceActors.Host.Demo;
 using VarianceActors.Pipeline;
 using VarianceActors.Pipeline.Delivery;
+using VarianceActors.Pipeline.Stores;
 using Xunit;
 using static VarianceActors.Pipeline.Delivery.ConnectionMessage;
 
@@ -267,6 +268,52 @@ public sealed class GateTests
         await pipeline.CaptureAsync([.. Enumerable.Range(0, 20).Select(number => Event($"person-{number}", number))]);
         await TurnUntilSettledAsync(pipeline);
         Assert.True(pipeline.Clock.GetUtcNow() - from >= TimeSpan.FromSeconds(9.4), "it was faster");
+    }
+
+    [Fact]
+    public async Task What_is_paused_is_read_no_further_than_a_window_also_backfill_and_after_a_restart()
+    {
+        const int persons = 2_000;
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions(
+            "plugin",
+            "variance { outbox.delivery-partitions = 1, delivery { window-messages = 64, window-bytes-max = 16384 } }"));
+        await pipeline.CaptureAsync(Event("ada", 1));
+        await PipelineHarness.UntilAsync(async () => (await pipeline.LedgerAsync())["delivered"] == 1, "it runs");
+        await AskAsync(pipeline, new PauseDelivery(PipelineHarness.Connection));
+        for (var first = 0; first < persons; first += 500)
+        {
+            var batch = Enumerable.Range(first, 500).Select(number => Event($"person-{number}", number));
+            using var taken = await pipeline.Http.PostAsJsonAsync(
+                "/batch", new { api_key = PipelineHarness.Token, historical_migration = true, batch });
+            taken.EnsureSuccessStatusCode();
+        }
+
+        await UntilParkedAsync(pipeline, persons);
+        await TurnAsync();
+        Assert.InRange(Held(), 0, persons / 4);
+        await pipeline.RestartAsync();
+        await TurnAsync();
+        Assert.InRange(Held(), 0, persons / 4);
+        await ResumeAsync(pipeline, ResumeMode.All);
+        await PipelineHarness.UntilAsync(
+            async () =>
+            {
+                pipeline.Clock.Advance(TimeSpan.FromMilliseconds(500));
+                return (await pipeline.LedgerAsync())["delivered"] == persons + 1;
+            },
+            "all is delivered");
+
+        long Held() => pipeline.Database
+            .ReadAsync(session => (long)session.Scalar(new Statement("SELECT count(*) FROM held_message"))!).GetAwaiter().GetResult();
+
+        async Task TurnAsync()
+        {
+            for (var turn = 0; turn < 40; turn++)
+            {
+                pipeline.Clock.Advance(TimeSpan.FromSeconds(1));
+                await GetAsync(pipeline);
+            }
+        }
     }
 
     /// <summary>Returns when so many events wait in the outbox of the stopped connection, and no other does before it.</summary>

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net.Http.Json;
 using System.Text.Json;
 using VarianceActors.Harness;
@@ -112,6 +113,47 @@ public sealed class WaitingTests
             pipeline, async () => (await pipeline.LedgerAsync())["delivered"] == 300, "everybody else is served", step);
         never.SetResult();
         await TurnUntilSettledAsync(pipeline);
+    }
+
+    // More persons than there are requests in flight, in all partitions.
+    [Fact]
+    public async Task Persons_whose_receiver_hangs_again_and_again_leave_room_for_the_others_in_every_partition()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions(
+            "plugin",
+            "variance.delivery { in-flight-max = 8, breaker { failure-percent = 100, attempts-min = 1000000, quiet-attempts-min = 1000000 } }"));
+        var hangs = new ConcurrentDictionary<TaskCompletionSource, bool>();
+        var isWell = false;
+        pipeline.Variance.Answer = async message =>
+        {
+            if (!UserOf(message).StartsWith("slow", StringComparison.Ordinal) || isWell)
+            {
+                return StandInAnswer.Ok;
+            }
+
+            var never = new TaskCompletionSource();
+            hangs[never] = true;
+            await never.Task;
+            return StandInAnswer.Ok;
+        };
+        const int slow = 60;
+        await pipeline.CaptureAsync([.. Enumerable.Range(0, slow).Select(number => Event($"slow-{number}", number))]);
+        await UntilAsync(
+            pipeline,
+            () => Task.FromResult(HeldLanes(pipeline, "attempts > 0") == slow),
+            "each of the slow ones was tried",
+            TimeSpan.FromSeconds(1));
+        await UntilAsync(
+            pipeline, () => Task.FromResult(pipeline.Variance.Begun > slow + 5), "they are tried again", TimeSpan.FromSeconds(1));
+
+        // The clock stands still: no attempt ends by itself.
+        await pipeline.CaptureAsync([.. Enumerable.Range(0, 40).Select(number => Event($"person-{number}", number))]);
+        await PipelineHarness.UntilAsync(
+            async () => (await pipeline.LedgerAsync())["delivered"] == 40, "everybody else is served");
+        isWell = true;
+        hangs.Keys.ToList().ForEach(never => never.TrySetResult());
+        await TurnUntilSettledAsync(pipeline);
+        Assert.Equal(40 + slow, (await pipeline.LedgerAsync())["delivered"]);
     }
 
     [Fact]

@@ -66,6 +66,33 @@ public sealed class ConnectionFlightsTests
         Assert.Equal([backfill], Called());
     }
 
+    [Fact]
+    public void Who_is_tried_again_leaves_others_a_quarter_of_the_room_and_three_quarters_when_they_wait()
+    {
+        var flights = new ConnectionFlights(max: 8, backfillPercent: 20);
+        var (live, retry) = (Waiter(isBackfill: false), Waiter(isBackfill: false));
+        for (var place = 0; place < 6; place++)
+        {
+            Assert.True(flights.TryRetry(retry));
+            Assert.True(flights.TryEnter(live));
+        }
+
+        Assert.False(flights.TryRetry(retry));
+        Assert.True(flights.TryEnter(live));
+        Assert.True(flights.TryEnter(live));
+        Assert.False(flights.TryEnter(live));
+
+        for (var left = 0; left < 4; left++)
+        {
+            flights.EndRetries(1); // the request goes on
+            Assert.Empty(Called());
+        }
+
+        flights.EndRetries(1);
+        Assert.Equal([retry], Called());
+        Assert.True(flights.TryRetry(retry));
+    }
+
     /// <summary>How often there was room; the last time there was none, and it waits.</summary>
     private int Enter(RoomWaiter waiter)
     {

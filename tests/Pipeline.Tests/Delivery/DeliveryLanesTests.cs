@@ -11,11 +11,12 @@ public sealed class DeliveryLanesTests
 {
     private const int BackfillMax = 8;
     private static readonly TimeSpan WaitMax = TimeSpan.FromHours(1);
+    private static readonly RetryPlaces Retries = new(() => true, () => { });
 
     [Fact]
     public void Lanes_that_wait_for_a_shelved_one_do_not_keep_it_out()
     {
-        var lanes = new DeliveryLanes(new SliceChanges(), suspectsMax: 8, BackfillMax, WaitMax);
+        var lanes = new DeliveryLanes(new SliceChanges(), suspectsMax: 8, BackfillMax, WaitMax, Retries);
         for (var lane = 1UL; lane <= 3; lane++)
         {
             lanes.Restore(new HeldLane(lane, 6, 100 + (long)lane, History: null, IsBackfill: false, IsWanted: true));
@@ -36,7 +37,7 @@ public sealed class DeliveryLanesTests
     [Fact]
     public void A_shelved_lane_that_live_traffic_waits_behind_comes_first_also_after_a_restart()
     {
-        var lanes = new DeliveryLanes(new SliceChanges(), suspectsMax: 8, BackfillMax, WaitMax);
+        var lanes = new DeliveryLanes(new SliceChanges(), suspectsMax: 8, BackfillMax, WaitMax, Retries);
         lanes.Restore(new HeldLane(1, 1, 10, History: null, IsBackfill: true, IsWanted: false));
         lanes.Restore(new HeldLane(2, 1, 11, History: null, IsBackfill: true, IsWanted: false));
         lanes.Restore(new HeldLane(3, 2, 12, History: null, IsBackfill: true, IsWanted: true));
@@ -52,7 +53,7 @@ public sealed class DeliveryLanesTests
     [InlineData(61, true)]
     public void No_lane_waits_for_longer_than_the_longest_pause_if_the_clock_was_turned_back(int minutes, bool isTaken)
     {
-        var lanes = new DeliveryLanes(new SliceChanges(), suspectsMax: 8, BackfillMax, WaitMax);
+        var lanes = new DeliveryLanes(new SliceChanges(), suspectsMax: 8, BackfillMax, WaitMax, Retries);
         var history = new LaneHistory(1, Noon, Noon, null, TimeSpan.FromSeconds(1), Noon.AddMinutes(minutes));
         lanes.Restore(new HeldLane(1, 1, 10, history, IsBackfill: false, IsWanted: true));
         Assert.Equal(isTaken, lanes.TakeToLoad(Noon, committed: 0, lanesMax: 1).Count == 1);

@@ -25,6 +25,7 @@ public sealed class GateBreakerTests
     {
         var gate = Gate(perSecond: 5, isDryRun: true, state: GateState.New(Noon) with { Mode = DeliveryMode.Open, ProbeAt = Noon });
         gate.Hear(Report(live: 10), Noon);
+        Assert.True(Assert.Single(gate.Pump(Noon.AddHours(1))).Permits.IsRevoked); // that nothing may leave
         Assert.Empty(gate.Pump(Noon.AddHours(1)));
 
         gate.Resume(ResumeMode.All, null, [], Noon.AddHours(1));
