@@ -19,8 +19,8 @@ namespace VarianceActors.Host.Http;
 /// <param name="DistinctId">Under which id it was captured; null if it names nobody, or somebody erased. Of a correction, the id
 /// that its messages name.</param>
 /// <param name="Event">Its name, cut after 200 characters; null if its person is erased, and of corrections.</param>
-/// <param name="Mapping">How the connection makes messages of events, as it is configured now: <c>contacts</c> or
-/// <c>plugin</c>.</param>
+/// <param name="MappingNow">How the connection makes messages of events now: <c>contacts</c> or <c>plugin</c>. It may have been
+/// another one when this event was mapped; the bodies are those of that time.</param>
 /// <param name="Warnings">PostHog's ingestion warnings, each with <c>type</c> and <c>details</c>.</param>
 /// <param name="Person">The person it belongs to now; null if it names nobody, or nobody who is still there.</param>
 /// <param name="Messages">What it became, in sending order; empty once the outbox's retention is over.</param>
@@ -35,7 +35,7 @@ public sealed record EventView(
     long Offset,
     string? DistinctId,
     string? Event,
-    string Mapping,
+    string MappingNow,
     JsonElement Warnings,
     EventPersonView? Person,
     IReadOnlyList<MessageStory> Messages,

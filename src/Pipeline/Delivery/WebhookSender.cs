@@ -147,12 +147,12 @@ public sealed class WebhookSender : IDisposable
     }
 
     /// <summary>
-    /// The first part of a refusal's body, as far as it comes in time: the status has been seen and stands, whatever the body
+    /// The first part of the answer's body, as far as it comes in time: the status has been seen and stands, whatever the body
     /// does. The handler drains or drops the rest. No secret of the connection is in it.
     /// </summary>
     private async Task<ReadOnlyMemory<byte>> ReadHeadAsync(HttpResponseMessage response, CancellationToken cancellationToken)
     {
-        if (response.IsSuccessStatusCode)
+        if (response.Content.Headers.ContentLength == 0)
         {
             return default;
         }

@@ -41,7 +41,7 @@ public sealed class EventStoryTests
         var story = await StoryAsync(pipeline, uuid);
         Assert.Equal(
             ("delivered", "", "capture", "contacts"),
-            (Text(story, "state"), Text(story, "reason"), Text(story, "door"), Text(story, "mapping")));
+            (Text(story, "state"), Text(story, "reason"), Text(story, "door"), Text(story, "mapping_now")));
         Assert.Equal(("$identify", "ada"), (Text(story, "event"), Text(story, "distinct_id")));
         Assert.Equal(receivedAt, story.GetProperty("received_at").GetDateTimeOffset(), TimeSpan.FromMilliseconds(1));
         var person = story.GetProperty("person");
