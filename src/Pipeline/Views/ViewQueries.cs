@@ -82,18 +82,17 @@ public sealed class ViewQueries(PipelineParts parts)
         WHERE account IN {Merged} AND day >= @day AND day < @end GROUP BY day, event ORDER BY day, event
         """);
 
-    private static readonly Statement SelectActiveDays = new($"""
-        SELECT x.day, count(DISTINCT c.number) FROM view_activity x
-        JOIN view_id i ON i.number = x.id
-        JOIN view_contact c ON c.connection = i.connection AND c.person = i.person
-        WHERE x.account IN {Merged} AND x.day >= @day AND x.day < @end GROUP BY x.day
+    private static readonly Statement SelectActiveIds = new($"""
+        SELECT DISTINCT day, id FROM view_activity
+        WHERE account IN {Merged} AND day >= @day AND day < @end
         """);
 
-    private static readonly Statement SelectActive = new($"""
-        SELECT count(DISTINCT c.number) FROM view_activity x
+    // Each id is looked up once, on however many days it was active: of a large account there are thousands.
+    private static readonly Statement SelectContactsOfIds = new($"""
+        SELECT x.id, c.number FROM (
+            SELECT DISTINCT id FROM view_activity WHERE account IN {Merged} AND day >= @day AND day < @end) x
         JOIN view_id i ON i.number = x.id
         JOIN view_contact c ON c.connection = i.connection AND c.person = i.person
-        WHERE x.account IN {Merged} AND x.day >= @day AND x.day < @end
         """);
 
     private static readonly Statement SelectEvents = new("""
@@ -254,13 +253,15 @@ public sealed class ViewQueries(PipelineParts parts)
 
                 var end = DayOf(today) + 1;
                 var before = end - (2 * days);
+                var isKept = before >= DayOf(KeptFrom);
+                var activity = ActivityOf(session, connection, account, isKept ? before : end - days, end);
                 var merged = session.Query(SelectMerged, row => (row.GetString(0), row.GetInt64(1)), connection, account)
                     .ToDictionary();
                 return new AccountPage(
                     Account(session, number) with { LastSeen = TimeOrNever(merged.Values.Max()) },
-                    Period(session, connection, account, end - days, end),
-                    before < DayOf(KeptFrom) ? null : Period(session, connection, account, before, end - days),
-                    AccountDays(session, connection, account, end - days, end),
+                    activity.Period(end - days, end),
+                    isKept ? activity.Period(before, end - days) : null,
+                    activity.Days(end - days),
                     MembershipsOf(session, connection, account, merged.ContainsKey),
                     Moves(session.Query(SelectAccountMoves, ReadMove, number, ShownMax)));
             },
@@ -362,22 +363,19 @@ public sealed class ViewQueries(PipelineParts parts)
             day.ToDictionary(row => row.Event, row => row.Events))),
     ];
 
-    private static ImmutableArray<AccountDay> AccountDays(
-        Session session, int connection, string account, long from, long end)
+    private static AccountActivity ActivityOf(Session session, int connection, string account, long from, long end)
     {
-        var active = session
-            .Query(SelectActiveDays, row => (row.GetInt64(0), (int)row.GetInt64(1)), connection, account, from, end)
-            .ToDictionary();
-        return
-        [
-            .. Days(session.Query(SelectAccountDays, ReadDay, connection, account, from, end)).Select(day => new AccountDay(
-                day.Day, day.Events, active.GetValueOrDefault(DayOf(day.Day)), day.ByName)),
-        ];
+        var contacts = session.Query(SelectContactsOfIds, ReadPair, connection, account, from, end).ToDictionary();
+        return new AccountActivity(
+            session.Query(SelectAccountDays, ReadDay, connection, account, from, end),
+            [
+                .. session.Query(SelectActiveIds, ReadPair, connection, account, from, end)
+                    .Where(active => contacts.ContainsKey(active.Item2))
+                    .Select(active => (active.Item1, contacts[active.Item2])),
+            ]);
     }
 
-    private static AccountPeriod Period(Session session, int connection, string account, long from, long end) => new(
-        session.Query(SelectAccountDays, ReadDay, connection, account, from, end).Sum(day => day.Events),
-        (int)(long)session.Scalar(SelectActive, connection, account, from, end)!);
+    private static (long, long) ReadPair(DbDataReader row) => (row.GetInt64(0), row.GetInt64(1));
 
     private static ImmutableArray<MembershipRow> MembershipsOf(
         Session session, int connection, string account, Func<string, bool> isShown)
@@ -438,6 +436,25 @@ public sealed class ViewQueries(PipelineParts parts)
     private static DateOnly DateOf(long day) => DateOnly.FromDateTime(DateTime.UnixEpoch.AddDays(day));
 
     private int NumberOf(string connectionId) => parts.Layout.NumberByConnection[connectionId];
+
+    /// <summary>What was done at an account: events by day and name, and who of its contacts was active on which day.</summary>
+    private sealed record AccountActivity(
+        List<(long Day, string Event, long Events)> Events, ImmutableArray<(long Day, long Contact)> Active)
+    {
+        public AccountPeriod Period(long from, long end) => new(
+            Events.Where(row => row.Day >= from && row.Day < end).Sum(row => row.Events),
+            Active.Where(row => row.Day >= from && row.Day < end).Select(row => row.Contact).Distinct().Count());
+
+        public ImmutableArray<AccountDay> Days(long from)
+        {
+            var active = Active.Where(row => row.Day >= from).Distinct().CountBy(row => row.Day).ToDictionary();
+            return
+            [
+                .. ViewQueries.Days([.. Events.Where(row => row.Day >= from)]).Select(day => new AccountDay(
+                    day.Day, day.Events, active.GetValueOrDefault(DayOf(day.Day)), day.ByName)),
+            ];
+        }
+    }
 
     private readonly record struct MembershipMove(
         Guid Person, DateTimeOffset At, string? Account, AccountRule Rule, string Value);
