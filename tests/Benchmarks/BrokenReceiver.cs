@@ -15,18 +15,21 @@ namespace VarianceActors.Benchmarks;
 /// <summary>A receiver that is broken in another way at each of its paths.</summary>
 internal sealed class BrokenReceiver : IAsyncDisposable
 {
+    /// <summary>The one that only takes its time.</summary>
+    public const string Slow = "slow";
+
     private readonly WebApplication _app;
     private readonly Uri _root;
 
     private BrokenReceiver(WebApplication app, Uri root) => (_app, _root) = (app, root);
 
-    /// <summary>Nine dead receivers by the way in which each is dead.</summary>
+    /// <summary>Nine receivers by the way in which each is dead, or as good as dead: the slow one takes what comes after five seconds.</summary>
     public IReadOnlyDictionary<string, Uri> Urls => new Dictionary<string, Uri>
     {
         ["refused"] = new($"http://127.0.0.1:{BenchmarkHost.FreePort()}/hook"),
         ["fails"] = new(_root, "status/500"),
         ["unauthorized"] = new(_root, "status/401"),
-        ["gone"] = new(_root, "status/410"),
+        [Slow] = new(_root, "slow"),
         ["throttles"] = new(_root, "status/429"),
         ["hangs"] = new(_root, "hang"),
         ["resets"] = new(_root, "reset"),
@@ -45,6 +48,7 @@ internal sealed class BrokenReceiver : IAsyncDisposable
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
         var app = builder.Build();
         app.MapPost("/status/{status:int}", (int status) => TypedResults.StatusCode(status));
+        app.MapPost("/slow", http => Task.Delay(TimeSpan.FromSeconds(5), TimeProvider.System, http.RequestAborted));
         app.MapPost("/hang", http => Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, http.RequestAborted));
         app.MapPost("/reset", http =>
         {
