@@ -65,7 +65,7 @@ internal sealed class Bench : IAsyncDisposable
         var whole = Math.Max(1, count / perRequest) * perRequest;
         var first = _next;
         _next += (whole + 999) / 1000 * 1000;
-        return new Load(contestant.Url, "mixed", first, whole, perRequest, clients, perSecond, persons);
+        return new Load(contestant.Urls, "mixed", first, whole, perRequest, clients, perSecond, persons);
     }
 
     /// <summary>Sends a load and returns when it is accepted.</summary>

@@ -5,11 +5,14 @@ namespace VarianceActors.Benchmarks.Processes;
 
 /// <summary>Somebody who takes events over HTTP and perhaps posts them on: this project's host, a peer, or a limit.</summary>
 /// <param name="Name">Its name in tables.</param>
-/// <param name="Url">Where it takes events.</param>
+/// <param name="Urls">Where it takes events: its nodes, in turn.</param>
 /// <param name="Processes">Its processes by name, without those that drive the benchmark.</param>
 /// <param name="SettleAsync">Returns when it has nothing to do.</param>
 internal sealed record Contestant(
-    string Name, Uri Url, IReadOnlyDictionary<string, int> Processes, Func<CancellationToken, Task> SettleAsync) : IAsyncDisposable
+    string Name,
+    IReadOnlyList<Uri> Urls,
+    IReadOnlyDictionary<string, int> Processes,
+    Func<CancellationToken, Task> SettleAsync) : IAsyncDisposable
 {
     private readonly Stack<IAsyncDisposable> _owned = new();
 
@@ -28,11 +31,11 @@ internal sealed record Contestant(
             processes["postgres"] = server.ProcessId;
         }
 
-        var contestant = new Contestant($"VarianceActors on {store}", host.Url, processes, host.SettledAsync) { Host = host };
+        var contestant = new Contestant($"VarianceActors on {store}", [host.Url], processes, host.SettledAsync) { Host = host };
         return contestant.Owning(server).Owning(host);
     }
 
-    /// <summary>Some nodes on one PostgreSQL; the first one takes the events.</summary>
+    /// <summary>Some nodes on one PostgreSQL; requests go to them in turn, as behind a load balancer.</summary>
     public static async Task<Contestant> ClusterAsync(HostSettings settings, int nodes, CancellationToken cancellationToken)
     {
         var server = await PostgresServer.StartAsync();
@@ -46,7 +49,8 @@ internal sealed record Contestant(
         var processes = hosts.Select((host, node) => KeyValuePair.Create($"node {node + 1}", host.Process.Id))
             .Append(KeyValuePair.Create("postgres", server.ProcessId))
             .ToDictionary();
-        var contestant = new Contestant($"{nodes} nodes", hosts[0].Url, processes, hosts[0].SettledAsync) { Host = hosts[0] };
+        var urls = hosts.Select(host => host.Url).ToList();
+        var contestant = new Contestant($"{nodes} nodes", urls, processes, hosts[0].SettledAsync) { Host = hosts[0] };
         contestant.Owning(server);
         hosts.ForEach(host => contestant.Owning(host));
         return contestant;
@@ -70,7 +74,7 @@ internal sealed record Contestant(
         var peer = await ChildProcess.StartAsync(
             "dotnet", program, "serve", $"{port}", receiver.ToString(), await server.CreateDatabaseAsync());
         var processes = new Dictionary<string, int> { ["wolverine-peer"] = peer.Id, ["postgres"] = server.ProcessId };
-        return new Contestant("Wolverine peer on postgres", UrlOf(port), processes, _ => Task.CompletedTask)
+        return new Contestant("Wolverine peer on postgres", [UrlOf(port)], processes, _ => Task.CompletedTask)
             .Owning(server).Owning(peer);
     }
 
@@ -93,7 +97,7 @@ internal sealed record Contestant(
     private static Uri UrlOf(int port) => new($"http://127.0.0.1:{port}/");
 
     private static Contestant Of(string name, int port, string process, ChildProcess child) => new Contestant(
-        name, UrlOf(port), new Dictionary<string, int> { [process] = child.Id }, _ => Task.CompletedTask).Owning(child);
+        name, [UrlOf(port)], new Dictionary<string, int> { [process] = child.Id }, _ => Task.CompletedTask).Owning(child);
 
     private static async Task<string> BuildWolverinePeerAsync(CancellationToken cancellationToken)
     {

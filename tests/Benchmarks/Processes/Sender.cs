@@ -6,7 +6,7 @@ using System.Runtime.InteropServices;
 namespace VarianceActors.Benchmarks.Processes;
 
 /// <summary>What is sent.</summary>
-/// <param name="Url">Where to.</param>
+/// <param name="Urls">Where to: the requests go to them in turn.</param>
 /// <param name="Traffic">The kind of traffic.</param>
 /// <param name="First">The number of the first event.</param>
 /// <param name="Count">How many events.</param>
@@ -15,7 +15,7 @@ namespace VarianceActors.Benchmarks.Processes;
 /// <param name="PerSecond">Events a second; 0 for as many as are taken.</param>
 /// <param name="Persons">From how many persons.</param>
 internal sealed record Load(
-    Uri Url, string Traffic, long First, int Count, int PerRequest, int Clients, double PerSecond, int Persons)
+    IReadOnlyList<Uri> Urls, string Traffic, long First, int Count, int PerRequest, int Clients, double PerSecond, int Persons)
 {
     /// <summary>The token that it is sent with.</summary>
     public string Token { get; init; } = BenchmarkHost.Token;
@@ -29,10 +29,10 @@ internal sealed record Load(
 
     public string ToLine(string file) => string.Create(
         CultureInfo.InvariantCulture,
-        $"send {Url} {Traffic} {First} {Count} {PerRequest} {Clients} {PerSecond:R} {Persons} {Token} {file}");
+        $"send {string.Join(',', Urls)} {Traffic} {First} {Count} {PerRequest} {Clients} {PerSecond:R} {Persons} {Token} {file}");
 
     public static Load Parse(string[] words) => new(
-        new Uri(words[1]),
+        [.. words[1].Split(',').Select(url => new Uri(url))],
         words[2],
         long.Parse(words[3], CultureInfo.InvariantCulture),
         int.Parse(words[4], CultureInfo.InvariantCulture),
@@ -70,7 +70,8 @@ internal sealed class Sender
             {
                 var first = load.First + ((long)request * load.PerRequest);
                 await UntilDueAsync(began, load.PerSecond, (long)request * load.PerRequest, cancellationToken);
-                await SendAsync(new Uri(load.Url, traffic.Path), traffic.Request(first), cancellationToken);
+                var url = load.Urls[request % load.Urls.Count];
+                await SendAsync(new Uri(url, traffic.Path), traffic.Request(first), cancellationToken);
                 accepted[request] = Stopwatch.GetTimestamp();
             });
         await File.WriteAllBytesAsync(words[10], MemoryMarshal.AsBytes(accepted.AsSpan()).ToArray());
