@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Npgsql;
 using VarianceActors.Databases;
 using VarianceActors.Harness;
 using VarianceActors.Host.Demo;
@@ -68,6 +69,44 @@ public sealed class MembershipTests(ITestOutputHelper output) : IAsyncLifetime
         using var door = await _nodes[1].Http.PostAsJsonAsync("/batch", new { api_key = PipelineHarness.Token });
         Assert.Equal(HttpStatusCode.NotFound, door.StatusCode);
     }
+
+    [Fact]
+    public async Task Nodes_join_by_a_list_of_seeds_whose_first_one_begins_the_cluster_and_comes_back_to_it()
+    {
+        var seeds = $"seed-nodes = [\"127.0.0.1:{_nodes[0].RemotingPort}\", \"127.0.0.1:{_nodes[1].RemotingPort}\"]";
+        Configure(0, "web, ingest", seeds, "");
+        Configure(1, "people", seeds, "");
+        Configure(2, "delivery", seeds, "");
+        _nodes[2].Start();
+        _nodes[1].Start();
+        await TestCluster.UntilAsync(
+            async () => await IsAloneAsync(_nodes[1]) && await IsAloneAsync(_nodes[2]), "both wait for the first of the list");
+        _nodes[0].Start();
+        await ServedByAllAsync("ada");
+
+        await _nodes[0].KillAsync();
+        _nodes[0].Start();
+        await ServedByAllAsync("bob");
+
+        var name = new NpgsqlConnectionStringBuilder(_database).Database!;
+        var met = await (await PostgresServer.Shared).ExecuteAsync(name, "SELECT count(*) FROM pipeline.node");
+        Assert.Equal(0L, met); // nobody was found in the database
+    }
+
+    private static async Task<bool> IsAloneAsync(ClusterNode node) =>
+        (await node.HealthAsync()).Contains("has not joined its cluster yet", StringComparison.Ordinal);
+
+    /// <summary>One node accepts, another one has the persons, and a third one delivers: all are members of one cluster.</summary>
+    private async Task ServedByAllAsync(string id)
+    {
+        await TestCluster.UntilAsync(
+            async () => (await Task.WhenAll(_nodes[..3].Select(node => node.LookAsync()))).All(isReady => isReady), "all are ready");
+        await CaptureAsync(id);
+        await TestCluster.UntilAsync(() => Task.FromResult(IsDelivered(id)), $"{id} is delivered");
+    }
+
+    private bool IsDelivered(string id) => _variance.Received.Any(
+        one => one.Type == "track" && one.Body.GetRawText().Contains($"\"{id}\"", StringComparison.Ordinal));
 
     /// <summary>The one who calls is refused by whom it calls, and the one who is called by whom it answers.</summary>
     private bool Refused(string side) =>
