@@ -60,10 +60,12 @@ public sealed class ReplayTests
         await AssertReplayedAsync(store, connection, Last + 1);
     }
 
-    [Fact]
-    public async Task A_job_finds_the_letters_of_its_person_also_when_that_became_part_of_another_one()
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task A_job_finds_the_letters_of_its_person_also_when_that_became_part_of_another_one(StoreKind kind)
     {
-        await using var store = await TemporaryDatabase.CreateAsync(StoreKind.Sqlite);
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
         var connection = await MakeAsync(store);
         var (id, job) = await store.Database.WriteAsync(session =>
         {

@@ -16,26 +16,35 @@ public sealed class ToldStatesTests
     private static readonly DeliveryOutcome Delivered = new DeliveryOutcome.Delivered();
     private static readonly DeliveryOutcome Dead = new DeliveryOutcome.DeadLettered("status-400", 400, default, 1, Now, Now);
 
-    [Fact]
-    public Task What_is_delivered_does_not_overtake_what_lies_behind_it_and_dies_in_the_same_commit() => AssertFateAsync(
-        "Send", [("""{"plan":"free"}""", Delivered), ("""{"plan":"pro"}""", Dead)]);
-
-    [Fact]
-    public Task What_is_delivered_behind_it_in_the_same_commit_does() => AssertFateAsync(
-        "Superseded", [("""{"plan":"pro"}""", Dead), ("""{"plan":"free"}""", Delivered)]);
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public Task What_is_delivered_does_not_overtake_what_lies_behind_it_and_dies_in_the_same_commit(StoreKind kind) => AssertFateAsync(
+        kind, "Send", [("""{"plan":"free"}""", Delivered), ("""{"plan":"pro"}""", Dead)]);
 
     [Theory]
-    [InlineData("""{"address":{"city":"Oslo"}}""", "Send")]
-    [InlineData("""{"address":{"street":"Y"}}""", "Superseded")]
-    [InlineData("""{"address":"Oslo"}""", "Overtaken")]
-    [InlineData("""{"address":{"street":"Y","city":"Oslo"}}""", "Superseded")]
-    public Task Of_an_object_each_name_counts(string later, string fate) => AssertFateAsync(
-        fate, [("""{"address":{"street":"X"}}""", Dead), (later, Delivered)]);
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public Task What_is_delivered_behind_it_in_the_same_commit_does(StoreKind kind) => AssertFateAsync(
+        kind, "Superseded", [("""{"plan":"pro"}""", Dead), ("""{"plan":"free"}""", Delivered)]);
+
+    [Theory]
+    [InlineData(StoreKind.Sqlite, """{"address":{"city":"Oslo"}}""", "Send")]
+    [InlineData(StoreKind.Sqlite, """{"address":{"street":"Y"}}""", "Superseded")]
+    [InlineData(StoreKind.Sqlite, """{"address":"Oslo"}""", "Overtaken")]
+    [InlineData(StoreKind.Sqlite, """{"address":{"street":"Y","city":"Oslo"}}""", "Superseded")]
+    [InlineData(StoreKind.Postgres, """{"address":{"city":"Oslo"}}""", "Send")]
+    [InlineData(StoreKind.Postgres, """{"address":{"street":"Y"}}""", "Superseded")]
+    [InlineData(StoreKind.Postgres, """{"address":"Oslo"}""", "Overtaken")]
+    [InlineData(StoreKind.Postgres, """{"address":{"street":"Y","city":"Oslo"}}""", "Superseded")]
+    public Task Of_an_object_each_name_counts(StoreKind kind, string later, string fate) => AssertFateAsync(
+        kind, fate, [("""{"address":{"street":"X"}}""", Dead), (later, Delivered)]);
 
     // All in one commit; there is one letter.
-    private static async Task AssertFateAsync(string fate, (string Traits, DeliveryOutcome Outcome)[] messages)
+    private static async Task AssertFateAsync(
+        StoreKind kind, string fate, (string Traits, DeliveryOutcome Outcome)[] messages)
     {
-        await using var store = await TemporaryDatabase.CreateAsync(StoreKind.Sqlite);
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
         var connection = (await PipelineLayout.ReadAsync(store.Database, 4, 2, ["acme"])).NumberByConnection["acme"];
         var changes = new SliceChanges();
         foreach (var (traits, outcome) in messages)

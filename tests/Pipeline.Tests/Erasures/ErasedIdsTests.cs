@@ -41,10 +41,12 @@ public sealed class ErasedIdsTests
         Assert.Equal((false, true), (after.IsMuted(connection, "ada"), after.IsMuted(connection, "bob")));
     }
 
-    [Fact]
-    public async Task An_event_loses_the_erased_ids_that_it_names_and_nothing_else()
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task An_event_loses_the_erased_ids_that_it_names_and_nothing_else(StoreKind kind)
     {
-        await using var store = await TemporaryDatabase.CreateAsync(StoreKind.Sqlite);
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
         var connection = await store.Database.WriteAsync(session => SettingStatements.NumberOf(session, "acme"));
         await AddAsync(store, connection, ErasedLevel.Suppressed, "ada");
         var erased = await new ErasedIds().RefreshAsync(store.Database);

@@ -11,6 +11,8 @@ namespace VarianceActors.Pipeline.Tests.Inbox;
 public sealed class InboxWriterTests
 {
     private const int Partitions = 4;
+    private static readonly Statement Hold = new(
+        "UPDATE inbox_partition SET next_offset = next_offset WHERE partition = @partition");
 
     [Theory]
     [InlineData(StoreKind.Sqlite)]
@@ -78,20 +80,29 @@ public sealed class InboxWriterTests
         Assert.Equal("bob", Assert.Single((await ReadAllAsync(store)).SelectMany(e => e)).Event.DistinctId);
     }
 
-    [Fact]
-    public async Task When_too_much_waits_the_answer_is_full_and_nothing_of_the_request_is_kept()
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task When_too_much_waits_the_answer_is_full_and_nothing_of_the_request_is_kept(StoreKind kind)
     {
-        await using var store = await TemporaryDatabase.CreateAsync(StoreKind.Sqlite);
-        var (writer, _) = await StartAsync(store, queueEventsMax: 10);
-        using var other = new SqliteConnection($"Data Source={store.Path};Pooling=False");
-        other.Open();
-        using var hold = other.CreateCommand();
-        hold.CommandText = "BEGIN EXCLUSIVE";
-        hold.ExecuteNonQuery();
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
+        await using var other = store.Open();
+        var (writer, layout) = await StartAsync(store, queueEventsMax: 10);
+        var partition = layout.Partitioning.Of("acme", Event("ada"));
+        var isHeld = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var isEnough = new ManualResetEventSlim();
+        var enough = isEnough;
+        var holding = other.WriteAsync(session =>
+        {
+            session.Execute(Hold, partition);
+            isHeld.TrySetResult();
+            return enough.Wait(TimeSpan.FromSeconds(4));
+        });
+        await isHeld.Task;
         var waiting = writer.AppendAsync("acme", [.. Enumerable.Range(0, 10).Select(_ => Event("ada"))], default).AsTask();
         Assert.Equal(AppendOutcome.Full, await writer.AppendAsync("acme", [Event("bob")], default));
-        hold.CommandText = "ROLLBACK";
-        hold.ExecuteNonQuery();
+        enough.Set();
+        Assert.True(await holding);
         await waiting;
         await writer.DisposeAsync();
         Assert.DoesNotContain((await ReadAllAsync(store)).SelectMany(e => e), e => e.Event.DistinctId == "bob");

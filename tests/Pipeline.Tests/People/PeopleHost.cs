@@ -2,8 +2,8 @@ using System.Text;
 using Akka.Actor;
 using Akka.Cluster;
 using Akka.Cluster.Hosting;
+using Akka.Configuration;
 using Akka.Hosting;
-using Akka.Persistence.Sql;
 using Akka.Remote.Hosting;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.DependencyInjection;
@@ -13,10 +13,11 @@ using VarianceActors.Pipeline.Mapping;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Sources;
+using VarianceActors.Pipeline.Tests.Stores;
 
 namespace VarianceActors.Pipeline.Tests.People;
 
-/// <summary>A cluster of one with a journal in a file, wired as in production.</summary>
+/// <summary>A cluster of one with a journal, wired as in production.</summary>
 internal sealed class PeopleHost : IAsyncDisposable
 {
     private const string Quiet = """
@@ -40,24 +41,28 @@ internal sealed class PeopleHost : IAsyncDisposable
 
     public IActorRef People => ActorRegistry.For(System).Get<PeopleRegion>();
 
-    /// <summary>Starts on a journal file, new or left behind by an earlier host.</summary>
+    /// <summary>Starts on the journal of a store, new or left behind by an earlier host.</summary>
     public static Task<PeopleHost> Start(
-        string file, PeopleOptions? options = null, UnfinishedMerges? unfinished = null) =>
-        StartOn(SqliteJournal(file), options, unfinished);
+        TemporaryDatabase store, PeopleOptions? options = null, UnfinishedMerges? unfinished = null) =>
+        StartAsync(store.WithJournal, options, unfinished);
 
-    /// <summary>Starts on a journal file in which some homes cannot write.</summary>
-    public static Task<PeopleHost> StartOnFailing(string file, UnfinishedMerges unfinished) =>
-        StartOn(FailingFileJournal.Config + SqliteJournal(file), unfinished: unfinished);
+    /// <summary>Starts on the journal of a store in which some homes cannot write.</summary>
+    public static Task<PeopleHost> StartOnFailing(TemporaryDatabase store, UnfinishedMerges unfinished) => StartAsync(
+        akka => store.WithJournal(akka.AddHocon(FailingJournal.Config, HoconAddMode.Prepend)), options: null, unfinished);
 
     /// <summary>Starts on any journal.</summary>
-    public static async Task<PeopleHost> StartOn(
-        string journal, PeopleOptions? options = null, UnfinishedMerges? unfinished = null)
+    public static Task<PeopleHost> StartOn(
+        string journal, PeopleOptions? options = null, UnfinishedMerges? unfinished = null) =>
+        StartAsync(akka => akka.AddHocon(journal, HoconAddMode.Prepend), options, unfinished);
+
+    private static async Task<PeopleHost> StartAsync(
+        Func<AkkaConfigurationBuilder, AkkaConfigurationBuilder> withJournal, PeopleOptions? options, UnfinishedMerges? unfinished)
     {
         options ??= Options(_ => { });
         var builder = Host.CreateEmptyApplicationBuilder(null);
-        builder.Services.AddAkka("people-tests", akka => akka
-            .AddHocon(Quiet + journal, HoconAddMode.Prepend)
-            .AddHocon(SqlPersistence.DefaultConfiguration, HoconAddMode.Append)
+        builder.Services.AddAkka("people-tests", akka => withJournal(akka)
+            .AddHocon(Quiet, HoconAddMode.Prepend)
+            .AddHocon(ConfigurationFactory.ParseString(PipelineHosting.ReadHocon("akka.conf")), HoconAddMode.Append)
             .WithRemoting("127.0.0.1", 0)
             .WithClustering(new ClusterOptions { Roles = [NodeRoles.People] })
             .WithPeople(options, _ => Describe, unfinished ?? new UnfinishedList().Merges)
@@ -108,28 +113,13 @@ internal sealed class PeopleHost : IAsyncDisposable
         }
     }
 
-    /// <summary>Everything in memory is lost; the journal's file stays.</summary>
+    /// <summary>Everything in memory is lost; the journal stays.</summary>
     public async ValueTask DisposeAsync()
     {
         await _host.StopAsync();
         _host.Dispose();
         SqliteConnection.ClearAllPools();
     }
-
-    private static string SqliteJournal(string file) => $$"""
-        akka.persistence {
-          journal.plugin = "akka.persistence.journal.sql"
-          journal.sql {
-            connection-string = "Data Source={{file}}"
-            provider-name = "SQLite.MS"
-          }
-          snapshot-store.plugin = "akka.persistence.snapshot-store.sql"
-          snapshot-store.sql {
-            connection-string = "Data Source={{file}}"
-            provider-name = "SQLite.MS"
-          }
-        }
-        """;
 
     /// <summary>Options for a test, changed where it matters.</summary>
     public static PeopleOptions Options(Action<PeopleOptions> change)

@@ -3,33 +3,28 @@ using Akka.Actor;
 using VarianceActors.Pipeline.Outbox;
 using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Sources;
+using VarianceActors.Pipeline.Stores;
+using VarianceActors.Pipeline.Tests.Stores;
 using Xunit;
 
 namespace VarianceActors.Pipeline.Tests.People;
 
-public sealed class PersonActorTests : IDisposable
+public sealed class PersonActorTests
 {
-    private readonly string _file = Path.Combine(Path.GetTempPath(), $"people-{Guid.NewGuid():n}.db");
-
-    public void Dispose()
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task A_person_outlives_its_node_and_repeats_are_answered_alike(StoreKind kind)
     {
-        foreach (var file in Directory.GetFiles(Path.GetTempPath(), Path.GetFileName(_file) + "*"))
-        {
-            File.Delete(file);
-        }
-    }
-
-    [Fact]
-    public async Task A_person_outlives_its_node_and_repeats_are_answered_alike()
-    {
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
         var born = Command("vis", (1, Captured.Event("seen", "vis", """{"$set":{"plan":"pro"}}""")));
         EventsApplied first;
-        await using (var host = await PeopleHost.Start(_file))
+        await using (var host = await PeopleHost.Start(store))
         {
             first = await host.Apply(born);
         }
 
-        await using var again = await PeopleHost.Start(_file);
+        await using var again = await PeopleHost.Start(store);
         var repeated = await again.Apply(born);
         var person = await again.Find("vis");
 
@@ -39,10 +34,13 @@ public sealed class PersonActorTests : IDisposable
         Assert.Equal(0, person.Version);
     }
 
-    [Fact]
-    public async Task A_late_repeat_does_not_undo_a_newer_change()
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task A_late_repeat_does_not_undo_a_newer_change(StoreKind kind)
     {
-        await using var host = await PeopleHost.Start(_file);
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
+        await using var host = await PeopleHost.Start(store);
         var old = Command("vis", (1, Captured.Event("seen", "vis", """{"$set":{"plan":"free"}}""")));
         await host.Apply(old);
         await host.Apply(Command("vis", (2, Captured.Event("seen", "vis", """{"$set":{"plan":"pro"}}"""))));
@@ -52,19 +50,22 @@ public sealed class PersonActorTests : IDisposable
         Assert.Equal("\"pro\"", (await host.Find("vis"))!.Properties["plan"].Json);
     }
 
-    [Fact]
-    public async Task A_merge_unites_two_homes_and_outlives_their_node()
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task A_merge_unites_two_homes_and_outlives_their_node(StoreKind kind)
     {
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
         EventsApplied merged;
         var identify = Command("acc", (3, Captured.Event("$identify", "acc", """{"$anon_distinct_id":"dev"}""")));
-        await using (var host = await PeopleHost.Start(_file))
+        await using (var host = await PeopleHost.Start(store))
         {
             await host.Apply(Command("dev", (1, Captured.Event("seen", "dev", """{"$set":{"cart":3}}"""))));
             await host.Apply(Command("acc", (2, Captured.Event("seen", "acc", """{"$set":{"plan":"pro"}}"""))));
             merged = await host.Apply(identify);
         }
 
-        await using var again = await PeopleHost.Start(_file);
+        await using var again = await PeopleHost.Start(store);
         var byDevice = await again.Find("dev");
         var byAccount = await again.Find("acc");
         var repeated = await again.Apply(identify);
@@ -76,11 +77,14 @@ public sealed class PersonActorTests : IDisposable
         Assert.Equal("acc", byDevice.UserId);
     }
 
-    [Fact]
-    public async Task Snapshots_bring_a_person_back()
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task Snapshots_bring_a_person_back(StoreKind kind)
     {
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
         var options = PeopleHost.Options(options => options.SnapshotEvery = 2);
-        await using (var host = await PeopleHost.Start(_file, options))
+        await using (var host = await PeopleHost.Start(store, options))
         {
             for (var offset = 1; offset <= 7; offset++)
             {
@@ -90,18 +94,21 @@ public sealed class PersonActorTests : IDisposable
             }
         }
 
-        await using var again = await PeopleHost.Start(_file, options);
+        await using var again = await PeopleHost.Start(store, options);
         var person = await again.Find("vis");
 
         Assert.Equal("7", person!.Properties["n"].Json);
         Assert.Equal(6, person.Version);
     }
 
-    [Fact]
-    public async Task An_idle_person_leaves_memory_and_comes_back()
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task An_idle_person_leaves_memory_and_comes_back(StoreKind kind)
     {
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
         var options = PeopleHost.Options(options => options.IdleTimeout = TimeSpan.FromMilliseconds(400));
-        await using var host = await PeopleHost.Start(_file, options);
+        await using var host = await PeopleHost.Start(store, options);
         await host.Apply(Command("vis", (1, Captured.Event("seen", "vis", """{"$set":{"plan":"pro"}}"""))));
         var actor = await host.ActorOf(Homes.Home("vis"));
 
@@ -110,10 +117,13 @@ public sealed class PersonActorTests : IDisposable
         Assert.Equal("\"pro\"", (await host.Find("vis"))!.Properties["plan"].Json);
     }
 
-    [Fact]
-    public async Task Nobody_is_found_where_nobody_was_born()
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task Nobody_is_found_where_nobody_was_born(StoreKind kind)
     {
-        await using var host = await PeopleHost.Start(_file);
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
+        await using var host = await PeopleHost.Start(store);
         var personless = Captured.Event("seen", "ghost", """{"$process_person_profile":false}""");
 
         var applied = await host.Apply(Command("ghost", (1, personless)));
@@ -122,10 +132,13 @@ public sealed class PersonActorTests : IDisposable
         Assert.Null(await host.Find("ghost"));
     }
 
-    [Fact]
-    public async Task A_dropped_event_is_refused_with_PostHogs_name_for_it()
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task A_dropped_event_is_refused_with_PostHogs_name_for_it(StoreKind kind)
     {
-        await using var host = await PeopleHost.Start(_file);
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
+        await using var host = await PeopleHost.Start(store);
         var dropped = Captured.Event("$identify", "acc", """{"$anon_distinct_id":42}""");
 
         var result = Assert.Single((await host.Apply(Command("acc", (1, dropped)))).Results);
@@ -134,10 +147,13 @@ public sealed class PersonActorTests : IDisposable
         Assert.Equal(Homes.Home("acc").Priority.Lane, result.Lane);
     }
 
-    [Fact]
-    public async Task Scenarios_end_the_same_through_actors_and_a_journal()
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task Scenarios_end_the_same_through_actors_and_a_journal(StoreKind kind)
     {
-        await using var host = await PeopleHost.Start(_file);
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
+        await using var host = await PeopleHost.Start(store);
 
         await Task.WhenAll(Scenario.All().Select(scenario => Play(host, scenario)));
     }

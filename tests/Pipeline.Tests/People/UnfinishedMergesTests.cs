@@ -10,18 +10,19 @@ public sealed class UnfinishedMergesTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
-    [Fact]
-    public async Task After_a_crash_a_sealed_home_that_nobody_calls_is_woken_and_comes_to_rest()
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task After_a_crash_a_sealed_home_that_nobody_calls_is_woken_and_comes_to_rest(StoreKind kind)
     {
         var connection = $"crash-{Guid.NewGuid():n}"[..16];
         PersonId[] homes = [new(connection, "acc"), new(connection, "dev")];
         var (lower, higher) = homes[0].Priority < homes[1].Priority ? (homes[0], homes[1]) : (homes[1], homes[0]);
-        await using var store = await TemporaryDatabase.CreateAsync(StoreKind.Sqlite);
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
         var layout = await PipelineLayout.ReadAsync(store.Database, 4, 1, [connection]);
         var unfinished = UnfinishedMerges.In(store.Database, layout, TimeProvider.System);
-        var journal = store.Path.Replace("pipeline.db", "journal.db", StringComparison.Ordinal);
-        var askedToAbsorb = FailingFileJournal.Fail(higher);
-        await using (var first = await PeopleHost.StartOnFailing(journal, unfinished))
+        var askedToAbsorb = FailingJournal.Fail(higher);
+        await using (var first = await PeopleHost.StartOnFailing(store, unfinished))
         {
             var identify = Captured.Event(
                 "$identify", lower.DistinctId, $$"""{"$anon_distinct_id":"{{higher.DistinctId}}"}""");
@@ -31,7 +32,7 @@ public sealed class UnfinishedMergesTests
 
         Assert.Equal([lower.DistinctId], (await ListAsync(store)).Select(home => home.DistinctId));
 
-        await using var second = await PeopleHost.Start(journal, null, unfinished);
+        await using var second = await PeopleHost.Start(store, unfinished: unfinished);
         second.System.ActorOf(Props.Create(
             () => new MergeWaker(second.People, store.Database, layout, TimeProvider.System)));
         await UntilAsync(async () => (await ListAsync(store)).Count == 0);

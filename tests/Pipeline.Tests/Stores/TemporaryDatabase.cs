@@ -1,3 +1,4 @@
+using Akka.Hosting;
 using VarianceActors.Databases;
 using VarianceActors.Pipeline.Stores;
 
@@ -48,6 +49,11 @@ internal sealed class TemporaryDatabase : IAsyncDisposable
     public PipelineDatabase Open() => _connectionString is null
         ? PipelineDatabase.Open(_directory.FullName, TimeSpan.FromSeconds(1), Broken.Add)
         : PipelineDatabase.Open(Postgres);
+
+    /// <summary>The journal beside it, as a node has it.</summary>
+    public AkkaConfigurationBuilder WithJournal(AkkaConfigurationBuilder akka) => _connectionString is null
+        ? akka.WithSqliteJournal(_directory.FullName)
+        : akka.WithPostgresJournal(Postgres);
 
     public async ValueTask DisposeAsync()
     {

@@ -7,12 +7,12 @@ using VarianceActors.Pipeline.People;
 
 namespace VarianceActors.Pipeline.Tests.People;
 
-/// <summary>A journal in a file in which the writes of some homes fail.</summary>
-internal sealed class FailingFileJournal(Config config) : SqlWriteJournal(config)
+/// <summary>A journal in which the writes of some homes fail.</summary>
+internal sealed class FailingJournal(Config config) : SqlWriteJournal(config)
 {
     public const string Config = """
         akka.persistence.journal.sql {
-          class = "VarianceActors.Pipeline.Tests.People.FailingFileJournal, VarianceActors.Pipeline.Tests"
+          class = "VarianceActors.Pipeline.Tests.People.FailingJournal, VarianceActors.Pipeline.Tests"
           circuit-breaker.max-failures = 100000
         }
 
