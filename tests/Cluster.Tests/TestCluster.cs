@@ -21,6 +21,7 @@ public class TestCluster : IAsyncLifetime
     internal const int BusyFrom = 10;
 
     private const string Authorization = "Basic Y2x1c3Rlcjp0ZXN0";
+    private static readonly string[] Common = ["/system/sharding/", "/user/stage-sweep", "endpointWriter", "Tried to associate"];
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(180);
     private readonly ConcurrentQueue<Arrival> _arrivals = [];
     private int _doneTracks;
@@ -232,8 +233,8 @@ public class TestCluster : IAsyncLifetime
     {
         var health = await Task.WhenAll(Nodes.Select(async node => $"{node.Number}: {await node.HealthAsync()}"));
         return string.Join('\n', health.Concat(Nodes.SelectMany(node => node.Output
-            .Where(line => line.Length > 0 && !line.Contains("/system/sharding/", StringComparison.Ordinal))
-            .TakeLast(12)
+            .Where(line => line.Length > 0 && !Common.Any(word => line.Contains(word, StringComparison.Ordinal)))
+            .TakeLast(25)
             .Select(line => $"{node.Number}: {line[..Math.Min(line.Length, 400)]}"))));
     }
 
