@@ -147,6 +147,8 @@ internal sealed class ViewsRun(int contacts)
             await ListAsync($"search of a letter by {sort}", _ => Search("adbcs"[random.Next(5)].ToString()), sort);
             await ListAsync($"search of two words by {sort}", _ => Search($"{First[random.Next(10)]} Surname{random.Next(50_021)}"), sort);
             await ListAsync($"search of a user id by {sort}", _ => Search($"user-{random.Next(contacts)}"), sort);
+            await ListAsync($"contacts of a domain in a stage where nobody is by {sort}", _ => ViewCriteria.All with { Domain = "gmail.com", Stage = "active" }, sort);
+            await ListAsync($"search of two words that many have by {sort}", _ => Search($"{First[random.Next(10)]} {First[random.Next(10)]}"), sort);
             await ListAsync($"search in a stage by {sort}", _ => Search(First[random.Next(10)]) with { Stage = Stages[random.Next(4)] }, sort);
             await MeasureAsync(
                 table, $"accounts by {sort}",
@@ -154,6 +156,18 @@ internal sealed class ViewsRun(int contacts)
             await MeasureAsync(
                 table, $"search of accounts by {sort}",
                 _ => queries.ReadAccountsAsync("acme", Search($"company-{random.Next(1_000)}"), sort, null, 100, cancellationToken));
+            await MeasureAsync(
+                table, $"accounts of a stage by {sort}",
+                _ => queries.ReadAccountsAsync("acme", ViewCriteria.All with { Stage = Stages[random.Next(4)] }, sort, null, 100, cancellationToken));
+            await MeasureAsync(
+                table, $"accounts of a domain by {sort}",
+                _ => queries.ReadAccountsAsync("acme", ViewCriteria.All with { Domain = AccountId(random.Next(_accounts)) }, sort, null, 100, cancellationToken));
+            await MeasureAsync(
+                table, $"accounts of a stage seen in a day by {sort}",
+                _ => queries.ReadAccountsAsync(
+                    "acme",
+                    ViewCriteria.All with { Stage = "lead", SeenSince = Now.AddDays(-random.Next(1, 50)) },
+                    sort, null, 100, cancellationToken));
         }
 
         await MeasureAsync(table, "page of a contact", _ => queries.ReadContactAsync(

@@ -21,7 +21,7 @@ internal sealed record ViewsQuery(
     string? Sort,
     [property: FromQuery(Name = "after"), Description("The next of the page before")]
     string? After,
-    [property: FromQuery(Name = "limit"), Description("Items of the page, 1 to 1000; 100 unless given")]
+    [property: FromQuery(Name = "limit"), Description("Items of the page at most, 1 to 1000; 100 unless given. A page may be shorter: follow next until it is null")]
     string? Limit)
 {
     private const int LimitUsual = 100;

@@ -9,7 +9,8 @@ public sealed record ViewsStateView(long Waiting);
 
 /// <summary>A page of a list.</summary>
 /// <param name="Items">In order.</param>
-/// <param name="Next">Pass it as <c>after</c> for the next page; null on the last one.</param>
+/// <param name="Next">Pass it as <c>after</c> for the next page; null on the last one. A page may be shorter than <c>limit</c>, even
+/// empty: follow this until it is null.</param>
 public sealed record PageView<T>(IReadOnlyList<T> Items, string? Next);
 
 /// <summary>A contact in a list.</summary>

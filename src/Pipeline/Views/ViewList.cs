@@ -10,20 +10,44 @@ namespace VarianceActors.Pipeline.Views;
 /// <summary>
 /// Finds the items of one page. A filter that few match is read whole and then sorted; else the order is walked and each item
 /// looked at, which is fast because many match, unless those who match come last in that order. By name they often do (who looks
-/// for "zoe" finds Zoe), so what begins with the first characters of a word is kept in that order of its own.
-/// docs/benchmarks.md has figures.
+/// for "zoe" finds Zoe), so what begins with the first characters of a word is kept in that order of its own. Of several filters
+/// that many match it may be that hardly anybody matches all, so the work of a page is bounded: it ends where that much is looked
+/// at, even if it is not full. docs/benchmarks.md has figures.
 /// </summary>
 /// <param name="session">A reading session.</param>
 /// <param name="connection">The connection.</param>
 /// <param name="kind"><see cref="ViewStatements.OfContacts"/> or <see cref="ViewStatements.OfAccounts"/>.</param>
 /// <param name="stages">The connection's stages of that kind, the most advanced first.</param>
-internal sealed class ViewList(Session session, int connection, int kind, ImmutableArray<string> stages)
+/// <param name="workMax">The work of a page, in halves of a microsecond as SQLite takes them.</param>
+/// <param name="fewMax">How many matches are few.</param>
+internal sealed class ViewList(
+    Session session,
+    int connection,
+    int kind,
+    ImmutableArray<string> stages,
+    int workMax = ViewList.WorkMax,
+    int fewMax = ViewList.FewMax)
 {
-    /// <summary>How many matches are few.</summary>
+    private const int WorkMax = 40_000;
     private const int FewMax = 5_000;
 
-    /// <summary>How far the matches of a word are counted to find the rarest one.</summary>
+    /// <summary>At so many entries a page looks in any case.</summary>
+    private const int EntriesMin = 50;
+
+    /// <summary>How far the matches of words are counted to find the rarest one, all in all.</summary>
     private const int CountMax = 50_000;
+
+    /// <summary>To look at an entry of an index that holds what is filtered by.</summary>
+    private const int WorkOfEntry = 1;
+
+    /// <summary>To look a word up.</summary>
+    private const int WorkOfLookup = 4;
+
+    /// <summary>To read a row from somewhere in the file.</summary>
+    private const int WorkOfRow = 12;
+
+    /// <summary>How many entries are counted for one.</summary>
+    private const int CountedForOne = 10;
 
     private static readonly ConcurrentDictionary<string, Statement> Statements = new(StringComparer.Ordinal);
 
@@ -35,13 +59,15 @@ internal sealed class ViewList(Session session, int connection, int kind, Immuta
     private static readonly Statement SelectStages = new(
         "SELECT stage FROM view_stage_total WHERE connection = @connection AND kind = @kind ORDER BY stage");
 
+    private int _left;
+
     private string Table => kind == ViewStatements.OfContacts ? "view_contact" : "view_account";
 
-    /// <summary>The numbers of a page's items, in order, and where it ends.</summary>
+    /// <summary>The numbers of a page's items, in order, and where it ends if it is not the last one.</summary>
     /// <param name="criteria">Who is meant.</param>
     /// <param name="sort">The order.</param>
     /// <param name="after">The page before; null for the first page.</param>
-    /// <param name="limit">Items of the page.</param>
+    /// <param name="limit">Items of the page at most.</param>
     public (List<long> Numbers, ViewCursor? Next) Page(
         ViewCriteria criteria, ViewSort sort, ViewCursor? after, int limit)
     {
@@ -54,21 +80,22 @@ internal sealed class ViewList(Session session, int connection, int kind, Immuta
         }
 
         var wanted = new Wanted(criteria, accounts);
-        var items = sort is ViewSort.Stage
+        _left = workMax;
+        var (items, end) = sort is ViewSort.Stage
             ? ByStage(wanted, after, limit + 1)
             : Take(wanted, sort, after, limit + 1);
-        if (items.Count <= limit)
+        if (items.Count > limit)
         {
-            return ([.. items.Select(item => item.Number)], null);
+            items.RemoveRange(limit, items.Count - limit);
+            end = items[^1];
         }
 
-        var last = items[limit - 1];
         return (
-            [.. items.Take(limit).Select(item => item.Number)],
-            new ViewCursor(sort, criteria.Fingerprint, last.Stage, last.Key, last.Number));
+            items.ConvertAll(item => item.Number),
+            end is { } last ? new ViewCursor(sort, criteria.Fingerprint, last.Stage, last.Key, last.Number) : null);
     }
 
-    private List<Item> ByStage(Wanted wanted, ViewCursor? after, int count)
+    private (List<Item> Items, Item? End) ByStage(Wanted wanted, ViewCursor? after, int count)
     {
         var items = new List<Item>();
         var order = wanted.Criteria.Stage is { } only ? [only] : Order();
@@ -80,13 +107,27 @@ internal sealed class ViewList(Session session, int connection, int kind, Immuta
         var from = after is null ? 0 : order.IndexOf(after.Stage);
         for (var place = from; place < order.Length && items.Count < count; place++)
         {
+            if (_left <= 0)
+            {
+                return (items, BeginOf(order[place]));
+            }
+
             var inStage = wanted with { Criteria = wanted.Criteria with { Stage = order[place] } };
             var cursor = after is not null && place == from ? after with { Sort = ViewSort.LastSeen } : null;
-            items.AddRange(Take(inStage, ViewSort.LastSeen, cursor, count - items.Count));
+            var (found, end) = Take(inStage, ViewSort.LastSeen, cursor, count - items.Count);
+            items.AddRange(found);
+            if (end is not null && items.Count < count)
+            {
+                return (items, end);
+            }
         }
 
-        return items;
+        return (items, null);
     }
+
+    // Before everybody who is in it.
+    private static Item BeginOf(string stage) =>
+        new(long.MaxValue, long.MaxValue.ToString(CultureInfo.InvariantCulture), stage);
 
     // Stages that are configured no more come behind the others, and who is in none comes last.
     private ImmutableArray<string> Order()
@@ -95,59 +136,101 @@ internal sealed class ViewList(Session session, int connection, int kind, Immuta
         return [.. stages, .. held.Where(stage => stage.Length > 0 && !stages.Contains(stage)), ""];
     }
 
-    private List<Item> Take(Wanted wanted, ViewSort sort, ViewCursor? after, int count)
+    /// <summary>Items in order, and the last entry that was looked at if it is not known that nobody comes behind it.</summary>
+    private (List<Item> Items, Item? End) Take(Wanted wanted, ViewSort sort, ViewCursor? after, int count)
     {
         // An index that holds all that is read is taken before one that serves the filter: the stage is read only where it is not known.
-        var isByPrefix = false;
         var isOne = sort is ViewSort.LastSeen && wanted.HasIndex(kind);
-        var text = new Text().Add("SELECT c.number, c.").Add(KeyOf(sort)).Add(isOne ? ", '' FROM " : ", c.stage FROM ");
-        if (!isOne && wanted.IsNarrow(sort) && Fewest(wanted, sort) is var (few, word))
+        var isNarrow = !isOne && wanted.IsNarrow(sort);
+        var few = isNarrow ? Fewest(wanted, sort) : null;
+        var isByPrefix = few is null && sort is ViewSort.Name && !wanted.Criteria.Words.IsEmpty;
+        var (source, join, place) = (new Text(), new Text(), new Text());
+        var exceptWord = -1;
+        if (few is { } found)
         {
-            text.Add("(SELECT DISTINCT f.number FROM (").Add(few).Add(") f) n JOIN ").Add(Table)
-                .Add(" c ON c.number = n.number WHERE 1 = 1");
-            AddConditions(text, wanted, mask: true, exceptWord: word);
+            exceptWord = found.Word;
+            source.Add("(SELECT DISTINCT f.number FROM (").Add(found.Text).Add(") f) n JOIN ").Add(Table).Add(" c ON c.number = n.number");
+            place.Add(" WHERE 1 = 1");
         }
-        else if (sort is ViewSort.Name && !wanted.Criteria.Words.IsEmpty)
+        else if (isByPrefix)
         {
-            isByPrefix = true;
-            var place = Rarest(wanted.Criteria.Words);
-            var prefix = ViewText.PrefixesOf(wanted.Criteria.Words[place]).Last();
-            text.Add("view_prefix p CROSS JOIN ").Add(Table).Add(" c WHERE c.number = p.number AND c.sort_name = p.sort_name")
-                .Add(" AND p.connection = @connection", connection)
+            var rarest = Rarest(wanted.Criteria.Words);
+            var prefix = ViewText.PrefixesOf(wanted.Criteria.Words[rarest]).Last();
+            exceptWord = prefix == wanted.Criteria.Words[rarest] ? rarest : -1;
+            source.Add("view_prefix p");
+            join.Add(" CROSS JOIN ").Add(Table).Add(" c");
+            place.Add(" WHERE p.connection = @connection", connection)
                 .Add(" AND p.kind = @kind", kind)
                 .Add(" AND p.prefix = @prefix", prefix);
-            AddConditions(text, wanted, mask: true, exceptWord: prefix == wanted.Criteria.Words[place] ? place : -1);
         }
         else
         {
-            text.Add(Table).Add(" c WHERE c.connection = @connection", connection);
-            AddConditions(text, wanted, mask: !isOne);
+            source.Add(Table).Add(" c");
+            place.Add(" WHERE c.connection = @connection", connection);
         }
 
-        if (wanted.Criteria.SeenSince is { } since)
+        if (wanted.Criteria.SeenSince is { } since && sort is ViewSort.LastSeen)
         {
-            text.Add(sort is ViewSort.LastSeen ? " AND c.last_seen >= @since" : " AND c.last_seen + 0 >= @since",
-                ViewStatements.Milliseconds(since));
+            place.Add(" AND c.last_seen >= @since", ViewStatements.Milliseconds(since));
+        }
+
+        var (key, number) = isByPrefix ? ("p.sort_name", "p.number") : ("c." + KeyOf(sort), "c.number");
+        var (forward, order) = sort is ViewSort.Name
+            ? (" > ", $" ORDER BY {key} ASC, {number} ASC")
+            : (" < ", $" ORDER BY {key} DESC, {number} DESC");
+        if (after is not null)
+        {
+            place.Add($" AND ({key}, {number}){forward}(@key", after.Value).Add(", @number)", after.Number);
+        }
+
+        var conditions = new Text().Add(isByPrefix ? " AND c.number = p.number AND c.sort_name = p.sort_name" : "");
+        AddConditions(conditions, wanted, mask: !isOne, exceptWord);
+        if (wanted.Criteria.SeenSince is { } seen && sort is not ViewSort.LastSeen)
+        {
+            conditions.Add(" AND c.last_seen + 0 >= @since", ViewStatements.Milliseconds(seen));
         }
 
         if (kind == ViewStatements.OfAccounts)
         {
-            text.Add(" AND c.version > 0");
+            conditions.Add(" AND c.version > 0");
         }
 
-        var isAscending = sort is ViewSort.Name;
-        var (key, number) = isByPrefix ? ("p.sort_name", "p.number") : ("c." + KeyOf(sort), "c.number");
-        if (after is not null)
-        {
-            text.Add(" AND (").Add(key).Add(", ").Add(number).Add(isAscending ? ") > (" : ") < (")
-                .Add("@key", after.Value).Add(", @number)", after.Number);
-        }
-
-        var direction = isAscending ? " ASC" : " DESC";
-        text.Add(" ORDER BY ").Add(key).Add(direction).Add(", ").Add(number).Add(direction)
-            .Add(" LIMIT @rows", count);
         var known = isOne ? wanted.Criteria.Stage ?? "" : null;
-        return session.Query(text.Statement(), row => Read(row, sort, known), text.Values);
+        var work = WorkOf(wanted, sort, isByPrefix || few is not null, exceptWord);
+        Item? end = null;
+        if (few is { Found: var matches })
+        {
+            _left -= (int)matches * work;
+        }
+        else if (isNarrow)
+        {
+            var last = new Text().Add("SELECT ").Add(number).Add(", ").Add(key).Add(" FROM ").Add(source).Add(place).Add(order)
+                .Add(" LIMIT 1 OFFSET @entries", Math.Max(EntriesMin, _left / work) - 1);
+            end = session.Query(last.Statement(), row => Read(row, sort, wanted.Criteria.Stage ?? ""), last.Values)
+                .Cast<Item?>().FirstOrDefault();
+            _left = 0;
+        }
+
+        if (end is { } bound)
+        {
+            conditions.Add(sort is ViewSort.Name ? $" AND ({key}, {number}) <= (@end_key" : $" AND ({key}, {number}) >= (@end_key",
+                sort is ViewSort.Name ? bound.Key : long.Parse(bound.Key, CultureInfo.InvariantCulture))
+                .Add(", @end_number)", bound.Number);
+        }
+
+        var text = new Text().Add("SELECT c.number, c.").Add(KeyOf(sort)).Add(isOne ? ", '' FROM " : ", c.stage FROM ")
+            .Add(source).Add(join).Add(place).Add(conditions).Add(order).Add(" LIMIT @rows", count);
+        return (session.Query(text.Statement(), row => Read(row, sort, known), text.Values), end);
+    }
+
+    /// <summary>What it costs to look at one entry, if everything must be looked up.</summary>
+    private int WorkOf(Wanted wanted, ViewSort sort, bool isJoined, int exceptWord)
+    {
+        var isAccount = kind == ViewStatements.OfAccounts;
+        var readsRow = isJoined || isAccount || (wanted.Criteria.SeenSince is not null && sort is not ViewSort.LastSeen);
+        var lookups = (isAccount && wanted.Criteria.Domain is not null ? 1 : 0)
+            + wanted.Criteria.Words.Length - (exceptWord < 0 ? 0 : 1);
+        return WorkOfEntry + (readsRow ? WorkOfRow : 0) + (WorkOfLookup * lookups);
     }
 
     /// <summary>The place of the word that fewest match, as far as it is worth counting.</summary>
@@ -158,11 +241,7 @@ internal sealed class ViewList(Session session, int connection, int kind, Immuta
             return 0;
         }
 
-        var counts = words.Select((_, place) =>
-        {
-            var counting = new Text().Add("SELECT count(*) FROM (").Add(Matches(words, place, CountMax)).Add(") f");
-            return (long)session.Scalar(counting.Statement(), counting.Values)!;
-        }).ToList();
+        var counts = words.Select((_, place) => Count(Matches(words, place, CountMax / words.Length))).ToList();
         return counts.IndexOf(counts.Min());
     }
 
@@ -179,20 +258,27 @@ internal sealed class ViewList(Session session, int connection, int kind, Immuta
         stage ?? row.GetString(2));
 
     /// <summary>The filter that fewest match, as a query for numbers, if they are few; else null.</summary>
-    private (Text Text, int Word)? Fewest(Wanted wanted, ViewSort sort)
+    private (Text Text, int Word, long Found)? Fewest(Wanted wanted, ViewSort sort)
     {
-        (Text Text, int Word)? fewest = null;
-        var count = FewMax + 1L;
-        foreach (var filter in Filters(wanted, sort))
+        (Text Text, int Word, long Found)? fewest = null;
+        foreach (var (text, word) in Filters(wanted, sort))
         {
-            var counting = new Text().Add("SELECT count(*) FROM (").Add(filter.Text).Add(") f");
-            if ((long)session.Scalar(counting.Statement(), counting.Values)! is var found && found < count)
+            var found = Count(text);
+            if (found < (fewest?.Found ?? fewMax + 1))
             {
-                (fewest, count) = (filter, found);
+                fewest = (text, word, found);
             }
         }
 
         return fewest;
+    }
+
+    private long Count(Text matches)
+    {
+        var counting = new Text().Add("SELECT count(*) FROM (").Add(matches).Add(") f");
+        var count = (long)session.Scalar(counting.Statement(), counting.Values)!;
+        _left -= (int)count / CountedForOne;
+        return count;
     }
 
     // Each with the place of the word that it looks for; -1 for none.
@@ -204,7 +290,7 @@ internal sealed class ViewList(Session session, int connection, int kind, Immuta
                 new Text().Add("SELECT number FROM view_contact WHERE connection = @connection", connection)
                     .Add(" AND account IN ("),
                 accounts);
-            yield return (filter.Add(" LIMIT @few", FewMax + 1), -1);
+            yield return (filter.Add(" LIMIT @few", fewMax + 1), -1);
         }
 
         if (wanted.Criteria.SeenSince is { } since && sort is not ViewSort.LastSeen)
@@ -224,19 +310,19 @@ internal sealed class ViewList(Session session, int connection, int kind, Immuta
                 : new Text()
                     .Add("SELECT number FROM view_term WHERE connection = @connection", connection)
                     .Add(" AND kind = 3 AND term = @domain", domain)
-                    .Add(" LIMIT @few", FewMax + 1);
+                    .Add(" LIMIT @few", fewMax + 1);
             yield return (filter, -1);
         }
 
         for (var place = 0; place < wanted.Criteria.Words.Length; place++)
         {
-            yield return (Matches(wanted.Criteria.Words, place, FewMax + 1), place);
+            yield return (Matches(wanted.Criteria.Words, place, fewMax + 1), place);
         }
 
         Text Of(string condition, object value) => new Text()
             .Add("SELECT number FROM ").Add(Table).Add(" WHERE connection = @connection AND ", connection)
             .Add(condition, value)
-            .Add(" LIMIT @few", FewMax + 1);
+            .Add(" LIMIT @few", fewMax + 1);
     }
 
     private Text Matches(ImmutableArray<string> words, int place, int limit)

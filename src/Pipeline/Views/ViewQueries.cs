@@ -119,12 +119,12 @@ public sealed class ViewQueries(PipelineParts parts)
     public Task<long> ReadWaitingAsync(string connectionId, CancellationToken cancellationToken) =>
         parts.Database.ReadAsync(session => FeedStatements.Waiting(session, NumberOf(connectionId)), cancellationToken);
 
-    /// <summary>Contacts.</summary>
+    /// <summary>Contacts. A page may be shorter than its limit; the last one has no next.</summary>
     /// <param name="connectionId">The connection.</param>
     /// <param name="criteria">Who is meant.</param>
     /// <param name="sort">The order.</param>
     /// <param name="after">The page before; null for the first page.</param>
-    /// <param name="limit">Items of the page.</param>
+    /// <param name="limit">Items of the page at most.</param>
     /// <param name="cancellationToken">Stops the wait.</param>
     public Task<ViewPage<ContactRow>> ReadContactsAsync(
         string connectionId,

@@ -1,3 +1,4 @@
+using System.Globalization;
 using VarianceActors.Pipeline.Stores;
 using VarianceActors.Pipeline.Tests.Stores;
 using VarianceActors.Pipeline.Views;
@@ -9,6 +10,7 @@ namespace VarianceActors.Pipeline.Tests.Views;
 public sealed class ViewListTests
 {
     private const int Contacts = 5_400;
+    private const int Crowd = 600;
     private static readonly DateTimeOffset Nine = new(2026, 3, 1, 9, 0, 0, TimeSpan.Zero);
     private static readonly string[] First = ["Zoe", "Ädie", "Żaneta", "\U0001F600 Jo"];
 
@@ -41,6 +43,96 @@ public sealed class ViewListTests
         }
     }
 
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task Where_filters_that_many_match_hardly_meet_pages_end_before_they_are_full_and_none_is_left_out(StoreKind kind)
+    {
+        await using var store = await TemporaryDatabase.CreateAsync(kind);
+        await FoldAsync(store, Enumerable.Range(0, Crowd).SelectMany<int, ViewEntry>(number => [ContactOf(number), AccountOf(number)]));
+        foreach (var sort in Enum.GetValues<ViewSort>())
+        {
+            foreach (var criteria in (ViewCriteria[])
+            [
+                ViewCriteria.All with { Domain = "gmail.com", Stage = "active" },
+                ViewCriteria.All with { Domain = "gmail.com", Stage = "active", SeenSince = Nine },
+                ViewCriteria.All with { Words = ["odd", "even"] },
+                ViewCriteria.All with { Words = ["even"], Stage = "active" },
+            ])
+            {
+                await AssertShortPagesAsync(store, ViewStatements.OfContacts, criteria, sort);
+                await AssertShortPagesAsync(store, ViewStatements.OfAccounts, criteria, sort);
+            }
+        }
+    }
+
+    private static async Task AssertShortPagesAsync(TemporaryDatabase store, int kind, ViewCriteria criteria, ViewSort sort)
+    {
+        const int workMax = 200;
+        var order = Enumerable.Range(0, Crowd).OrderBy(number => sort is ViewSort.Name ? number : -number).ToList();
+        var found = new List<int>();
+        var (pages, place) = (0, 0);
+        ViewCursor? after = null;
+        do
+        {
+            var (page, next) = await store.Database.ReadAsync(session =>
+            {
+                var list = new ViewList(session, 1, kind, ["active", "lead"], workMax, fewMax: 50);
+                var (numbers, end) = list.Page(criteria, sort, after, 10);
+                return (numbers.ConvertAll(number => NumberOf(session, kind, number)), end is null ? null : ViewCursor.Parse(end.ToString()));
+            });
+            found.AddRange(page);
+            after = next;
+            pages++;
+            if (next is not null && sort is not ViewSort.Stage)
+            {
+                var looked = order.IndexOf(await store.Database.ReadAsync(session => NumberOf(session, kind, next.Number))) + 1;
+                Assert.InRange(looked - place, 1, workMax);
+                place = looked;
+            }
+        }
+        while (after is not null);
+
+        Assert.Equal(order.Where(IsBoth), found);
+        Assert.InRange(pages, 2, 10 * Crowd);
+    }
+
+    private static int NumberOf(Session session, int kind, long row) => int.Parse(
+        (string)session.Scalar(kind == ViewStatements.OfContacts ? UserOf : AccountIdOf, row)!, CultureInfo.InvariantCulture);
+
+    // Nobody is odd and even but for a few. In the order of numbers, of names, and of times.
+    private static bool IsBoth(int number) => number % 190 == 0;
+
+    private static string NameOf(int number) =>
+        string.Create(CultureInfo.InvariantCulture, $"N{number:0000} {(IsBoth(number) ? "odd even" : number % 2 == 0 ? "even" : "odd")}");
+
+    private static StageFace StageOf(int number) =>
+        new(IsBoth(number) || number % 2 == 1 ? "active" : "lead", Nine, "always", null);
+
+    private static string DomainOf(int number) => IsBoth(number) || number % 2 == 0 ? "gmail.com" : "acme.com";
+
+    private static PersonEntry ContactOf(int number)
+    {
+        var id = number.ToString(CultureInfo.InvariantCulture);
+        var at = Nine.AddMinutes(number);
+        return new PersonEntry(at, new Guid(number, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1), 1, [id], id)
+        {
+            Event = new EventSeen(new Guid(number, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2), "seen", true, true),
+            Face = new ContactFace(id, NameOf(number), $"{id}@{DomainOf(number)}", null, StageOf(number), at, "{}"),
+        };
+    }
+
+    private static AccountEntry AccountOf(int number) => new(
+        Nine.AddMinutes(number),
+        number.ToString(CultureInfo.InvariantCulture),
+        1,
+        NameOf(number),
+        null,
+        StageOf(number),
+        1,
+        [DomainOf(number)],
+        "{}");
+
     private static int CompareBytes(string one, string other) =>
         System.Text.Encoding.UTF8.GetBytes(one).AsSpan().SequenceCompareTo(System.Text.Encoding.UTF8.GetBytes(other));
 
@@ -69,6 +161,8 @@ public sealed class ViewListTests
         while (after is not null);
         return users;
     }
+
+    private static readonly Statement AccountIdOf = new("SELECT id FROM view_account WHERE number = @number");
 
     private static readonly Statement UserOf = new("SELECT user_id FROM view_contact WHERE number = @number");
 
