@@ -24,18 +24,18 @@ public enum TallyUnits : byte
 /// <param name="Count">How many.</param>
 public readonly record struct TallyBucket(long Number, int Count);
 
-/// <summary>How often one event happened. Bounded: at most <see cref="HoursKept"/> or <see cref="DaysKept"/>
-/// buckets.</summary>
+/// <summary>How often one event happened. Bounded: the newest bucket and those that were in a window a day before it, as a clock
+/// may run ahead by a day.</summary>
 /// <param name="Event">The event's name.</param>
 /// <param name="Unit">One unit.</param>
 /// <param name="Buckets">In ascending order, none of them empty.</param>
 public sealed record EventTally(string Event, TallyUnits Unit, ImmutableArray<TallyBucket> Buckets)
 {
     /// <summary>The longest window in hours.</summary>
-    public const int HoursKept = 168;
+    public const int HoursMax = 168;
 
     /// <summary>The longest window in days.</summary>
-    public const int DaysKept = 366;
+    public const int DaysMax = 366;
 
     private static readonly TallyUnits[] Units = [TallyUnits.Ever, TallyUnits.Day, TallyUnits.Hour];
 
@@ -134,7 +134,7 @@ public sealed record EventTally(string Event, TallyUnits Unit, ImmutableArray<Ta
             buckets[number] = (int)Math.Min(int.MaxValue, (long)buckets.GetValueOrDefault(number) + count);
         }
 
-        var kept = tally.Unit is TallyUnits.Hour ? HoursKept : DaysKept;
+        var kept = tally.Unit is TallyUnits.Hour ? HoursMax + 24 : DaysMax + 1;
         var oldest = buckets.Keys.Last() - kept;
         return tally with
         {

@@ -225,7 +225,7 @@ public sealed class StageRuleReader
     private (TallyUnits Unit, int Window) Window()
     {
         var at = _at;
-        var number = Whole(1, EventTally.DaysKept, "hours or days");
+        var number = Whole(1, EventTally.DaysMax, "hours or days");
         if (TakeWord("days") || TakeWord("day"))
         {
             return (TallyUnits.Day, number);
@@ -233,8 +233,8 @@ public sealed class StageRuleReader
 
         Require(TakeWord("hours") || TakeWord("hour"), "after the number there must be 'hours' or 'days'");
         Require(
-            number <= EventTally.HoursKept,
-            $"the window is longer than {EventTally.HoursKept} hours; give it in days",
+            number <= EventTally.HoursMax,
+            $"the window is longer than {EventTally.HoursMax} hours; give it in days",
             at);
         return (TallyUnits.Hour, number);
     }

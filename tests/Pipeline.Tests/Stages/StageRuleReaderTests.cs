@@ -85,6 +85,20 @@ public sealed class StageRuleReaderTests
     }
 
     [Theory]
+    [InlineData("event 'login' at least 2 times within 168 hours", 150)]
+    [InlineData("event 'login' at least 2 times within 168 hours", 167)]
+    [InlineData("event 'login' at least 2 times within 366 days", 365 * 24)]
+    public void An_event_of_a_clock_that_is_fast_pushes_nothing_out_of_the_window(string rule, int hoursApart)
+    {
+        var rules = Contacts($"stage: {rule}");
+        var units = rules.Counted["login"];
+        var tallies = EventTally.Add([], "login", units, Captured.Nine.AddHours(-hoursApart));
+        tallies = EventTally.Add(tallies, "login", units, Captured.Nine.AddHours(24));
+
+        Assert.True(rules.Stages[0].Condition.Holds(View("{}") with { Tallies = tallies }));
+    }
+
+    [Theory]
     [InlineData("any contact (plan = 'pro')", 3, 0, false)]
     [InlineData("any contact (plan = 'pro')", 3, 1, true)]
     [InlineData("at least 2 contacts (plan = 'pro')", 3, 1, false)]
