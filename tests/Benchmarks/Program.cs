@@ -48,6 +48,10 @@ var contacts = new Option<int>("--contacts") { Description = "How many contacts.
 var views = new Command("views", "How long lists, searches and pages take on many contacts.") { contacts };
 views.SetAction((parsed, cancellationToken) => new ViewsRun(parsed.GetValue(contacts)).RunAsync(cancellationToken));
 
+var members = new Option<int>("--members") { Description = "How many members.", DefaultValueFactory = _ => 5_000 };
+var account = new Command("account", "How long the page of a large account takes that is not in memory.") { members };
+account.SetAction((parsed, cancellationToken) => new AccountRun(parsed.GetValue(members)).RunAsync(cancellationToken));
+
 var isolation = new Command("isolation", "What nine dead connections cost the tenth.") { events };
 isolation.SetAction((parsed, cancellationToken) => new IsolationRun(parsed.GetValue(events)).RunAsync(cancellationToken));
 
@@ -55,4 +59,4 @@ var messages = new Option<int>("--messages") { Description = "How many messages.
 var backlog = new Command("backlog", "What many waiting messages cost, and how they leave.") { messages };
 backlog.SetAction((parsed, cancellationToken) => new BacklogRun(parsed.GetValue(messages)).RunAsync(cancellationToken));
 
-return await new RootCommand("Benchmarks of VarianceActors.") { micro, load, compare, isolation, backlog, views }.Parse(args).InvokeAsync();
+return await new RootCommand("Benchmarks of VarianceActors.") { micro, load, compare, isolation, backlog, views, account }.Parse(args).InvokeAsync();

@@ -180,11 +180,13 @@ internal static class AccountsApi
         }
 
         var id = new AccountId(connection, RawSegment.Behind(http, "accounts", account));
-        var answer = await AskAsync(accounts, new GetAccount(id), cancellationToken);
         var today = ViewsApi.Today(time);
-        return views.IsEnabled
-            && answer.Result is Ok<AccountView> { Value: { } live }
-            && await views.ReadAccountAsync(connection, id.Key, today, length, cancellationToken) is { } page
+        var asking = AskAsync(accounts, new GetAccount(id), cancellationToken); // an account that is not in memory comes back meanwhile
+        var page = views.IsEnabled
+            ? await views.ReadAccountAsync(connection, id.Key, today, length, cancellationToken)
+            : null;
+        var answer = await asking;
+        return page is not null && answer.Result is Ok<AccountView> { Value: { } live }
                 ? TypedResults.Ok(live with
                 {
                     Activity = AccountActivityView.Of(page, today, length),

@@ -33,6 +33,8 @@ public sealed record AccountShell(
 /// wait for each other would wait for ever.</summary>
 public sealed class AccountActor : ReceivePersistentActor
 {
+    private const int MembersPerFact = 8;
+
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly Queue<Waiting> _waiting = [];
     private readonly AccountShell _shell;
@@ -239,10 +241,11 @@ public sealed class AccountActor : ReceivePersistentActor
         _snapshotAt = offer.Metadata.SequenceNr;
     }
 
-    // A snapshot is as large as the account has members: large ones are written less often.
+    // A snapshot is as large as the account has members: large ones are written less often. Yet whoever asks for an account that is not
+    // in memory waits for all facts behind the last one.
     private void SaveNowAndThen(AccountState state)
     {
-        if (LastSequenceNr - _snapshotAt >= Math.Max(_shell.Options.SnapshotEvery, state.Members.Count))
+        if (LastSequenceNr - _snapshotAt >= Math.Max(_shell.Options.SnapshotEvery, state.Members.Count / MembersPerFact))
         {
             _snapshotAt = LastSequenceNr;
             SaveSnapshot(state);

@@ -9,7 +9,7 @@ public sealed class AccountsOptions
     [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]
     public TimeSpan IdleTimeout { get; set; }
 
-    /// <summary>Facts between two snapshots of an account; more if it has more members.</summary>
+    /// <summary>Facts between two snapshots of an account; an eighth of its members, if that is more.</summary>
     [Range(1, 1_000_000)]
     public int SnapshotEvery { get; set; }
 

@@ -120,6 +120,11 @@ internal sealed class BenchmarkHost : IAsyncDisposable
         (await _http.GetFromJsonAsync<Dictionary<string, long>>(
             new Uri($"api/v1/connections/{connectionId}/ledger", UriKind.Relative)))!;
 
+    /// <summary>What the API of the connection answers.</summary>
+    /// <param name="path">What follows <c>/api/v1/connections/bench/</c>.</param>
+    public Task<string> ReadAsync(string path) =>
+        _http.GetStringAsync(new Uri($"api/v1/connections/bench/{path}", UriKind.Relative));
+
     /// <summary>Returns when a condition holds.</summary>
     public static async Task UntilAsync(Func<Task<bool>> condition, CancellationToken cancellationToken)
     {

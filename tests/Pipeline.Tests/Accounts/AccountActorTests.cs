@@ -1,4 +1,5 @@
 using Akka.Actor;
+using Akka.Persistence;
 using VarianceActors.Pipeline.Accounts;
 using VarianceActors.Pipeline.People;
 using VarianceActors.Pipeline.Sources;
@@ -68,6 +69,28 @@ public sealed class AccountActorTests : IDisposable
         Assert.Equal(2, both.Length);
     }
 
+    [Fact]
+    public async Task An_account_of_many_members_comes_back_from_a_snapshot_and_a_fraction_of_its_facts()
+    {
+        const int members = 400;
+        var account = Start(Acme, ActorRefs.Nobody);
+        for (var member = 0; member < members; member++)
+        {
+            await Ask(account, Joined(Acme, member));
+        }
+
+        await account.Ask<AccountForgotten>(new ForgetAccount(Acme), Patience);
+        using var patience = new CancellationTokenSource(Patience);
+        var last = -1L;
+        while (last < members * 3 / 4) // a snapshot is saved beside what goes on
+        {
+            patience.Token.ThrowIfCancellationRequested();
+            var replay = _system.ActorOf(Props.Create(() => new Replay(AccountId.PersistenceIdOf(Acme.EntityId))));
+            (last, var facts) = await replay.Ask<(long Snapshot, long Facts)>("how many", Patience);
+            Assert.True(last + facts >= members);
+        }
+    }
+
     private IActorRef Start(AccountId id, IActorRef region) => _system.ActorOf(Props.Create(() => new AccountActor(
         id.EntityId,
         new AccountShell(
@@ -84,6 +107,13 @@ public sealed class AccountActorTests : IDisposable
         [],
         [new GroupSays(UuidV5.Create(id.Uuid, "name"), "company", Captured.Nine, [new NamedValue("name", new JsonValue("\"A\""))])]);
 
+    private static ObserveAccount Joined(AccountId id, int member)
+    {
+        var name = $"u{member}";
+        var contact = new AccountContact(name, name, AccountRule.EmailDomain, "acme", null, null, null, 0, 0);
+        return new ObserveAccount(id, "", [new MemberSays(UuidV5.Create(id.Uuid, name), 1, contact, Captured.Nine)], []);
+    }
+
     private static MergeAccount Merge(AccountId id, AccountId? into) => new(id, into, "op", Captured.Nine);
 
     private sealed class Others : ReceiveActor
@@ -99,6 +129,27 @@ public sealed class AccountActorTests : IDisposable
             });
             Receive<string>(_ => Sender.Tell((IReadOnlyList<string>)[.. _told]));
         }
+    }
+
+    /// <summary>Counts what brings an account back.</summary>
+    private sealed class Replay : ReceivePersistentActor
+    {
+        private long _snapshot;
+        private long _facts;
+
+        public Replay(string persistenceId)
+        {
+            PersistenceId = persistenceId;
+            Recover<SnapshotOffer>(offer => _snapshot = offer.Metadata.SequenceNr);
+            Recover<AccountFact>(_ => _facts++);
+            Command<string>(_ =>
+            {
+                Sender.Tell((_snapshot, _facts));
+                Context.Stop(Self);
+            });
+        }
+
+        public override string PersistenceId { get; }
     }
 
     private sealed class Region : ReceiveActor
