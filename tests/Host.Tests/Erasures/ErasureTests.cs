@@ -208,6 +208,50 @@ public sealed class ErasureTests
         await AssertNothingLeftAsync(pipeline);
     }
 
+    [Theory]
+    [InlineData(StoreKind.Sqlite)]
+    [InlineData(StoreKind.Postgres)]
+    public async Task Whatever_word_an_id_is_accounts_and_others_keep_what_is_theirs(StoreKind store)
+    {
+        string[] ids = ["u42", "event", "at", "set", "pro", PipelineHarness.Connection];
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions(Store: store));
+        await pipeline.CaptureAsync(
+            [.. ids.Append("bob").SelectMany(id => (object[])[Identify(id, $"{id}-phone", new { name = id }), InGroup(id, "u42")])]);
+        await pipeline.CaptureAsync(GroupIdentify("bob", "u42", new { tier = "pro", kind = "event", u42 = "u42" }));
+        await pipeline.SettledAsync();
+        await pipeline.CaptureAsync(Identify("bob", "pro", new { plan = "pro", rival = "u42" })); // they stay two
+        await pipeline.SettledAsync();
+
+        foreach (var id in ids)
+        {
+            Assert.Equal(1, (await EraseAsync(pipeline, id)).GetProperty("accounts").GetInt32());
+        }
+
+        await pipeline.RestartAsync();
+        await pipeline.CaptureAsync(Identify("bob", "bob-phone", new { last = "seen" }));
+        await pipeline.SettledAsync();
+        using var answer = await pipeline.ApiAsync("accounts/u42");
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        var account = JsonDocument.Parse(await answer.Content.ReadAsStringAsync()).RootElement;
+        Assert.Equal("u42", account.GetProperty("id").GetString());
+        Assert.Equal(1, account.GetProperty("contact_count").GetInt32());
+        Assert.Equal(
+            """{"kind":"event","tier":"pro","u42":"u42"}""",
+            JsonSerializer.Serialize(account.GetProperty("properties").EnumerateObject()
+                .OrderBy(one => one.Name, StringComparer.Ordinal)
+                .ToDictionary(one => one.Name, one => one.Value)));
+        var bob = (await pipeline.PersonAsync("bob"))!.Value.GetProperty("properties");
+        Assert.Equal(
+            ("pro", "u42", "seen"),
+            (bob.GetProperty("plan").GetString(), bob.GetProperty("rival").GetString(), bob.GetProperty("last").GetString()));
+        using var timeline = await pipeline.ApiAsync("persons/bob/timeline");
+        Assert.Equal(HttpStatusCode.OK, timeline.StatusCode);
+        foreach (var id in ids)
+        {
+            Assert.Null(await pipeline.PersonAsync(id));
+        }
+    }
+
     [Fact]
     public async Task A_person_that_shares_its_place_with_another_one_goes_and_the_other_one_stays()
     {
@@ -467,6 +511,18 @@ public sealed class ErasureTests
         ["event"] = "visit",
         ["distinct_id"] = id,
         ["properties"] = new Dictionary<string, object> { ["$groups"] = new { company = group } },
+    };
+
+    private static Dictionary<string, object> GroupIdentify(string id, string group, object set) => new()
+    {
+        ["event"] = "$groupidentify",
+        ["distinct_id"] = id,
+        ["properties"] = new Dictionary<string, object>
+        {
+            ["$group_type"] = "company",
+            ["$group_key"] = group,
+            ["$group_set"] = set,
+        },
     };
 
     private static string Id(string name) => $"{name}+{Canary}@home.example/\"{name}\"";
