@@ -425,6 +425,11 @@ public sealed class DeliveryActor : ReceiveActor
 
         var isProbe = _demand.Use(backfill, now);
         _lanes.TakeReady(backfill, now);
+        if (WithoutVisitor(lane.Entries.Peek()) is { } changed)
+        {
+            _lanes.Change(lane, changed);
+        }
+
         var flight = new Flight(lane.Entries.Peek(), (lane.History?.Attempts ?? 0) + 1, isProbe, _receiver.Flights);
         _inFlight.Add(flight);
         _unsettled++;
@@ -432,6 +437,9 @@ public sealed class DeliveryActor : ReceiveActor
         _flights.Writer.TryWrite(flight); // never more than the channel holds
         return true;
     }
+
+    private OutboxEntry? WithoutVisitor(OutboxEntry entry) =>
+        ErasedMessages.WithoutVisitor(_context.Erased.Now, _connection, entry);
 
     private RoomWaiter WaiterFor(bool backfill) => backfill ? _backfillWaiter : _waiter;
 
@@ -614,7 +622,8 @@ public sealed class DeliveryActor : ReceiveActor
 
     private void Settle(IActorRef asking)
     {
-        var flights = _inFlight.Where(flight => ErasedMessages.AreErased(_context.Erased.Now, _connection, flight.Entry));
+        var flights = _inFlight.Where(flight =>
+            ErasedMessages.AreErased(_context.Erased.Now, _connection, flight.Entry) || WithoutVisitor(flight.Entry) is not null);
         _settling.Add(new Settling(asking, [.. flights], _changes));
         AnswerSettled();
     }

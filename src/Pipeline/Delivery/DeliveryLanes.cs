@@ -210,6 +210,19 @@ internal sealed class DeliveryLanes(
         (lane.State, lane.Since) = (LaneState.Sending, now);
     }
 
+    /// <summary>The first entry of a lane says something else from now on.</summary>
+    public void Change(DeliveryLane lane, OutboxEntry first)
+    {
+        Bytes += first.Message.Body.Length - lane.Entries.Peek().Message.Body.Length;
+        OutboxEntry[] others = [.. lane.Entries.Skip(1)];
+        lane.Entries.Clear();
+        lane.Entries.Enqueue(first);
+        foreach (var entry in others)
+        {
+            lane.Entries.Enqueue(entry);
+        }
+    }
+
     /// <summary>The lane that an entry is the first of.</summary>
     public DeliveryLane LaneOf(OutboxEntry entry) => _lanes[entry.Lane];
 

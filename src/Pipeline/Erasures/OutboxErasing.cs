@@ -71,7 +71,7 @@ internal sealed class OutboxErasing(
 
     private static readonly Statement ForgetName = new("UPDATE ledger SET distinct_id = NULL, event = NULL WHERE id = @id");
 
-    private readonly Dictionary<string, string> _standIns = ids.ToDictionary(id => id, _ => "erased");
+    private readonly HashSet<string> _ids = ids.ToHashSet(StringComparer.Ordinal);
 
     /// <summary>Looks at a page of the outbox.</summary>
     public ErasedRows Read(Session session, int deliveryPartition, long after)
@@ -137,7 +137,7 @@ internal sealed class OutboxErasing(
                 session.Post(BlankLetter, NoContent, letter.Id);
                 BlankAttemptsOf(session, letter);
             }
-            else if (ErasedText.Replace(letter.Message.Body.Span, _standIns) is { } body)
+            else if (ErasedMessages.WithoutVisitor(letter.Message.Body.Span, _ids.Contains) is { } body)
             {
                 session.Post(ChangeLetter, body, letter.Id);
             }
@@ -176,7 +176,7 @@ internal sealed class OutboxErasing(
             row =>
             {
                 (looked, last) = (looked + 1, row.GetInt64(0));
-                if (row.GetInt32(1) == connection && !row.IsDBNull(2) && _standIns.ContainsKey(row.GetString(2)))
+                if (row.GetInt32(1) == connection && !row.IsDBNull(2) && _ids.Contains(row.GetString(2)))
                 {
                     rows.Add(last);
                 }
@@ -216,7 +216,7 @@ internal sealed class OutboxErasing(
                     Message = entry.Message with { Body = NoContent },
                 };
             }
-            else if (ErasedText.Replace(entry.Message.Body.Span, _standIns) is { } body)
+            else if (ErasedMessages.WithoutVisitor(entry.Message.Body.Span, _ids.Contains) is { } body)
             {
                 (changed ??= [.. entries])[index] = entry with { Message = entry.Message with { Body = body } };
             }
@@ -229,8 +229,8 @@ internal sealed class OutboxErasing(
     }
 
     private bool IsPersons(ulong lane, OutboundMessage message) => lanes.Contains(lane)
-        || (MessageFields.ContactOf(message) is { } contact && _standIns.ContainsKey(contact))
-        || (MessageFields.GivenUpBy(message) is { } previous && _standIns.ContainsKey(previous));
+        || (MessageFields.ContactOf(message) is { } contact && _ids.Contains(contact))
+        || (MessageFields.GivenUpBy(message) is { } previous && _ids.Contains(previous));
 
     private void BlankAttemptsOf(Session session, DeadLetter letter)
     {

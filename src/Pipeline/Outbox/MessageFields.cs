@@ -22,6 +22,14 @@ internal static class MessageFields
     public static string? GivenUpBy(OutboundMessage message) =>
         message.Kind == MessageKind.Alias ? Find(message.Body.Span, "previousId"u8) : null;
 
+    /// <summary>An id where the reader is: text, or a number as it is written; null if it is neither.</summary>
+    public static string? TextOf(ref Utf8JsonReader reader) => reader.TokenType switch
+    {
+        JsonTokenType.String => reader.GetString(),
+        JsonTokenType.Number => Encoding.UTF8.GetString(reader.ValueSpan),
+        _ => null,
+    };
+
     private static string? Find(ReadOnlySpan<byte> body, ReadOnlySpan<byte> name)
     {
         var reader = new Utf8JsonReader(body, MappingLimits.Reader);
@@ -36,12 +44,7 @@ internal static class MessageFields
             reader.Read();
             if (isMeant)
             {
-                return reader.TokenType switch
-                {
-                    JsonTokenType.String => reader.GetString(),
-                    JsonTokenType.Number => Encoding.UTF8.GetString(reader.ValueSpan),
-                    _ => null,
-                };
+                return TextOf(ref reader);
             }
 
             reader.Skip();

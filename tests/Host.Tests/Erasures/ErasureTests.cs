@@ -252,6 +252,65 @@ public sealed class ErasureTests
         }
     }
 
+    [Theory]
+    [InlineData(StoreKind.Sqlite, false)]
+    [InlineData(StoreKind.Sqlite, true)]
+    [InlineData(StoreKind.Postgres, true)]
+    public async Task What_waits_for_others_keeps_every_word_but_the_id_of_the_erased_visitor(StoreKind store, bool restarts)
+    {
+        string[] ids = ["ada", "track", "u42"];
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions(Store: store));
+        await pipeline.CaptureAsync(
+            [.. ids.Append("bob").Select(id => Identify(id, $"{id}-phone", new { name = id }))]);
+        await pipeline.SettledAsync();
+        using (await pipeline.ApiAsync(HttpMethod.Post, "pause"))
+        {
+        }
+
+        var sent = pipeline.Variance.Received.Length;
+        await pipeline.CaptureAsync(
+            Identify("bob", "bob-phone", new { invited_by = "ada" }),
+            new Dictionary<string, object>
+            {
+                ["event"] = "visit",
+                ["distinct_id"] = "bob",
+                ["properties"] = new Dictionary<string, object>
+                {
+                    ["$device_id"] = "ada-phone",
+                    ["$groups"] = new { company = "u42" },
+                    ["seen_with"] = "ada",
+                },
+            },
+            GroupIdentify("bob", "u42", new { tier = "pro" }));
+        await UntilWaitingAsync(pipeline, 3);
+
+        foreach (var id in ids)
+        {
+            await EraseAsync(pipeline, id);
+        }
+
+        if (restarts)
+        {
+            await pipeline.RestartAsync(); // they are read anew
+        }
+
+        using (await pipeline.ApiAsync(HttpMethod.Post, "resume"))
+        {
+        }
+
+        await pipeline.SettledAsync();
+        var messages = pipeline.Variance.Received.Skip(sent).Select(one => one.Body).ToList();
+        Assert.Contains(messages, one => Text(one, "type") == "identify"
+            && Text(one.GetProperty("traits"), "invited_by") == "ada");
+        var visit = Assert.Single(messages, one => Text(one, "event") == "visit");
+        Assert.Equal(
+            ("track", "bob", null, "ada", "u42"),
+            (Text(visit, "type"), Text(visit, "userId"), Text(visit, "anonymousId"),
+                Text(visit.GetProperty("properties"), "seen_with"), Text(visit.GetProperty("context"), "groupId")));
+        Assert.Contains(messages, one => Text(one, "groupId") == "u42" && Text(one.GetProperty("traits"), "tier") == "pro");
+        Assert.DoesNotContain(messages, one => one.GetRawText().Contains("erased", StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task A_person_that_shares_its_place_with_another_one_goes_and_the_other_one_stays()
     {
@@ -487,6 +546,9 @@ public sealed class ErasureTests
             ? JsonDocument.Parse(await answer.Content.ReadAsStringAsync()).RootElement.GetProperty("state").GetString()
             : null;
     }
+
+    private static string? Text(JsonElement json, string name) =>
+        json.TryGetProperty(name, out var value) ? value.GetString() : null;
 
     private static Task UntilWaitingAsync(PipelineHarness pipeline, long events) =>
         PipelineHarness.UntilAsync(async () => await pipeline.WaitingAsync() == events, "they wait");
