@@ -37,8 +37,8 @@ public sealed record ErasureView(
     ErasureAtVarianceView Variance);
 
 /// <summary>What Variance still holds of an erased person.</summary>
-/// <param name="Ids">The ids of its contacts there, as far as they are known; only in the answer to the call that erased, for they
-/// are not kept. Null elsewhere.</param>
+/// <param name="Ids">The ids of its contacts there, as far as they are known. Null if none is known, which does not mean that there
+/// is none: they are known once all messages were looked at, are told to whoever erased the person first, and are not kept.</param>
 /// <param name="Note">What to do about it.</param>
 public sealed record ErasureAtVarianceView(IReadOnlyList<string>? Ids, string Note);
 
@@ -58,8 +58,8 @@ internal static class ErasureApi
         "Variance documents no call that deletes a contact: ask Variance to delete the contacts with these ids.";
 
     private const string NoteWithoutIds =
-        "Variance documents no call that deletes a contact: ask Variance to delete it. The ids were in the answer to the call "
-        + "that erased and are not kept.";
+        "Variance documents no call that deletes a contact: ask Variance to delete it. Which ids it has there is not known here, "
+        + "or not any more: whoever first erased the person was told those that were met, and they are not kept.";
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
@@ -71,10 +71,14 @@ internal static class ErasureApi
             .WithDescription(
                 "From the persons, accounts, views, outbox, dead letters and warnings of this connection, by any of the person's "
                 + "ids. All its ids are suppressed from then on. Waits up to 20 seconds for the receipt; if it takes longer, the "
-                + "answer is 202 and the receipt is where Location says. May be repeated, and may be called before anything is "
-                + "known of the id.");
+                + "answer is 202 and the receipt is where Location says. Either answer has the ids that Variance holds, if they are "
+                + "known by then. May be repeated, and may be called before anything is known of the id; what Variance holds is "
+                + "null, not empty, where it is not known.");
         connection.MapGet("/erasures", ListAsync).WithSummary("Receipts, the newest first.");
-        connection.MapGet("/erasures/{number:long}", FindAsync).WithSummary("The receipt of an erasure.");
+        connection.MapGet("/erasures/{number:long}", FindAsync).WithSummary("The receipt of an erasure.")
+            .WithDescription(
+                "While it runs, the node that runs it also says which ids Variance holds, as soon as all messages were looked at. "
+                + "If the call that erased did not say so yet, the finished receipt does, once and for ten minutes.");
         connection.MapDelete("/erasures/ids/{distinctId}", LiftAsync)
             .ProducesProblem(StatusCodes.Status409Conflict)
             .WithSummary("Lets a person begin anew under an id that was erased. Nothing that was erased comes back.");
@@ -90,24 +94,36 @@ internal static class ErasureApi
     {
         var home = new PersonId(connection, RawSegment.Behind(http, "persons", distinctId));
         var number = await desk.BeginAsync(home, cancellationToken);
+        var held = await AskAsync(runner, new RunErasure(connection, number, Patience), cancellationToken);
+        var erasure = (await desk.FindAsync(connection, number, cancellationToken))!;
+        return erasure.FinishedAt is not null
+            ? TypedResults.Ok(ViewOf(erasure, held))
+            : TypedResults.Accepted(
+                $"/api/v1/connections/{Uri.EscapeDataString(connection)}/erasures/{number}", ViewOf(erasure, held));
+    }
+
+    private static async Task<IReadOnlyList<string>?> AskAsync(
+        IRequiredActor<ErasureRunner> runner, object question, CancellationToken cancellationToken)
+    {
         var actor = await runner.GetAsync(cancellationToken);
         try
         {
-            var ended = await actor.Ask<ErasureEnded>(new RunErasure(connection, number), Patience, cancellationToken);
-            return TypedResults.Ok(ViewOf((await desk.FindAsync(connection, number, cancellationToken))!, ended.Held));
+            return (await actor.Ask<ErasureAnswered>(question, 2 * Patience, cancellationToken)).Held;
         }
         catch (AskTimeoutException)
         {
-            var erasure = (await desk.FindAsync(connection, number, cancellationToken))!;
-            var place = $"/api/v1/connections/{Uri.EscapeDataString(connection)}/erasures/{number}";
-            return TypedResults.Accepted(place, ViewOf(erasure, held: null));
+            return null; // the erasure goes on, and has its receipt
         }
     }
 
     private static async Task<Results<Ok<ErasureView>, ProblemHttpResult>> FindAsync(
-        string connection, long number, ErasureDesk desk, CancellationToken cancellationToken) =>
+        string connection,
+        long number,
+        ErasureDesk desk,
+        IRequiredActor<ErasureRunner> runner,
+        CancellationToken cancellationToken) =>
         await desk.FindAsync(connection, number, cancellationToken) is { } erasure
-            ? TypedResults.Ok(ViewOf(erasure, held: null))
+            ? TypedResults.Ok(ViewOf(erasure, await AskAsync(runner, new AskHeld(number), cancellationToken)))
             : TypedResults.Problem(
                 "There is no erasure with this number.", statusCode: StatusCodes.Status404NotFound);
 

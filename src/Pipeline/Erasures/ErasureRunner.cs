@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Data.Common;
 using System.Threading.Channels;
 using Akka.Actor;
@@ -10,15 +9,21 @@ using VarianceActors.Pipeline.People;
 
 namespace VarianceActors.Pipeline.Erasures;
 
-/// <summary>Run an erasure; answered by <see cref="ErasureEnded"/> when all is done.</summary>
+/// <summary>Run an erasure; answered by <see cref="ErasureAnswered"/> when all is done, or when the patience is over.</summary>
 /// <param name="ConnectionId">Its connection.</param>
 /// <param name="Number">Its number.</param>
-public sealed record RunErasure(string ConnectionId, long Number);
+/// <param name="Patience">How long to wait for the end.</param>
+public sealed record RunErasure(string ConnectionId, long Number, TimeSpan Patience);
 
-/// <summary>An erasure is done.</summary>
-/// <param name="Number">Its number.</param>
-/// <param name="Held">The ids under which Variance still holds a contact, as far as they were met.</param>
-public sealed record ErasureEnded(long Number, ImmutableArray<string> Held);
+/// <summary>Asks for what Variance still holds, while an erasure runs on this node, or after it, if whoever asked for it has not
+/// heard that yet; answered by <see cref="ErasureAnswered"/>.</summary>
+/// <param name="Number">The erasure.</param>
+public sealed record AskHeld(long Number);
+
+/// <summary>What is known of an erasure.</summary>
+/// <param name="Held">The ids under which Variance still holds a contact, as far as they were met; null if none is known: not
+/// yet, not any more, or not here.</param>
+public sealed record ErasureAnswered(IReadOnlyList<string>? Held);
 
 /// <summary>
 /// Runs the erasures of this node, side by side and step by step, and those that a node left behind which has stopped half
@@ -30,9 +35,11 @@ public sealed class ErasureRunner : ReceiveActor, IWithTimers
     private static readonly TimeSpan LongRest = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan BetweenLooks = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan LongAgo = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan HeldKept = TimeSpan.FromMinutes(10);
     private const int FailuresPerWarning = 10;
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly Dictionary<long, Running> _running = [];
+    private readonly Dictionary<long, IReadOnlyList<string>> _unread = [];
     private readonly PipelineParts _parts;
     private readonly ErasureRegions _regions;
     private readonly PersonJournal _people = new(Context.System);
@@ -52,7 +59,10 @@ public sealed class ErasureRunner : ReceiveActor, IWithTimers
             registry.Get<DeliveryRegion>(),
             () => cluster.State.Members.Count);
         _journal = new JournalErasing(parts.Options);
-        Receive<RunErasure>(run => Run(run.ConnectionId, run.Number, Sender));
+        Receive<RunErasure>(Run);
+        Receive<AskHeld>(ask => Sender.Tell(new ErasureAnswered(HeldOf(ask.Number))));
+        Receive<PatienceOver>(over => Put(over.Number, over.Asking));
+        Receive<Unread>(unread => _unread.Remove(unread.Number));
         Receive<Stepped>(GoOn);
         Receive<Failed>(TryAgain);
         Receive<Resumed>(resumed => Step(resumed.Number));
@@ -78,18 +88,64 @@ public sealed class ErasureRunner : ReceiveActor, IWithTimers
     /// <inheritdoc />
     protected override void PostStop() => _journal.DisposeAsync().AsTask();
 
-    private void Run(string connectionId, long number, IActorRef? asking)
+    private void Run(RunErasure run)
+    {
+        Run(run.ConnectionId, run.Number);
+        _running[run.Number].Asking.Add(Sender);
+        var over = new PatienceOver(run.Number, Sender);
+        Timers.StartSingleTimer(over, over, run.Patience);
+    }
+
+    private void Run(string connectionId, long number)
+    {
+        if (_running.TryAdd(
+            number, new Running(new ErasureSteps(_parts, _regions, _people, _journal, connectionId, number))))
+        {
+            Step(number);
+        }
+    }
+
+    // Whoever asked has waited long enough for the end.
+    private void Put(long number, IActorRef asking)
+    {
+        if (_running.TryGetValue(number, out var running) && running.Asking.Remove(asking))
+        {
+            running.IsOwed = true;
+            asking.Tell(new ErasureAnswered(HeldOf(number)));
+        }
+    }
+
+    private IReadOnlyList<string>? HeldOf(long number)
     {
         if (!_running.TryGetValue(number, out var running))
         {
-            var steps = new ErasureSteps(_parts, _regions, _people, _journal, connectionId, number);
-            _running[number] = running = new Running(steps);
-            Step(number);
+            Timers.Cancel(new Unread(number));
+            return _unread.Remove(number, out var unread) ? unread : null;
         }
 
-        if (asking is not null)
+        var held = running.Steps.Held;
+        running.IsOwed &= held is null;
+        return held;
+    }
+
+    // They are told to who asks, and else once to who fetches the receipt soon.
+    private void End(long number)
+    {
+        if (!_running.Remove(number, out var ended))
         {
-            running.Asking.Add(asking);
+            return;
+        }
+
+        foreach (var asking in ended.Asking)
+        {
+            Timers.Cancel(new PatienceOver(number, asking));
+            asking.Tell(new ErasureAnswered(ended.Steps.Held));
+        }
+
+        if (ended is { IsOwed: true, Asking: [], Steps.Held: { } held })
+        {
+            _unread[number] = held;
+            Timers.StartSingleTimer(new Unread(number), new Unread(number), HeldKept);
         }
     }
 
@@ -118,8 +174,7 @@ public sealed class ErasureRunner : ReceiveActor, IWithTimers
                 Timers.StartSingleTimer(stepped.Number, new Resumed(stepped.Number), Rest);
                 break;
             default:
-                _running.Remove(stepped.Number, out var ended);
-                ended?.Asking.ForEach(one => one.Tell(new ErasureEnded(stepped.Number, ended.Steps.Held)));
+                End(stepped.Number);
                 break;
         }
     }
@@ -158,7 +213,7 @@ public sealed class ErasureRunner : ReceiveActor, IWithTimers
         {
             if (_parts.Layout.ConnectionByNumber.TryGetValue(connection, out var connectionId))
             {
-                Run(connectionId, number, asking: null);
+                Run(connectionId, number);
             }
         }
 
@@ -191,6 +246,9 @@ public sealed class ErasureRunner : ReceiveActor, IWithTimers
         public int Failures { get; set; }
 
         public List<IActorRef> Asking { get; } = [];
+
+        /// <summary>Whether somebody was answered before it was known what Variance holds.</summary>
+        public bool IsOwed { get; set; }
     }
 
     private sealed record Stepped(long Number, ErasureNext Next);
@@ -200,6 +258,10 @@ public sealed class ErasureRunner : ReceiveActor, IWithTimers
     private sealed record Resumed(long Number);
 
     private sealed record LeftFound(List<(long Number, int Connection)> Left);
+
+    private sealed record PatienceOver(long Number, IActorRef Asking);
+
+    private sealed record Unread(long Number);
 
     private sealed record NotLearnt(Exception Cause);
 

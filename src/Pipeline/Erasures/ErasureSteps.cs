@@ -57,8 +57,9 @@ internal sealed class ErasureSteps(
     private List<(int DeliveryPartition, long Next)>? _feedEnds;
     private bool _isRewritten;
 
-    /// <summary>Ids under which Variance holds a contact, as far as they were met. They are never stored.</summary>
-    public ImmutableArray<string> Held => [.. _held];
+    /// <summary>Ids under which Variance holds a contact, as far as they were met, once all messages were looked at; null if that
+    /// is not yet so, or none was met. They are never stored.</summary>
+    public IReadOnlyList<string>? Held { get; private set; }
 
     /// <summary>Does the next step.</summary>
     /// <exception cref="AskTimeoutException">Somebody did not answer: try again.</exception>
@@ -308,6 +309,7 @@ internal sealed class ErasureSteps(
             ErasureStatements.Move(session, number, phase, next, counts, now);
             return true;
         }).ConfigureAwait(false);
+        Held = isLast && _held.Count > 0 ? [.. _held] : null;
         return ErasureNext.Step;
     }
 

@@ -2,6 +2,8 @@ using System.Globalization;
 using System.Net;
 using System.Text;
 using System.Text.Json;
+using Akka.Actor;
+using Akka.Hosting;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using VarianceActors.Harness;
@@ -312,6 +314,77 @@ public sealed class ErasureTests
     }
 
     [Fact]
+    public async Task What_Variance_holds_is_told_while_the_erasure_still_runs()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions(
+            Hocon: """variance.views.lag = "00:01:00" """));
+        await PlantAsync(pipeline);
+        var runner = await pipeline.Services.GetRequiredService<IRequiredActor<ErasureRunner>>().GetAsync();
+        var number = await pipeline.Services.GetRequiredService<ErasureDesk>()
+            .BeginAsync(new PersonId(PipelineHarness.Connection, Id("phone")), CancellationToken.None);
+
+        IReadOnlyList<string>? held = null;
+        await PipelineHarness.UntilAsync(
+            async () =>
+            {
+                var run = new RunErasure(PipelineHarness.Connection, number, TimeSpan.FromMilliseconds(10));
+                return (held = (await runner.Ask<ErasureAnswered>(run)).Held) is not null;
+            },
+            "the messages were looked at");
+
+        Assert.Contains(Id("ada"), held!);
+        var running = await ReceiptAsync(pipeline, number);
+        Assert.Equal("running", running.GetProperty("state").GetString()); // the lists do not know all yet
+        Assert.Equal(held, HeldIn(running)!);
+    }
+
+    [Fact]
+    public async Task What_Variance_holds_is_in_the_receipt_once_if_the_first_answer_came_too_early()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        await PlantAsync(pipeline);
+        var (reached, release) = (new TaskCompletionSource(), new TaskCompletionSource());
+        pipeline.Variance.Answer = async _ =>
+        {
+            reached.TrySetResult();
+            await release.Task;
+            return new StandInAnswer(200);
+        };
+        await pipeline.CaptureAsync(Track(Id("ada"), "first"));
+        await reached.Task;
+        var runner = await pipeline.Services.GetRequiredService<IRequiredActor<ErasureRunner>>().GetAsync();
+        var number = await pipeline.Services.GetRequiredService<ErasureDesk>()
+            .BeginAsync(new PersonId(PipelineHarness.Connection, Id("phone")), CancellationToken.None);
+
+        var early = await runner.Ask<ErasureAnswered>(
+            new RunErasure(PipelineHarness.Connection, number, TimeSpan.FromMilliseconds(10)));
+        release.SetResult();
+        await PipelineHarness.UntilAsync(
+            () => pipeline.Database.ReadAsync(session =>
+                Convert.ToInt32(session.Scalar(SelectPhase), CultureInfo.InvariantCulture) == (int)ErasurePhase.Done),
+            "the erasure is done");
+
+        Assert.Null(early.Held);
+        Assert.Contains(Id("ada"), HeldIn(await ReceiptAsync(pipeline, number))!);
+        await PipelineHarness.UntilAsync(
+            async () => HeldIn(await ReceiptAsync(pipeline, number)) is null, "it was told and is forgotten");
+        await AssertNothingLeftAsync(pipeline);
+    }
+
+    [Fact]
+    public async Task What_Variance_holds_of_somebody_who_was_erased_before_is_unknown_and_not_nothing()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        await PlantAsync(pipeline);
+        await EraseAsync(pipeline, Id("ada"));
+
+        var again = await EraseAsync(pipeline, Id("phone"));
+
+        Assert.Null(HeldIn(again));
+        Assert.Contains("not known", again.GetProperty("variance").GetProperty("note").GetString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_person_that_shares_its_place_with_another_one_goes_and_the_other_one_stays()
     {
         foreach (var other in (string[])["ann", "amy", "abe"])
@@ -546,6 +619,17 @@ public sealed class ErasureTests
             ? JsonDocument.Parse(await answer.Content.ReadAsStringAsync()).RootElement.GetProperty("state").GetString()
             : null;
     }
+
+    private static async Task<JsonElement> ReceiptAsync(PipelineHarness pipeline, long number)
+    {
+        using var answer = await pipeline.ApiAsync($"erasures/{number}");
+        return JsonDocument.Parse(await answer.Content.ReadAsStringAsync()).RootElement;
+    }
+
+    private static List<string?>? HeldIn(JsonElement receipt) =>
+        receipt.GetProperty("variance").GetProperty("ids") is { ValueKind: JsonValueKind.Array } ids
+            ? [.. ids.EnumerateArray().Select(id => id.GetString())]
+            : null;
 
     private static string? Text(JsonElement json, string name) =>
         json.TryGetProperty(name, out var value) ? value.GetString() : null;
