@@ -16,10 +16,12 @@ public sealed class ConnectionFlights(int max, int backfillPercent)
     private readonly int _backfillMax = (int)Math.Max(1, (long)max * backfillPercent / 100);
     private readonly int _retriesMax = Math.Max(1, max - (max / 4));
     private readonly int _retriesMaxWhileOthersWait = Math.Max(1, max / 4);
+    private readonly int _backfillRetriesMax = Math.Max(1, max / 8);
     private long _takenAtTicks;
     private int _live;
     private int _backfill;
     private int _retries;
+    private int _backfillRetries;
 
     /// <summary>When a message was last taken by the receiver; null if none was since the node started.</summary>
     public DateTimeOffset? TakenAt =>
@@ -68,17 +70,17 @@ public sealed class ConnectionFlights(int max, int backfillPercent)
         PassOn();
     }
 
-    /// <summary>Takes one of the places for persons who are tried again: while nobody waits for room three quarters of the requests,
-    /// else one quarter.</summary>
+    /// <summary>Takes one of the places for persons who are tried again: while no live traffic waits for room three quarters of the
+    /// requests, else one quarter; backfill has an eighth of the requests at most, so that it leaves places to live traffic.</summary>
     /// <param name="waiter">As for <see cref="TryEnter"/>.</param>
     /// <returns>Whether there was a place.</returns>
     public bool TryRetry(RoomWaiter waiter)
     {
         lock (_lock)
         {
-            if (MayRetry())
+            if (MayRetry(waiter.IsBackfill))
             {
-                _retries++;
+                CountRetry(waiter.IsBackfill, 1);
                 return true;
             }
 
@@ -88,12 +90,12 @@ public sealed class ConnectionFlights(int max, int backfillPercent)
         }
     }
 
-    /// <summary>Gives places for persons who are tried again back.</summary>
-    public void EndRetries(int persons)
+    /// <summary>Gives the place of a person who is tried again back.</summary>
+    public void EndRetry(bool isBackfill)
     {
         lock (_lock)
         {
-            _retries -= persons;
+            CountRetry(isBackfill, -1);
         }
 
         PassOn();
@@ -103,14 +105,14 @@ public sealed class ConnectionFlights(int max, int backfillPercent)
     public void PassOn()
     {
         RoomWaiter? next;
-        RoomWaiter? retries = null;
+        RoomWaiter? retries;
         lock (_lock)
         {
             _waitingToRetry.RemoveAll(waiter => waiter.IsGone);
-            if (_waitingToRetry.Count > 0 && MayRetry())
+            retries = _waitingToRetry.Find(waiter => MayRetry(waiter.IsBackfill));
+            if (retries is not null)
             {
-                retries = _waitingToRetry[0];
-                _waitingToRetry.RemoveAt(0);
+                _waitingToRetry.Remove(retries);
             }
 
             _waiting.RemoveAll(waiter => waiter.IsGone);
@@ -137,8 +139,18 @@ public sealed class ConnectionFlights(int max, int backfillPercent)
             && (isWithinShare || !_waiting.Exists(other => other.IsBackfill != isBackfill && !other.IsGone));
     }
 
-    private bool MayRetry() =>
-        _retries < (_waiting.Exists(other => !other.IsGone) ? _retriesMaxWhileOthersWait : _retriesMax);
+    private bool MayRetry(bool isBackfill)
+    {
+        var doOthersWait = _waiting.Exists(other => !other.IsBackfill && !other.IsGone);
+        return _retries < (doOthersWait ? _retriesMaxWhileOthersWait : _retriesMax)
+            && (!isBackfill || _backfillRetries < _backfillRetriesMax);
+    }
+
+    private void CountRetry(bool isBackfill, int persons)
+    {
+        _retries += persons;
+        _backfillRetries += isBackfill ? persons : 0;
+    }
 
     private void Count(bool isBackfill, int flights) =>
         (_live, _backfill) = isBackfill ? (_live, _backfill + flights) : (_live + flights, _backfill);

@@ -67,6 +67,7 @@ public sealed class DeliveryActor : ReceiveActor
     private readonly RoomWaiter _waiter;
     private readonly RoomWaiter _backfillWaiter;
     private readonly RoomWaiter _retryWaiter;
+    private readonly RoomWaiter _backfillRetryWaiter;
     private ITimer? _timer;
     private DateTimeOffset? _wakesAt;
     private WaitingPass? _pass;
@@ -98,13 +99,14 @@ public sealed class DeliveryActor : ReceiveActor
             suspectsMax: Math.Max(1, _options.LanesMax / 4),
             backfillMax: Math.Max(1, _options.WindowMessages / 4),
             RetryRules.LongestWait(_options.Retry),
-            new RetryPlaces(TryRetry, () => _receiver.Flights.EndRetries(1)));
+            new RetryPlaces(TryRetry, _receiver.Flights.EndRetry));
         _demand = new SliceDemand(id, _options.LanesMax, _options.Retry);
         _backfillSendingMax = Math.Max(1, _options.LanesMax * _options.BackfillPercent / 100);
         var self = Self;
         _waiter = new RoomWaiter(isBackfill: false, waiter => self.Tell(new RoomFree(waiter)));
         _backfillWaiter = new RoomWaiter(isBackfill: true, waiter => self.Tell(new RoomFree(waiter)));
         _retryWaiter = new RoomWaiter(isBackfill: false, waiter => self.Tell(new RoomFree(waiter)));
+        _backfillRetryWaiter = new RoomWaiter(isBackfill: true, waiter => self.Tell(new RoomFree(waiter)));
         Loading();
     }
 
@@ -145,8 +147,9 @@ public sealed class DeliveryActor : ReceiveActor
             flight.GiveUp();
         }
 
-        (_waiter.IsGone, _backfillWaiter.IsGone, _retryWaiter.IsGone) = (true, true, true);
-        _receiver.Flights.EndRetries(_lanes.Suspects); // also calls the next one: this one may have been called for nothing
+        (_waiter.IsGone, _backfillWaiter.IsGone, _retryWaiter.IsGone, _backfillRetryWaiter.IsGone) = (true, true, true, true);
+        _lanes.Leave();
+        _receiver.Flights.PassOn(); // it may have been called for nothing
     }
 
     private void Loading()
@@ -237,12 +240,18 @@ public sealed class DeliveryActor : ReceiveActor
         StopWhenDrained();
     }
 
-    private bool TryRetry() => !_retryWaiter.IsWaiting && _receiver.Flights.TryRetry(_retryWaiter);
+    private bool TryRetry(bool backfill)
+    {
+        var waiter = backfill ? _backfillRetryWaiter : _retryWaiter;
+        return !waiter.IsWaiting && _receiver.Flights.TryRetry(waiter);
+    }
 
-    /// <summary>Reads on in the outbox, unless nothing may leave anyhow: what is read then would only fill memory.</summary>
+    /// <summary>Reads on in the outbox, unless nothing may leave anyhow: what is read then would only fill memory. It is known to the
+    /// end that nothing may leave only while something is ready, since that asks the gate.</summary>
     private void TryRead()
     {
-        if (_reading || IsFull || _draining || !_mayHaveMore || (_demand.IsStopped && _lanes.InWindow > 0))
+        var isInVain = _demand.IsStopped && _lanes.Ready(backfill: false) + _lanes.Ready(backfill: true) > 0;
+        if (_reading || IsFull || _draining || !_mayHaveMore || isInVain)
         {
             return;
         }

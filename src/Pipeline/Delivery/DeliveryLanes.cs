@@ -25,9 +25,9 @@ internal enum LaneState
 }
 
 /// <summary>The places for lanes that are tried again.</summary>
-/// <param name="TryTake">Takes one; false if there is none.</param>
+/// <param name="TryTake">Takes one for backfill or for live traffic; false if there is none.</param>
 /// <param name="GiveBack">Gives one back.</param>
-internal sealed record RetryPlaces(Func<bool> TryTake, Action GiveBack);
+internal sealed record RetryPlaces(Func<bool, bool> TryTake, Action<bool> GiveBack);
 
 /// <summary>A lane that is not empty: some entries in memory, and behind them some on disk as held messages.</summary>
 internal sealed class DeliveryLane(ulong key)
@@ -62,6 +62,9 @@ internal sealed class DeliveryLane(ulong key)
     /// <summary>Whether it is in memory to be tried again.</summary>
     public bool IsSuspect { get; set; }
 
+    /// <summary>Whether its first entry, which waits to be tried again, is backfill.</summary>
+    public bool IsBackfill { get; set; }
+
     public bool IsHeld(OutboxEntry entry) => entry.Position <= StoredUpTo;
 }
 
@@ -85,6 +88,7 @@ internal sealed class DeliveryLanes(
     private readonly Queue<DeliveryLane> _readyBackfill = [];
     private readonly Queue<DeliveryLane> _stored = [];
     private readonly Queue<DeliveryLane> _due = [];
+    private readonly Queue<DeliveryLane> _dueBackfill = [];
     private readonly Dictionary<ulong, ShelvedLane> _shelf = [];
     private readonly Queue<ulong> _shelved = []; // may name lanes that have left the shelf
     private readonly Queue<ulong> _wanted = []; // likewise
@@ -95,9 +99,6 @@ internal sealed class DeliveryLanes(
 
     /// <summary>How many lanes there are, without those that are shelved.</summary>
     public int Count => _lanes.Count;
-
-    /// <summary>How many lanes have a place among those that are tried again.</summary>
-    public int Suspects => _suspects;
 
     /// <summary>How many lanes are shelved.</summary>
     public int Shelved => _shelf.Count;
@@ -137,6 +138,7 @@ internal sealed class DeliveryLanes(
             StoredUpTo = held.LastPosition,
             History = held.History,
             HasReplays = true,
+            IsBackfill = held.IsBackfill,
         };
         _lanes.Add(lane.Key, lane);
         if (held.History is null)
@@ -237,6 +239,15 @@ internal sealed class DeliveryLanes(
         }
     }
 
+    /// <summary>The actor ends: whoever is tried again gives its place up.</summary>
+    public void Leave()
+    {
+        foreach (var lane in _lanes.Values.Where(lane => lane.IsSuspect))
+        {
+            StopSuspecting(lane);
+        }
+    }
+
     /// <summary>What the first entry of a blocked lane waits for is done.</summary>
     public void Unblock(DeliveryLane lane) => _blocked.Remove(lane);
 
@@ -272,10 +283,12 @@ internal sealed class DeliveryLanes(
     /// <summary>The first entry of a lane is tried again later: everything of the lane goes to disk.</summary>
     public void Defer(DeliveryLane lane, DeliveryOutcome.RetryLater outcome, DeliveryAttempt attempt)
     {
-        changes.Defer(new FinishedMessage(lane.Entries.Peek(), outcome) { Attempt = attempt }, outcome.History);
+        var first = lane.Entries.Peek();
+        changes.Defer(new FinishedMessage(first, outcome) { Attempt = attempt }, outcome.History);
         Spill(lane, keep: 0);
         lane.History = outcome.History;
         Wait(lane, outcome.History);
+        lane.IsBackfill = first.IsBackfill;
     }
 
     /// <summary>Puts entries behind the first one on disk, for lanes that have been at their first one for too long.</summary>
@@ -301,12 +314,13 @@ internal sealed class DeliveryLanes(
         {
             _waiting.Dequeue();
             waiting.State = LaneState.Stored;
-            _due.Enqueue(waiting);
+            (waiting.IsBackfill ? _dueBackfill : _due).Enqueue(waiting);
         }
 
         var lanes = new List<DeliveryLane>();
         Take(_stored, () => true);
         Take(_due, () => _suspects < suspectsMax);
+        Take(_dueBackfill, () => _suspects < suspectsMax);
         TakeShelved(_wanted, backfillMax);
         TakeShelved(_shelved, backfillMax / 2);
         return lanes;
@@ -355,7 +369,7 @@ internal sealed class DeliveryLanes(
 
                 if (lane.History is not null)
                 {
-                    if (!retries.TryTake())
+                    if (!retries.TryTake(lane.IsBackfill))
                     {
                         return;
                     }
@@ -474,7 +488,7 @@ internal sealed class DeliveryLanes(
         {
             lane.IsSuspect = false;
             _suspects--;
-            retries.GiveBack();
+            retries.GiveBack(lane.IsBackfill);
         }
     }
 

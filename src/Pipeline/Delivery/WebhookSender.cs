@@ -179,9 +179,9 @@ public sealed class WebhookSender : IDisposable
         {
             return kept;
         }
-        catch (OperationCanceledException) when (patience.IsCancellationRequested)
+        catch (OperationCanceledException)
         {
-            return kept;
+            return kept; // whichever of the two limits it was
         }
 
         return kept;

@@ -45,6 +45,28 @@ public sealed class HostileReceiverTests
         Assert.True(receiver.BytesTaken < BytesTakenMax, $"{receiver.BytesTaken >> 10} KB were taken");
     }
 
+    [Fact]
+    public async Task A_success_that_was_seen_counts_although_its_body_does_not_end_in_time()
+    {
+        await using var receiver = new HostileReceiver("drips the body of a success");
+        await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions(
+            "plugin",
+            $$"""
+            variance.connections.acme.url = "http://127.0.0.1:{{receiver.Port}}/hook"
+            variance.delivery { attempt-timeout = "00:00:00.500", deadline = "00:00:00.500" }
+            """));
+        await pipeline.CaptureAsync(new { uuid = Guid.NewGuid(), @event = "one", distinct_id = "ada" });
+        await PipelineHarness.UntilAsync(() => Task.FromResult(receiver.Requests == 1), "it came");
+        await PipelineHarness.UntilAsync(
+            async () =>
+            {
+                pipeline.Clock.Advance(TimeSpan.FromMilliseconds(20));
+                return (await pipeline.LedgerAsync())["delivered"] == 1;
+            },
+            "it is delivered");
+        Assert.Equal(1, receiver.Requests);
+    }
+
     /// <summary>Speaks just enough HTTP to be a nuisance, byte by byte.</summary>
     private sealed class HostileReceiver : IAsyncDisposable
     {
@@ -110,7 +132,7 @@ public sealed class HostileReceiverTests
 
         private async Task AnswerAsync(NetworkStream stream)
         {
-            var status = _manner == "endless body of a success" ? "200 OK" : "503 Service Unavailable";
+            var status = _manner.EndsWith("of a success", StringComparison.Ordinal) ? "200 OK" : "503 Service Unavailable";
             var head = $"HTTP/1.1 {status}\r\nContent-Length: 10737418240\r\n\r\n";
             switch (_manner)
             {
@@ -120,7 +142,7 @@ public sealed class HostileReceiverTests
                 case "drips its status":
                     await DripAsync(stream, string.Concat(Enumerable.Repeat(head, 100)));
                     break;
-                case "drips its body":
+                case "drips its body" or "drips the body of a success":
                     await stream.WriteAsync(Encoding.ASCII.GetBytes(head), _enough.Token);
                     await DripAsync(stream, new string('x', 100_000));
                     break;

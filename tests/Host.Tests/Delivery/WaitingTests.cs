@@ -246,6 +246,43 @@ public sealed class WaitingTests
     }
 
     [Fact]
+    public async Task Who_waits_for_another_person_holds_up_nobody_after_the_rate_was_changed()
+    {
+        await using var pipeline = await PipelineHarness.StartAsync();
+        var isWell = false;
+        pipeline.Variance.Answer = message => ValueTask.FromResult(
+            !isWell && message.Type == "track" && message.Body.GetProperty("event").GetString() == "before"
+                ? new StandInAnswer(503)
+                : StandInAnswer.Ok);
+        await pipeline.CaptureAsync(Named("before", "device"));
+        await PipelineHarness.UntilAsync(() => Task.FromResult(HeldLanes(pipeline, "1 = 1") == 1), "it waits");
+        await pipeline.CaptureAsync([.. Enumerable.Range(0, 50).Select(number => Named("early", $"person-{number}"))]);
+        await pipeline.CaptureAsync(new
+        {
+            uuid = Guid.NewGuid(),
+            @event = "$identify",
+            distinct_id = "ada",
+            properties = new Dictionary<string, object> { ["$anon_distinct_id"] = "device" },
+        });
+        await pipeline.CaptureAsync(Named("after", "ada"));
+        await PipelineHarness.UntilAsync(
+            async () => (await pipeline.LedgerAsync())["delivered"] == 50, "others are served");
+        using (var changed = await pipeline.ApiAsync(HttpMethod.Put, "rate", new { per_second = 1000, burst = 1000 }))
+        {
+            changed.EnsureSuccessStatusCode();
+        }
+
+        await pipeline.CaptureAsync([.. Enumerable.Range(0, 50).Select(number => Named("late", $"person-{number}"))]);
+        await UntilAsync(
+            pipeline,
+            async () => (await pipeline.LedgerAsync())["delivered"] == 100,
+            "they are served again",
+            TimeSpan.FromMilliseconds(10));
+        isWell = true;
+        await TurnUntilSettledAsync(pipeline);
+    }
+
+    [Fact]
     public async Task Waiting_snapshots_shrink_to_the_newest_and_the_books_say_so()
     {
         await using var pipeline = await PipelineHarness.StartAsync();

@@ -84,13 +84,33 @@ public sealed class ConnectionFlightsTests
 
         for (var left = 0; left < 4; left++)
         {
-            flights.EndRetries(1); // the request goes on
+            flights.EndRetry(isBackfill: false); // the request goes on
             Assert.Empty(Called());
         }
 
-        flights.EndRetries(1);
+        flights.EndRetry(isBackfill: false);
         Assert.Equal([retry], Called());
         Assert.True(flights.TryRetry(retry));
+    }
+
+    [Fact]
+    public void Backfill_that_is_tried_again_leaves_places_to_live_traffic_and_does_not_wait_for_it_in_turn()
+    {
+        var flights = new ConnectionFlights(max: 16, backfillPercent: 20);
+        var (live, backfill) = (Waiter(isBackfill: false), Waiter(isBackfill: true));
+        Assert.True(flights.TryRetry(backfill));
+        Assert.True(flights.TryRetry(backfill));
+        Assert.False(flights.TryRetry(backfill));
+        for (var place = 2; place < 12; place++)
+        {
+            Assert.True(flights.TryRetry(live));
+        }
+
+        Assert.False(flights.TryRetry(live));
+        flights.EndRetry(isBackfill: false);
+        Assert.Equal([live], Called());
+        flights.EndRetry(isBackfill: true);
+        Assert.Equal([backfill], Called());
     }
 
     /// <summary>How often there was room; the last time there was none, and it waits.</summary>

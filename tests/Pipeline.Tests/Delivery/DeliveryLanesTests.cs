@@ -11,7 +11,7 @@ public sealed class DeliveryLanesTests
 {
     private const int BackfillMax = 8;
     private static readonly TimeSpan WaitMax = TimeSpan.FromHours(1);
-    private static readonly RetryPlaces Retries = new(() => true, () => { });
+    private static readonly RetryPlaces Retries = new(_ => true, _ => { });
 
     [Fact]
     public void Lanes_that_wait_for_a_shelved_one_do_not_keep_it_out()
