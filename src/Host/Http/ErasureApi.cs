@@ -38,7 +38,7 @@ public sealed record ErasureView(
 
 /// <summary>What Variance still holds of an erased person.</summary>
 /// <param name="Ids">The ids of its contacts there, as far as they are known. Null if none is known, which does not mean that there
-/// is none: they are known once all messages were looked at, are told to whoever erased the person first, and are not kept.</param>
+/// is none: they are known once all messages were looked at, until ten minutes after the end, and are not kept.</param>
 /// <param name="Note">What to do about it.</param>
 public sealed record ErasureAtVarianceView(IReadOnlyList<string>? Ids, string Note);
 
@@ -59,7 +59,11 @@ internal static class ErasureApi
 
     private const string NoteWithoutIds =
         "Variance documents no call that deletes a contact: ask Variance to delete it. Which ids it has there is not known here, "
-        + "or not any more: whoever first erased the person was told those that were met, and they are not kept.";
+        + "or not any more: they are told for ten minutes after the end, and are not kept.";
+
+    private const string NoteTooEarly =
+        "Variance documents no call that deletes a contact: ask Variance to delete it. Which ids it has there is known once all "
+        + "messages were looked at: read the receipt again, at the latest ten minutes after it says that all is done.";
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
@@ -78,7 +82,7 @@ internal static class ErasureApi
         connection.MapGet("/erasures/{number:long}", FindAsync).WithSummary("The receipt of an erasure.")
             .WithDescription(
                 "While it runs, the node that runs it also says which ids Variance holds, as soon as all messages were looked at. "
-                + "If the call that erased did not say so yet, the finished receipt does, once and for ten minutes.");
+                + "The finished receipt does so for ten minutes.");
         connection.MapDelete("/erasures/ids/{distinctId}", LiftAsync)
             .ProducesProblem(StatusCodes.Status409Conflict)
             .WithSummary("Lets a person begin anew under an id that was erased. Nothing that was erased comes back.");
@@ -164,5 +168,5 @@ internal static class ErasureApi
         erasure.Counts.Facts,
         erasure.Counts.Accounts,
         erasure.Counts.Routes,
-        new ErasureAtVarianceView(held, held is null ? NoteWithoutIds : Note));
+        new ErasureAtVarianceView(held, held is not null ? Note : erasure.FinishedAt is null ? NoteTooEarly : NoteWithoutIds));
 }

@@ -12,7 +12,7 @@ public enum ErasurePhase : byte
     /// <summary>The ids are suppressed; what was accepted before that is being decided, and all ids of the person are found.</summary>
     Suppressing = 1,
 
-    /// <summary>Nothing of the person may be under way any more.</summary>
+    /// <summary>Nothing of the person may be under way any more, and no dead letter may be replayed.</summary>
     Silencing = 2,
 
     /// <summary>Messages lose their content.</summary>

@@ -15,8 +15,8 @@ namespace VarianceActors.Pipeline.Erasures;
 /// <param name="Patience">How long to wait for the end.</param>
 public sealed record RunErasure(string ConnectionId, long Number, TimeSpan Patience);
 
-/// <summary>Asks for what Variance still holds, while an erasure runs on this node, or after it, if whoever asked for it has not
-/// heard that yet; answered by <see cref="ErasureAnswered"/>.</summary>
+/// <summary>Asks for what Variance still holds, while an erasure runs on this node and shortly after it; answered by
+/// <see cref="ErasureAnswered"/>.</summary>
 /// <param name="Number">The erasure.</param>
 public sealed record AskHeld(long Number);
 
@@ -39,7 +39,7 @@ public sealed class ErasureRunner : ReceiveActor, IWithTimers
     private const int FailuresPerWarning = 10;
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly Dictionary<long, Running> _running = [];
-    private readonly Dictionary<long, IReadOnlyList<string>> _unread = [];
+    private readonly Dictionary<long, IReadOnlyList<string>> _ended = [];
     private readonly PipelineParts _parts;
     private readonly ErasureRegions _regions;
     private readonly PersonJournal _people = new(Context.System);
@@ -62,7 +62,7 @@ public sealed class ErasureRunner : ReceiveActor, IWithTimers
         Receive<RunErasure>(Run);
         Receive<AskHeld>(ask => Sender.Tell(new ErasureAnswered(HeldOf(ask.Number))));
         Receive<PatienceOver>(over => Put(over.Number, over.Asking));
-        Receive<Unread>(unread => _unread.Remove(unread.Number));
+        Receive<Forget>(forget => _ended.Remove(forget.Number));
         Receive<Stepped>(GoOn);
         Receive<Failed>(TryAgain);
         Receive<Resumed>(resumed => Step(resumed.Number));
@@ -110,25 +110,14 @@ public sealed class ErasureRunner : ReceiveActor, IWithTimers
     {
         if (_running.TryGetValue(number, out var running) && running.Asking.Remove(asking))
         {
-            running.IsOwed = true;
             asking.Tell(new ErasureAnswered(HeldOf(number)));
         }
     }
 
-    private IReadOnlyList<string>? HeldOf(long number)
-    {
-        if (!_running.TryGetValue(number, out var running))
-        {
-            Timers.Cancel(new Unread(number));
-            return _unread.Remove(number, out var unread) ? unread : null;
-        }
+    private IReadOnlyList<string>? HeldOf(long number) =>
+        _running.TryGetValue(number, out var running) ? running.Steps.Held : _ended.GetValueOrDefault(number);
 
-        var held = running.Steps.Held;
-        running.IsOwed &= held is null;
-        return held;
-    }
-
-    // They are told to who asks, and else once to who fetches the receipt soon.
+    // Whoever asked may have gone away: for a while the ids are told to who fetches the receipt, too.
     private void End(long number)
     {
         if (!_running.Remove(number, out var ended))
@@ -142,10 +131,10 @@ public sealed class ErasureRunner : ReceiveActor, IWithTimers
             asking.Tell(new ErasureAnswered(ended.Steps.Held));
         }
 
-        if (ended is { IsOwed: true, Asking: [], Steps.Held: { } held })
+        if (ended.Steps.Held is { } held)
         {
-            _unread[number] = held;
-            Timers.StartSingleTimer(new Unread(number), new Unread(number), HeldKept);
+            _ended[number] = held;
+            Timers.StartSingleTimer(new Forget(number), new Forget(number), HeldKept);
         }
     }
 
@@ -246,9 +235,6 @@ public sealed class ErasureRunner : ReceiveActor, IWithTimers
         public int Failures { get; set; }
 
         public List<IActorRef> Asking { get; } = [];
-
-        /// <summary>Whether somebody was answered before it was known what Variance holds.</summary>
-        public bool IsOwed { get; set; }
     }
 
     private sealed record Stepped(long Number, ErasureNext Next);
@@ -261,7 +247,7 @@ public sealed class ErasureRunner : ReceiveActor, IWithTimers
 
     private sealed record PatienceOver(long Number, IActorRef Asking);
 
-    private sealed record Unread(long Number);
+    private sealed record Forget(long Number);
 
     private sealed record NotLearnt(Exception Cause);
 

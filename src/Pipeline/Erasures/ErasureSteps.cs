@@ -55,10 +55,13 @@ internal sealed class ErasureSteps(
     private readonly int _connection = parts.Layout.NumberByConnection[connectionId];
     private readonly SortedSet<string> _held = new(StringComparer.Ordinal);
     private List<(int DeliveryPartition, long Next)>? _feedEnds;
+    private bool _isPlanned;
+    private bool _isReadWhole;
     private bool _isRewritten;
 
     /// <summary>Ids under which Variance holds a contact, as far as they were met, once all messages were looked at; null if that
-    /// is not yet so, or none was met. They are never stored.</summary>
+    /// is not yet so, if a part of them was looked at before this node took over, or if none was met. They are never
+    /// stored.</summary>
     public IReadOnlyList<string>? Held { get; private set; }
 
     /// <summary>Does the next step.</summary>
@@ -170,6 +173,7 @@ internal sealed class ErasureSteps(
     private async Task<ErasureWork> PlanAsync(ErasureWork work, HistoryFound? found)
     {
         work = work with { StandIn = Guid.NewGuid() };
+        _isPlanned = true;
         if (found is null)
         {
             return work with { Homes = await UnsharedAsync(work.Ids).ConfigureAwait(false) };
@@ -281,11 +285,24 @@ internal sealed class ErasureSteps(
         await Task.WhenAll(Enumerable.Range(0, parts.Layout.DeliveryPartitions).Select(partition =>
             regions.Delivery.Ask<SliceSettled>(
                 new DeliveryMessage.Settle(new DeliveryId(connectionId, partition)), Patience))).ConfigureAwait(false);
-        return await MoveAsync(ErasurePhase.Outbox, work with { Partition = 0, After = -1 }).ConfigureAwait(false);
+
+        // Before the outbox: a letter that is replayed meanwhile is there by then.
+        var (erasing, erased, now) = (ErasingOf(work), 0, parts.Time.GetUtcNow());
+        for (long? after = 0; after is { } from;)
+        {
+            var (letters, next) = await parts.Database
+                .WriteAsync(session => erasing.EraseLetters(session, from, now)).ConfigureAwait(false);
+            (erased, after) = (erased + letters, next);
+        }
+
+        return await MoveAsync(
+            ErasurePhase.Outbox, work with { Partition = 0, After = -1 }, new ErasureCounts { Letters = erased })
+            .ConfigureAwait(false);
     }
 
     private async Task<ErasureNext> EraseOutboxAsync(ErasureWork work)
     {
+        _isReadWhole |= _isPlanned && work is { Partition: 0, After: -1 };
         var erasing = ErasingOf(work);
         var rows = await parts.Database
             .ReadAsync(session => erasing.Read(session, work.Partition, work.After)).ConfigureAwait(false);
@@ -309,7 +326,7 @@ internal sealed class ErasureSteps(
             ErasureStatements.Move(session, number, phase, next, counts, now);
             return true;
         }).ConfigureAwait(false);
-        Held = isLast && _held.Count > 0 ? [.. _held] : null;
+        Held = isLast && _isReadWhole && _held.Count > 0 ? [.. _held] : null;
         return ErasureNext.Step;
     }
 
@@ -378,14 +395,7 @@ internal sealed class ErasureSteps(
 
     private async Task<ErasureNext> EraseInAccountsAsync(ErasureWork work)
     {
-        var (standIns, now) = (StandIns(work), parts.Time.GetUtcNow());
-        foreach (var person in PersonsOf(work))
-        {
-            // An account knows its contacts by it, and whoever has the distinct id can work it out.
-            standIns[person.ToString()] = UuidV5.Create(work.StandIn, $"person {person}").ToString();
-        }
-
-        var rows = 0;
+        var (standIns, now, rows) = (StandIns(work), parts.Time.GetUtcNow(), 0);
         foreach (var account in work.Accounts.Select(key => new AccountId(connectionId, key)))
         {
             await regions.Accounts
@@ -541,11 +551,21 @@ internal sealed class ErasureSteps(
     private OutboxErasing ErasingOf(ErasureWork work) =>
         new(_connection, work.Ids, LanesOf(work).ToHashSet(), LanesOf(work.Shared).ToHashSet());
 
-    // The ids of homes that stay are how the others are found: they stay wherever they are.
-    private static Dictionary<string, string> StandIns(ErasureWork work) => work.Ids
-        .Except(work.Routes)
-        .Select((id, place) => (Id: id, Place: place.ToString(CultureInfo.InvariantCulture)))
-        .ToDictionary(one => one.Id, one => $"erased-{work.StandIn:N}-{one.Place}");
+    // The ids of homes that stay are how the others are found: they stay wherever they are. Of the person's uuid nothing stays:
+    // whoever has the distinct id can work it out.
+    private Dictionary<string, string> StandIns(ErasureWork work)
+    {
+        var standIns = work.Ids
+            .Except(work.Routes)
+            .Select((id, place) => (Id: id, Place: place.ToString(CultureInfo.InvariantCulture)))
+            .ToDictionary(one => one.Id, one => $"erased-{work.StandIn:N}-{one.Place}");
+        foreach (var person in PersonsOf(work))
+        {
+            standIns[person.ToString()] = UuidV5.Create(work.StandIn, $"person {person}").ToString();
+        }
+
+        return standIns;
+    }
 
     private IEnumerable<ulong> LanesOf(ErasureWork work) => LanesOf(work.Homes);
 

@@ -11,12 +11,14 @@ namespace VarianceActors.Pipeline.Erasures;
 /// <summary>Outbox rows that are to be written anew.</summary>
 /// <param name="Rows">By first position, the payload.</param>
 /// <param name="Erased">Positions of the messages that lose their content.</param>
+/// <param name="Changed">Positions of those of others that lose an id: an answer to them may say it.</param>
 /// <param name="Unsent">How many of these wait.</param>
 /// <param name="Contacts">The ids under which Variance got messages of the person.</param>
 /// <param name="Next">Up to which first position rows were looked at; null at the end of the partition.</param>
 internal sealed record ErasedRows(
     ImmutableArray<(long First, byte[] Payload)> Rows,
     ImmutableArray<long> Erased,
+    ImmutableArray<long> Changed,
     int Unsent,
     ImmutableArray<string> Contacts,
     long? Next);
@@ -55,7 +57,7 @@ internal sealed class OutboxErasing(
         UPDATE dead_letter SET body = @body, event = NULL, response = NULL, entity = NULL, note = 'erased' WHERE id = @id
         """);
 
-    private static readonly Statement ChangeLetter = new("UPDATE dead_letter SET body = @body WHERE id = @id");
+    private static readonly Statement ChangeLetter = new("UPDATE dead_letter SET body = @body, response = NULL WHERE id = @id");
 
     private static readonly Statement SelectWarnings = new("""
         SELECT id, uuid, details FROM warning WHERE connection = @connection AND id > @after ORDER BY id LIMIT @rows
@@ -98,7 +100,12 @@ internal sealed class OutboxErasing(
             .OfType<string>()
             .Distinct();
         return new ErasedRows(
-            [.. page.Rows], [.. page.Erased.Select(entry => entry.Position)], waiting.Count, [.. contacts], page.Next);
+            [.. page.Rows],
+            [.. page.Erased.Select(entry => entry.Position)],
+            [.. page.Changed],
+            waiting.Count,
+            [.. contacts],
+            page.Next);
     }
 
     /// <summary>Writes the page anew.</summary>
@@ -109,7 +116,7 @@ internal sealed class OutboxErasing(
             session.Post(UpdateRow, payload, connection, deliveryPartition, first);
         }
 
-        foreach (var position in rows.Erased)
+        foreach (var position in rows.Erased.Concat(rows.Changed))
         {
             session.Post(BlankAttempts, connection, deliveryPartition, position);
         }
@@ -140,6 +147,7 @@ internal sealed class OutboxErasing(
             else if (ErasedMessages.WithoutVisitor(letter.Message.Body.Span, _ids.Contains) is { } body)
             {
                 session.Post(ChangeLetter, body, letter.Id);
+                BlankAttemptsOf(session, letter);
             }
         }
 
@@ -218,6 +226,7 @@ internal sealed class OutboxErasing(
             }
             else if (ErasedMessages.WithoutVisitor(entry.Message.Body.Span, _ids.Contains) is { } body)
             {
+                page.Changed.Add(entry.Position);
                 (changed ??= [.. entries])[index] = entry with { Message = entry.Message with { Body = body } };
             }
         }
@@ -248,6 +257,8 @@ internal sealed class OutboxErasing(
         public List<(long First, byte[] Payload)> Rows { get; } = [];
 
         public List<OutboxEntry> Erased { get; } = [];
+
+        public List<long> Changed { get; } = [];
 
         public long? Next { get; set; }
 

@@ -339,7 +339,7 @@ public sealed class ErasureTests
     }
 
     [Fact]
-    public async Task What_Variance_holds_is_in_the_receipt_once_if_the_first_answer_came_too_early()
+    public async Task What_Variance_holds_is_in_the_receipt_also_if_the_first_answer_came_too_early()
     {
         await using var pipeline = await PipelineHarness.StartAsync();
         await PlantAsync(pipeline);
@@ -366,8 +366,6 @@ public sealed class ErasureTests
 
         Assert.Null(early.Held);
         Assert.Contains(Id("ada"), HeldIn(await ReceiptAsync(pipeline, number))!);
-        await PipelineHarness.UntilAsync(
-            async () => HeldIn(await ReceiptAsync(pipeline, number)) is null, "it was told and is forgotten");
         await AssertNothingLeftAsync(pipeline);
     }
 
@@ -429,7 +427,7 @@ public sealed class ErasureTests
     public async Task Whoever_was_one_with_the_person_keeps_what_it_did_although_the_lists_did_not_know_it_yet()
     {
         await using var pipeline = await PipelineHarness.StartAsync(new HarnessOptions(
-            Hocon: """variance.views.lag = "00:01:00" """));
+            Hocon: """variance.views.lag = "00:00:10" """));
         await PlantAsync(pipeline);
         await pipeline.CaptureAsync(Identify("ann", "ann-phone", new { plan = "pro" }));
         await pipeline.CaptureAsync(Seen("ann-phone", new { last = "seen" }));
