@@ -168,5 +168,5 @@ internal static class ErasureApi
         erasure.Counts.Facts,
         erasure.Counts.Accounts,
         erasure.Counts.Routes,
-        new ErasureAtVarianceView(held, held is not null ? Note : erasure.FinishedAt is null ? NoteTooEarly : NoteWithoutIds));
+        new ErasureAtVarianceView(held, held is not null ? Note : erasure.Phase <= ErasurePhase.Outbox ? NoteTooEarly : NoteWithoutIds));
 }

@@ -95,6 +95,7 @@ internal sealed class DeliveryLanes(
     private readonly PriorityQueue<DeliveryLane, DateTimeOffset> _waiting = new();
     private readonly List<DeliveryLane> _blocked = [];
     private int _suspects;
+    private int _backfillSuspects;
     private int _backfill;
 
     /// <summary>How many lanes there are, without those that are shelved.</summary>
@@ -320,7 +321,7 @@ internal sealed class DeliveryLanes(
         var lanes = new List<DeliveryLane>();
         Take(_stored, () => true);
         Take(_due, () => _suspects < suspectsMax);
-        Take(_dueBackfill, () => _suspects < suspectsMax);
+        Take(_dueBackfill, () => _suspects < suspectsMax && _backfillSuspects < Math.Max(1, suspectsMax / 2));
         TakeShelved(_wanted, backfillMax);
         TakeShelved(_shelved, backfillMax / 2);
         return lanes;
@@ -375,7 +376,7 @@ internal sealed class DeliveryLanes(
                     }
 
                     lane.IsSuspect = true;
-                    _suspects++;
+                    CountSuspect(lane, 1);
                 }
 
                 queue.Dequeue();
@@ -487,9 +488,15 @@ internal sealed class DeliveryLanes(
         if (lane.IsSuspect)
         {
             lane.IsSuspect = false;
-            _suspects--;
+            CountSuspect(lane, -1);
             retries.GiveBack(lane.IsBackfill);
         }
+    }
+
+    private void CountSuspect(DeliveryLane lane, int count)
+    {
+        _suspects += count;
+        _backfillSuspects += lane.IsBackfill ? count : 0;
     }
 
     private void MakeReady(DeliveryLane lane)

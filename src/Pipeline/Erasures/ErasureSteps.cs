@@ -55,6 +55,7 @@ internal sealed class ErasureSteps(
     private readonly int _connection = parts.Layout.NumberByConnection[connectionId];
     private readonly SortedSet<string> _held = new(StringComparer.Ordinal);
     private List<(int DeliveryPartition, long Next)>? _feedEnds;
+    private (int Partition, long After)? _readNext; // where this node reads on in the outbox; null before it has begun
     private bool _isPlanned;
     private bool _isReadWhole;
     private bool _isRewritten;
@@ -287,22 +288,27 @@ internal sealed class ErasureSteps(
                 new DeliveryMessage.Settle(new DeliveryId(connectionId, partition)), Patience))).ConfigureAwait(false);
 
         // Before the outbox: a letter that is replayed meanwhile is there by then.
-        var (erasing, erased, now) = (ErasingOf(work), 0, parts.Time.GetUtcNow());
+        var erasing = ErasingOf(work);
         for (long? after = 0; after is { } from;)
         {
-            var (letters, next) = await parts.Database
-                .WriteAsync(session => erasing.EraseLetters(session, from, now)).ConfigureAwait(false);
-            (erased, after) = (erased + letters, next);
+            var now = parts.Time.GetUtcNow();
+            after = await parts.Database.WriteAsync(session =>
+            {
+                var (letters, next) = erasing.EraseLetters(session, from, now);
+                ErasureStatements.Move(
+                    session, number, ErasurePhase.Silencing, work, new ErasureCounts { Letters = letters }, now);
+                return next;
+            }).ConfigureAwait(false);
         }
 
-        return await MoveAsync(
-            ErasurePhase.Outbox, work with { Partition = 0, After = -1 }, new ErasureCounts { Letters = erased })
-            .ConfigureAwait(false);
+        return await MoveAsync(ErasurePhase.Outbox, work with { Partition = 0, After = -1 }).ConfigureAwait(false);
     }
 
     private async Task<ErasureNext> EraseOutboxAsync(ErasureWork work)
     {
-        _isReadWhole |= _isPlanned && work is { Partition: 0, After: -1 };
+        // Another node may run the same erasure, or have begun it: then what it met is not known here.
+        var (at, begin) = ((work.Partition, work.After), (0, -1L));
+        _isReadWhole = _readNext is { } expected ? _isReadWhole && at == expected : _isPlanned && at == begin;
         var erasing = ErasingOf(work);
         var rows = await parts.Database
             .ReadAsync(session => erasing.Read(session, work.Partition, work.After)).ConfigureAwait(false);
@@ -311,6 +317,7 @@ internal sealed class ErasureSteps(
             _held.Add(contact);
         }
 
+        _isReadWhole &= !rows.WereErased;
         var isLast = rows.Next is null && work.Partition + 1 == parts.Layout.DeliveryPartitions;
         var next = isLast
             ? work with { Partition = 0, After = 0 }
@@ -326,6 +333,7 @@ internal sealed class ErasureSteps(
             ErasureStatements.Move(session, number, phase, next, counts, now);
             return true;
         }).ConfigureAwait(false);
+        _readNext = (next.Partition, next.After);
         Held = isLast && _isReadWhole && _held.Count > 0 ? [.. _held] : null;
         return ErasureNext.Step;
     }

@@ -14,6 +14,8 @@ namespace VarianceActors.Pipeline.Erasures;
 /// <param name="Changed">Positions of those of others that lose an id: an answer to them may say it.</param>
 /// <param name="Unsent">How many of these wait.</param>
 /// <param name="Contacts">The ids under which Variance got messages of the person.</param>
+/// <param name="WereErased">Whether messages of the person had lost their content before, so that it is not known whom they were
+/// about.</param>
 /// <param name="Next">Up to which first position rows were looked at; null at the end of the partition.</param>
 internal sealed record ErasedRows(
     ImmutableArray<(long First, byte[] Payload)> Rows,
@@ -21,6 +23,7 @@ internal sealed record ErasedRows(
     ImmutableArray<long> Changed,
     int Unsent,
     ImmutableArray<string> Contacts,
+    bool WereErased,
     long? Next);
 
 /// <summary>Takes a person out of outbox, attempts, dead letters, warnings and ledger, in pages.</summary>
@@ -105,6 +108,7 @@ internal sealed class OutboxErasing(
             [.. page.Changed],
             waiting.Count,
             [.. contacts],
+            page.WereErased,
             page.Next);
     }
 
@@ -135,19 +139,21 @@ internal sealed class OutboxErasing(
                 return true;
             });
         var erased = 0;
-        foreach (var letter in letters)
+        foreach (var found in letters)
         {
-            if (IsPersons(letter.Lane, letter.Message))
+            if (IsPersons(found.Lane, found.Message))
             {
+                // It may have been replayed since it was found.
+                var letter = DeadLetterStatements.FindToChange(session, connection, found.Id) ?? found;
                 erased += letter.Message.Body.Span.SequenceEqual(NoContent) ? 0 : 1;
                 DeadLetterJob.Discard(session, connection, letter, ReplayStatements.ErasedNote, now);
                 session.Post(BlankLetter, NoContent, letter.Id);
                 BlankAttemptsOf(session, letter);
             }
-            else if (ErasedMessages.WithoutVisitor(letter.Message.Body.Span, _ids.Contains) is { } body)
+            else if (ErasedMessages.WithoutVisitor(found.Message.Body.Span, _ids.Contains) is { } body)
             {
-                session.Post(ChangeLetter, body, letter.Id);
-                BlankAttemptsOf(session, letter);
+                session.Post(ChangeLetter, body, found.Id);
+                BlankAttemptsOf(session, found);
             }
         }
 
@@ -212,6 +218,7 @@ internal sealed class OutboxErasing(
             var entry = entries[index];
             if (entry.Barrier is not null || entry.IsErased)
             {
+                page.WereErased |= entry.IsErased && lanes.Contains(entry.Lane);
                 continue;
             }
 
@@ -259,6 +266,8 @@ internal sealed class OutboxErasing(
         public List<OutboxEntry> Erased { get; } = [];
 
         public List<long> Changed { get; } = [];
+
+        public bool WereErased { get; set; }
 
         public long? Next { get; set; }
 

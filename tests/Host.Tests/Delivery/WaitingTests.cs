@@ -136,15 +136,15 @@ public sealed class WaitingTests
             await never.Task;
             return StandInAnswer.Ok;
         };
-        const int slow = 60;
+        const int slow = 20;
         await pipeline.CaptureAsync([.. Enumerable.Range(0, slow).Select(number => Event($"slow-{number}", number))]);
         await UntilAsync(
             pipeline,
             () => Task.FromResult(HeldLanes(pipeline, "attempts > 0") == slow),
             "each of the slow ones was tried",
-            TimeSpan.FromSeconds(1));
+            TimeSpan.FromSeconds(3));
         await UntilAsync(
-            pipeline, () => Task.FromResult(pipeline.Variance.Begun > slow + 5), "they are tried again", TimeSpan.FromSeconds(1));
+            pipeline, () => Task.FromResult(pipeline.Variance.Begun > slow + 5), "they are tried again", TimeSpan.FromSeconds(3));
 
         // The clock stands still: no attempt ends by itself.
         await pipeline.CaptureAsync([.. Enumerable.Range(0, 40).Select(number => Event($"person-{number}", number))]);

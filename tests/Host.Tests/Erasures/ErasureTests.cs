@@ -366,6 +366,7 @@ public sealed class ErasureTests
 
         Assert.Null(early.Held);
         Assert.Contains(Id("ada"), HeldIn(await ReceiptAsync(pipeline, number))!);
+        Assert.Contains(Id("ada"), HeldIn(await ReceiptAsync(pipeline, number))!);
         await AssertNothingLeftAsync(pipeline);
     }
 

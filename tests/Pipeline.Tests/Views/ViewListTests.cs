@@ -169,7 +169,7 @@ public sealed class ViewListTests
     // In transactions as short as the projector's.
     private static async Task FoldAsync(TemporaryDatabase store, IEnumerable<ViewEntry> entries)
     {
-        foreach (var some in entries.Chunk(500))
+        foreach (var some in entries.Chunk(100))
         {
             await store.Database.WriteAsync(session =>
             {
